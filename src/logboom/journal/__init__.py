@@ -1,0 +1,1 @@
+"""The journal: the one road from a logging call to the files."""

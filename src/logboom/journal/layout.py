@@ -1,0 +1,187 @@
+r"""The segment format, over bytes.
+
+Owns: header, lines, the commit rule, positions. Never knows: paths, `mmap`, files.
+
+A segment is UTF-8 JSON Lines. Byte by byte:
+
+    +--------------------+----------------------------------------------------------------+
+    | first line         | the header: a JSON object, `{"logboom":1,...}` (`Header`)      |
+    | a line "{...}"     | control: `{"context":..}`, `{"dropped":..}`, `{"end":true}`    |
+    | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`        |
+    | a line of spaces   | filler, at the end of a mapped segment that is full            |
+    | zero bytes         | not yet written                                                |
+    +--------------------+----------------------------------------------------------------+
+
+Invariants:
+
+- Every byte goes from zero to its final value once.
+- *Committed* is the prefix before the first zero byte, up to its last newline. JSON escapes NUL, so
+  no line holds a zero byte, and a half-copied line still has one.
+- A segment is *ended* when an `end` line was read, or when it is mapped (its size was allocated in
+  full) and the committed prefix is the whole file.
+- A record names its context by number; the context's line stands before it in the same segment.
+- New fields come last and have defaults; a reader ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from logboom.errors import JournalError
+from logboom.target import Target
+
+__all__ = [
+    "END",
+    "FORMAT",
+    "SEGMENT_SUFFIX",
+    "Context",
+    "Dropped",
+    "Header",
+    "committed_length",
+    "decode_control",
+    "decode_header",
+    "encode_line",
+    "pack_position",
+    "parse_segment_name",
+    "segment_name",
+    "unpack_position",
+]
+
+FORMAT: Final = 1
+SEGMENT_SUFFIX: Final = ".segment"
+END: Final = b'{"end":true}\n'
+_OFFSET_BITS: Final = 40
+
+
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first line of a segment.
+
+    Attributes:
+        logboom: the format's version.
+        producer: id of one process and one output file: 16 hexadecimal digits from `os.urandom`.
+        segment: number of this segment in the producer, from 1; gaps are legal.
+        pid, host, program: who wrote it, for people; never used to decide whether it lives.
+        created: wall time in seconds.
+        mapped: allocated in full and written through `mmap`; else it grows by appends.
+        target: the output file that these records are for.
+        version: release of logboom that wrote it.
+    """
+
+    logboom: int
+    producer: str
+    segment: int
+    pid: int
+    host: str
+    program: str
+    created: float
+    mapped: bool
+    target: Target
+    version: str = ""
+
+
+class Context(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the records that name it become bytes; written when it changes.
+
+    Attributes:
+        context: its number, unique in the producer.
+        renderer: `text`, `json`, `message` (the text is finished, in the column `text`), or `bytes`
+            (the final bytes, each as the character of that code point, in the column `text`).
+        columns: names of the values that follow the first four of a record.
+        offset: the producer's UTC offset in seconds, where the rendering depends on it.
+        zone: the zone's name (`%Z`).
+        encoding, errors, terminator: how text becomes bytes in the file.
+        raw: control characters go to the file as they are.
+        options: the renderer's own: `format`, `style`, `datefmt`, ...
+    """
+
+    context: int
+    renderer: str
+    columns: tuple[str, ...] = ()
+    offset: int = 0
+    zone: str = "UTC"
+    encoding: str = "utf-8"
+    errors: str = "backslashreplace"
+    terminator: str = "\n"
+    raw: bool = False
+    options: dict[str, Any] = {}
+
+
+class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Records that a producer could not keep, said in the log itself."""
+
+    dropped: int
+    since: float
+    until: float
+    reason: str
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_header = msgspec.json.Decoder(Header).decode
+_decode_context = msgspec.json.Decoder(Context).decode
+_decode_dropped = msgspec.json.Decoder(Dropped).decode
+
+
+def encode_line(value: Header | Context | Dropped) -> bytes:
+    """One line with its newline. `msgspec` escapes NUL as `\\u0000`, so it holds no zero byte."""
+    return _encode(value) + b"\n"
+
+
+def decode_header(line: bytes) -> Header:
+    """Raises `JournalError` for damage, and for a format newer than `FORMAT` (its hint says so)."""
+    try:
+        header = _decode_header(line)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"not a segment header: {error}", offset=0) from None
+    if header.logboom > FORMAT:
+        raise JournalError(
+            f"segment format {header.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
+        )
+    return header
+
+
+def decode_control(line: bytes) -> Context | Dropped | None:
+    """A control line's value; None for `end` and for kinds that a newer release wrote.
+
+    Raises:
+        JournalError: the line is damaged.
+    """
+    try:
+        if line.startswith(b'{"context"'):
+            return _decode_context(line)
+        if line.startswith(b'{"dropped"'):
+            return _decode_dropped(line)
+        msgspec.json.decode(line)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"damaged control line: {error}") from None
+    return None
+
+
+def committed_length(block: bytes) -> int:
+    """How many leading bytes of `block` (read from a line's start) are committed whole lines."""
+    zero = block.find(0)
+    return block.rfind(b"\n", 0, len(block) if zero < 0 else zero) + 1
+
+
+def segment_name(producer: str, number: int) -> str:
+    return f"{producer}-{number:08d}{SEGMENT_SUFFIX}"
+
+
+def parse_segment_name(name: str) -> tuple[str, int] | None:
+    """`(producer, number)`, or None for a name that is not a segment's."""
+    stem = name.removesuffix(SEGMENT_SUFFIX)
+    producer, _, number = stem.partition("-")
+    if stem == name or len(producer) != 16 or not number.isdecimal():
+        return None
+    return producer, int(number)
+
+
+def pack_position(number: int, offset: int) -> int:
+    """A place in a producer's stream as one growing integer: segment number, then byte offset."""
+    return number << _OFFSET_BITS | offset
+
+
+def unpack_position(position: int) -> tuple[int, int]:
+    """`(segment number, byte offset)`."""
+    return position >> _OFFSET_BITS, position & ((1 << _OFFSET_BITS) - 1)

@@ -1,0 +1,1 @@
+"""Where a collector's records go."""
