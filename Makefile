@@ -1,0 +1,60 @@
+# Needs only make and Python 3.11 or newer; everything else goes into .venv (and .venv-3.x) here.
+# PYTHON=/path/to/python picks the interpreter of .venv; by default it is the oldest that is supported.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint bench docs-check dev-environment demo-environment clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := -m pytest -p no:cacheprovider
+TYPED := src $(wildcard bench tests/typing)
+
+help:
+	@echo "make demo    a Django project under gunicorn, killed workers, and the count of what arrived"
+	@echo "make test    lint, types, the quick tests on every Python here, the whole suite on one"
+	@echo "make quick   the quick tests on one Python"
+	@echo "make bench   the measurements of the documentation"
+	@echo "make clean   removes the environments and caches"
+
+demo: demo-environment
+	@$(BIN)/python -P examples/django_project/drive.py
+
+test: lint
+	@set -e; main=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	scripts/interpreters | while read -r version python; do \
+	  if [ "$$version" = "$$main" ]; then continue; fi; \
+	  echo "== Python $$version: the quick tests"; \
+	  scripts/environment ".venv-$$version" "$$python" test </dev/null; \
+	  ".venv-$$version/bin/python" $(PYTEST) -q -m "not slow and not crash" </dev/null || exit 1; \
+	done
+	@echo "== Python of $(VENV): all tests"
+	@$(BIN)/python $(PYTEST)
+
+quick: dev-environment
+	@$(BIN)/python $(PYTEST) -q -m "not slow and not crash"
+
+lint: dev-environment
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(TYPED)
+	@$(BIN)/mypy --platform darwin src
+	@$(BIN)/mypy --platform win32 src
+
+bench:
+	@scripts/environment .venv-bench "$(PYTHON)" ""
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@.venv-bench/bin/python -m bench
+
+docs-check: dev-environment
+	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py tests/docs
+
+dev-environment:
+	@scripts/environment $(VENV) "$(PYTHON)" dev
+
+demo-environment:
+	@scripts/environment $(VENV) "$(PYTHON)" demo
+
+clean:
+	rm -rf .venv .venv-3.* .venv-bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
