@@ -1,0 +1,332 @@
+"""Append, roll, fork: the producer's half of the journal.
+
+Owns: a producer's segments while they are written. Never knows: readers, the collector, records'
+meaning (lines come as bytes).
+
+No lock is taken. An append is one C call, which moves the position and copies the bytes together
+under the interpreter's lock; everything else (a roll, a race of two threads, a signal handler that
+logs inside either) is made safe by a swap of one reference, after which the loser removes its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import mmap
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from logboom import platform
+from logboom.errors import SpoolError, SpoolFullError
+from logboom.journal.layout import END, FORMAT, Header, encode_line, segment_name
+from logboom.target import Target
+
+__all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter", "Segment"]
+
+FIRST_SIZE = 64 * 1024
+LARGEST_SIZE = 1024 * 1024
+VERSION = "0.1.0"
+
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+# A mapping whose descriptor was closed behind our back must never be released: `mmap` would close the
+# number of its duplicate, which may be somebody's socket by now.
+_pinned: list[object] = []
+
+
+class Segment:
+    """One open segment. `write(line)` appends a whole line, or raises `ValueError` when it is full.
+
+    Attributes:
+        pid: the process that may write here.
+        number: its place in the producer's stream.
+        path: where it lies; looked at now and then, since an unlinked segment is silent.
+    """
+
+    write: Callable[[bytes], object]
+
+    def __init__(self, path: Path, number: int, fd: int) -> None:
+        self.path = path
+        self.number = number
+        self.pid = os.getpid()
+        self._fd = fd
+        self._identity = _identity(os.fstat(fd))
+
+    def is_linked(self) -> bool:
+        """Whether a reader still finds it under its name."""
+        try:
+            return _identity(os.stat(self.path)) == self._identity
+        except OSError:
+            return False
+
+    def _descriptor_is_ours(self) -> bool:
+        try:
+            return _identity(os.fstat(self._fd)) == self._identity
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        """Let no more line in. Late writers get `ValueError`."""
+        raise TypeError("abstract")
+
+    def written(self) -> int:
+        """Bytes that are committed."""
+        raise TypeError("abstract")
+
+    def sync(self, start: int) -> int:
+        """Make `[start, written())` durable against power loss; returns the new `start`.
+
+        Raises:
+            OSError: it is not, and never will be in this file: go on in a new one.
+        """
+        end = self.written()
+        if end > start:
+            platform.sync_file(self._fd)
+        return end
+
+    def release(self) -> None:
+        """Drop what this process holds. Never unlocks: in a forked child the lock is the parent's."""
+        if self._descriptor_is_ours():
+            os.close(self._fd)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+class MappedSegment(Segment):
+    """Written through `mmap`: a memory copy, no system call."""
+
+    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
+        super().__init__(path, number, fd)
+        if sys.version_info >= (3, 13):
+            self._map = mmap.mmap(fd, size, trackfd=False)
+        else:
+            self._map = mmap.mmap(fd, size)
+        self.write = self._locked_write if _FREE_THREADED else self._map.write
+        self._lock = threading.RLock()
+        self._size = size
+
+    def _locked_write(self, line: bytes) -> None:
+        with self._lock:
+            self._map.write(line)
+
+    def end(self) -> None:
+        while rest := self._size - self._map.tell():
+            with contextlib.suppress(ValueError):  # a late writer came between
+                self.write(b" " * (rest - 1) + b"\n")
+
+    def written(self) -> int:
+        return self._map.tell()
+
+    def sync(self, start: int) -> int:
+        end = self.written()
+        if end > start:
+            page = start - start % mmap.PAGESIZE
+            self._map.flush(page, end - page)
+        return end
+
+    def release(self) -> None:
+        if not self._descriptor_is_ours() and sys.version_info < (3, 13):
+            _pinned.append(self._map)
+        super().release()
+
+
+class WrittenSegment(Segment):
+    """Written by `write(2)` at the end of the file, where a mapping cannot be trusted.
+
+    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it
+    and the line goes to a new segment whole. A signal handler that logs while its own thread is
+    in here begins with a newline, so that it can never continue a torn line.
+    """
+
+    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
+        super().__init__(path, number, fd)
+        self._size = size
+        self._lock = threading.RLock()
+        self._busy = False
+        self._ended = False
+        self.write = self._append
+
+    def _append(self, line: bytes) -> None:
+        with self._lock:
+            if self._ended or not self._descriptor_is_ours():
+                raise ValueError("segment has ended")
+            nested, self._busy = self._busy, True
+            try:
+                self._put(b"\n" + line if nested else line)
+            finally:
+                self._busy = nested
+
+    def _put(self, data: bytes) -> None:
+        try:
+            whole = os.write(self._fd, data) == len(data)
+        except OSError:
+            self._ended = True
+            raise
+        if not whole or os.lseek(self._fd, 0, os.SEEK_CUR) >= self._size:
+            self._ended = not whole or self._finish()
+        if not whole:
+            raise ValueError("torn: write it again elsewhere")
+
+    def _finish(self) -> bool:
+        with contextlib.suppress(OSError):
+            os.write(self._fd, END)
+        return True
+
+    def end(self) -> None:
+        with self._lock:
+            if not self._ended:
+                self._ended = self._finish()
+
+    def written(self) -> int:
+        return os.fstat(self._fd).st_size if self._descriptor_is_ours() else 0
+
+
+class JournalWriter:
+    """One producer: this process's stream of lines for one output file.
+
+    Args:
+        directory: the spool's journal directory; it exists.
+        target: what the header asks for.
+        mapped: write through `mmap`; else by `write(2)`.
+        mode: permission bits of the segments.
+        admit: called with the size in bytes before a segment is made; raises `SpoolFullError`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        target: Target,
+        *,
+        mapped: bool,
+        mode: int,
+        admit: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self.directory = directory
+        self.target = target
+        self.mapped = mapped
+        self.mode = mode
+        self.producer = os.urandom(8).hex()
+        self.segment: Segment | None = None
+        self._admit = admit
+        self._numbers = itertools.count(1)
+        self._size = FIRST_SIZE
+        self.pid = os.getpid()
+
+    def roll(self, old: Segment | None, preamble: Iterable[bytes], room: int) -> Segment:
+        """The segment to go on in when `old` is full; another thread may have made it already.
+
+        Args:
+            old: the segment that refused a line, or None for the first.
+            preamble: context lines that the new segment must begin with.
+            room: bytes that the waiting line needs.
+
+        Raises:
+            SpoolFullError: the quota or the disk has no room.
+            SpoolError: the spool cannot be written.
+        """
+        current = self.segment
+        if current is not None and current is not old:
+            return current
+        new = self._make(b"".join(preamble), room)
+        if self.segment is old:
+            self.segment = new
+        else:
+            self._unmake(new)
+            new = self.segment or new
+        if old is not None:
+            old.end()
+            old.release()
+        return new
+
+    def _make(self, preamble: bytes, room: int) -> Segment:
+        number = next(self._numbers)
+        head = encode_line(self._header(number)) + preamble
+        size = max(self._size, len(head) + room + 4096)
+        self._admit(size)
+        path = self.directory / segment_name(self.producer, number)
+        temporary = self.directory / f".{path.name}.tmp"
+        try:
+            segment = self._fill(temporary, path, number, head, size)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            full = SpoolFullError if error.errno in _FULL else SpoolError
+            raise full(f"cannot make a journal segment: {error.strerror or error}", path=path) from error
+        except ValueError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
+        self._size = min(self._size * 2, LARGEST_SIZE)
+        return segment
+
+    def _fill(self, temporary: Path, path: Path, number: int, head: bytes, size: int) -> Segment:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
+        fd = os.open(temporary, flags | platform.extend_open_flags(), 0o600)
+        try:
+            platform.give_like(fd, self.mode, self.directory)
+            if self.mapped:
+                platform.allocate(fd, size)
+            platform.try_lock(fd)
+            kind = MappedSegment if self.mapped else WrittenSegment
+            segment = kind(path, number, fd, size)
+            segment.write(head)
+            os.rename(temporary, path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return segment
+
+    def _unmake(self, segment: Segment) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(segment.path)
+        segment.release()
+
+    def _header(self, number: int) -> Header:
+        return Header(
+            logboom=FORMAT,
+            producer=self.producer,
+            segment=number,
+            pid=os.getpid(),
+            host=platform.host_name(),
+            program=program_name(),
+            created=time.time(),
+            mapped=self.mapped,
+            target=self.target,
+            version=VERSION,
+        )
+
+    def forget(self) -> None:
+        """In a forked child: drop the parent's segment. The child's own stream has a new id."""
+        segment, self.segment = self.segment, None
+        self.producer = os.urandom(8).hex()
+        self._numbers = itertools.count(1)
+        self._size = FIRST_SIZE
+        self.pid = os.getpid()
+        if segment is not None:
+            segment.release()
+
+    def written(self) -> tuple[str, int, int]:
+        """`(producer, segment number, committed bytes)` now; numbers are 0 before the first line."""
+        segment = self.segment
+        if segment is None or segment.pid != os.getpid():
+            return self.producer, 0, 0
+        return self.producer, segment.number, segment.written()
+
+    def close(self) -> None:
+        """Give the last segment's lock back, so that its reader may leave it. A later line begins a new one."""
+        segment, self.segment = self.segment, None
+        if segment is not None and segment.pid == os.getpid():
+            segment.release()
+
+
+def program_name() -> str:
+    """How a person knows this process: its script and first argument."""
+    arguments = [argument for argument in (getattr(sys, "argv", None) or ["python"])[:2] if argument]
+    return " ".join([os.path.basename(arguments[0]) if arguments else "python", *arguments[1:]])[:200]

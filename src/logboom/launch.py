@@ -1,0 +1,203 @@
+"""Is a collector there; ring it; start one; or collect here.
+
+Owns: what a producer may do about the collector of its spool. Never knows: how a collector works (it
+is started as another program, or called through `logboom.assembly` by name), formats, records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom import platform
+
+__all__ = [
+    "DOORBELL",
+    "FLUSH",
+    "LEADER_LOCK",
+    "STARTING_LOCK",
+    "STATUS",
+    "WAKE",
+    "Launch",
+    "collect_here",
+    "collector_lives",
+    "python_for_collector",
+    "read_status",
+    "reap",
+    "start_collector",
+    "wait_until_flushed",
+]
+
+LEADER_LOCK: Final = "collector.lock"
+STARTING_LOCK: Final = "starting.lock"
+DOORBELL: Final = "doorbell"
+STATUS: Final = "status.json"
+WAKE: Final = b"w"
+FLUSH: Final = b"f"
+
+# Runs before `site`: forks so that nobody has to wait for it, then becomes the collector.
+_BOOTSTRAP: Final = (
+    "import os,sys\n"
+    "spool,keep,paths=sys.argv[1],int(sys.argv[2]),sys.argv[3:]\n"
+    "if hasattr(os,'fork'):\n"
+    "    if os.fork(): os._exit(0)\n"
+    "    os.setsid()\n"
+    "    os.closerange(3,keep); os.closerange(keep+1,65536)\n"
+    "os.chdir(os.path.abspath(os.sep))\n"
+    "sys.path[:0]=paths\n"
+    "from logboom.assembly import run_detached\n"
+    "run_detached(spool,keep)\n"
+)
+_children: list[int] = []
+
+
+class Launch(NamedTuple):
+    """What came of an attempt: `started`, or the `trouble` that a person should read (else empty)."""
+
+    started: bool
+    trouble: str = ""
+
+
+def collector_lives(spool: Path, message: bytes = WAKE) -> bool:
+    """Whether a collector listens at the spool's doorbell; rings it with `message`."""
+    return platform.ring(spool / DOORBELL, message)
+
+
+def python_for_collector() -> str | None:
+    """An interpreter that can run the collector, or None.
+
+    `sys.executable` is empty or another program under uWSGI, mod_wsgi and frozen programs; then the
+    base interpreter, then the environment variable `LOGBOOM_PYTHON`.
+    """
+    named = os.environ.get("LOGBOOM_PYTHON")
+    candidates = [named] if named else []
+    if not getattr(sys, "frozen", False):
+        candidates += [sys.executable, getattr(sys, "_base_executable", "")]
+        candidates += [os.path.join(sys.base_exec_prefix, *tail) for tail in _interpreter_tails()]
+    for candidate in candidates:
+        if candidate and (candidate == named or _is_python(candidate)) and os.access(candidate, os.X_OK):
+            return os.path.abspath(candidate)
+    return None
+
+
+def _interpreter_tails() -> list[tuple[str, ...]]:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return [("bin", version), ("bin", "python3"), ("python.exe",)]
+
+
+def _is_python(path: str) -> bool:
+    name = os.path.basename(path).lower().removesuffix(".exe")
+    return name.startswith(("python", "pypy"))
+
+
+def start_collector(spool: Path) -> Launch:
+    """Start a collector for `spool` unless somebody is starting one at this moment.
+
+    The lock `starting.lock` goes to the candidate with its descriptor, so 32 producers that miss their
+    leader at once start one interpreter.
+    """
+    reap()
+    python = python_for_collector()
+    if python is None:
+        return Launch(False, "no Python interpreter is known here; set LOGBOOM_PYTHON to one")
+    try:
+        keep = os.open(spool / STARTING_LOCK, os.O_RDWR | os.O_CREAT | platform.extend_open_flags(), 0o660)
+    except OSError as error:
+        return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
+    try:
+        with contextlib.suppress(OSError):
+            platform.give_like(keep, os.stat(spool).st_mode & 0o666, spool)
+        if not platform.try_lock(keep):
+            return Launch(False)
+        _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
+    except OSError as error:
+        return Launch(False, f"cannot start {python}: {error.strerror or error}")
+    finally:
+        os.close(keep)
+    return Launch(True)
+
+
+def _argv(python: str, spool: Path, keep: int) -> list[str]:
+    return [python, "-I", "-S", "-c", _BOOTSTRAP, os.fspath(spool), str(keep), *_library_paths()]
+
+
+def _library_paths() -> list[str]:
+    """Where the collector finds logboom and msgspec: absolute, and nothing of the application's."""
+    paths = []
+    for module in (sys.modules["logboom"], msgspec):
+        origin = os.path.abspath(module.__file__ or "")
+        paths.append(os.path.dirname(os.path.dirname(origin)))
+    return list(dict.fromkeys(paths))
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_PRELOAD"))}
+    return kept | {"LC_ALL": "C.UTF-8", "LOGBOOM_COLLECTOR": ""}
+
+
+def reap() -> None:
+    """Take leave of helpers that have ended, without waiting."""
+    for child in list(_children):
+        try:
+            done, _ = os.waitpid(child, getattr(os, "WNOHANG", 0)) if hasattr(os, "WNOHANG") else (child, 0)
+        except OSError:
+            done = child
+        if done:
+            with contextlib.suppress(ValueError):
+                _children.remove(child)
+
+
+def forget_children() -> None:
+    """In a forked child: the helpers are the parent's."""
+    _children.clear()
+
+
+def collect_here(spool: Path, deadline: float) -> bool:
+    """Become the collector for a moment and write what waits in `spool`.
+
+    Args:
+        deadline: on `time.monotonic`.
+
+    Returns:
+        True when everything that was committed at the call is in the files.
+    """
+    drain = importlib.import_module("logboom.assembly").drain
+    return bool(drain(spool, deadline))
+
+
+def read_status(spool: Path) -> dict[str, Any]:
+    """The collector's last word on itself, or an empty dictionary."""
+    try:
+        value = msgspec.json.decode((spool / STATUS).read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def wait_until_flushed(spool: Path, deadline: float) -> bool:
+    """Wait until everything that was committed in `spool` at the call is in the files.
+
+    A living collector is asked to hold nothing back; without one this process collects by itself.
+
+    Args:
+        deadline: on `time.monotonic`, in seconds.
+    """
+    asked = time.monotonic()
+    pause = 0.0005
+    while True:
+        if not collector_lives(spool, FLUSH):
+            if collect_here(spool, deadline):
+                return True
+        elif read_status(spool).get("flushed", 0.0) >= asked:
+            return True
+        if time.monotonic() + pause >= deadline:
+            return read_status(spool).get("flushed", 0.0) >= asked
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)

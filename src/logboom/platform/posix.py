@@ -1,0 +1,239 @@
+"""Linux and macOS: locks, allocation, a doorbell, detached start, durable syncs.
+
+Owns: every call that differs from Windows. Never knows: the journal format.
+macOS is handled (`fcntl.F_FULLFSYNC`, no `posix_fallocate`) and typed; it is not tested.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform != "win32"
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import signal
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = [
+    "Doorbell",
+    "allocate",
+    "drop_privileges",
+    "extend_open_flags",
+    "filesystem_of",
+    "give_like",
+    "host_name",
+    "is_network",
+    "lock_is_free",
+    "mapping_is_safe",
+    "ring",
+    "spawn_detached",
+    "sync_directory",
+    "sync_file",
+    "try_lock",
+    "unlock",
+]
+
+_MAPPABLE = frozenset({"ext4", "xfs", "tmpfs"})
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "fuse.sshfs", "virtiofs"}
+)
+_BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+
+
+def try_lock(fd: int) -> bool:
+    """Take the exclusive lock of this open file without waiting; True when it is ours.
+
+    It belongs to the open file, so a forked child shares it, and a mapping keeps it after `fd` is closed.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        raise
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Give the lock back. Never call it in a forked child: it would free the parent's."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def lock_is_free(fd: int) -> bool:
+    """Whether nobody holds the lock, told by taking and returning it on our own open file."""
+    if not try_lock(fd):
+        return False
+    unlock(fd)
+    return True
+
+
+def allocate(fd: int, size: int) -> None:
+    """Give the file `size` zero bytes that are really there.
+
+    Raises:
+        OSError: no room (`ENOSPC`, `EDQUOT`), or a file system that cannot promise it.
+    """
+    if sys.platform == "darwin":
+        block = bytes(65536)
+        for offset in range(0, size, len(block)):
+            os.pwrite(fd, block[: size - offset], offset)
+    else:
+        os.posix_fallocate(fd, 0, size)
+
+
+def filesystem_of(path: str | Path) -> str:
+    """The kernel's name of the file system that holds `path` (`ext4`, `nfs4`), or `""` when unknown."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    kind = ""
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            fields, _, tail = line.partition(" - ")
+            if fields.split(" ", 3)[2] == wanted:
+                kind = tail.split(" ", 1)[0]
+    return kind
+
+
+def mapping_is_safe(kind: str) -> bool:
+    """Whether an allocation on this file system promises that a store to the mapping cannot fail."""
+    return kind in _MAPPABLE
+
+
+def is_network(kind: str) -> bool:
+    """Whether locks and appends on this file system depend on another host."""
+    return kind in _NETWORK
+
+
+def sync_file(fd: int) -> None:
+    """Bytes and size on the disk on return. Raises `OSError`; a failed sync is final for the file."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
+
+
+def sync_directory(path: str | Path) -> None:
+    """The names in a directory on the disk on return."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def extend_open_flags() -> int:
+    """Flags for every `os.open` of ours: not inherited by children, never through a symlink."""
+    return os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def give_like(fd: int, mode: int, directory: str | Path) -> None:
+    """Set a new file's permission bits, and give it to whom its directory belongs.
+
+    The group follows the directory where that is permitted; the owner only when we are root.
+    """
+    os.fchmod(fd, mode)
+    parent, mine = os.stat(directory), os.fstat(fd)
+    owner = parent.st_uid if os.geteuid() == 0 else -1
+    if (owner not in (-1, mine.st_uid)) or parent.st_gid != mine.st_gid:
+        with contextlib.suppress(OSError):
+            os.fchown(fd, owner, parent.st_gid)
+
+
+def drop_privileges(directory: str | Path) -> None:
+    """When we are root, become the owner and group of `directory` for good; else nothing."""
+    if os.geteuid() != 0:
+        return
+    owner = os.stat(directory)
+    if owner.st_uid == 0:
+        return
+    os.setgroups([owner.st_gid])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)
+
+
+def spawn_detached(argv: Sequence[str], environment: dict[str, str], keep: int) -> int:
+    """Start a program in its own session with default signals and `/dev/null` on 0 to 2.
+
+    Args:
+        argv: absolute program and arguments.
+        environment: its whole environment.
+        keep: a descriptor that it inherits under the same number.
+
+    Returns:
+        The child's process id; it forks at once and ends, so reap it later without waiting.
+    """
+    os.set_inheritable(keep, True)
+    try:
+        return os.posix_spawn(
+            argv[0],
+            list(argv),
+            environment,
+            file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)],
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
+        )
+    finally:
+        os.set_inheritable(keep, False)
+
+
+def ring(path: str | Path, message: bytes) -> bool:
+    """Ring the doorbell at `path`; False when nobody listens there."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+            return False
+        if message:
+            with contextlib.suppress(BlockingIOError):
+                os.write(fd, message)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+class Doorbell:
+    """The listening side: a FIFO. Made anew by each collector, so that no stale one is rung."""
+
+    def __init__(self, path: str | Path, mode: int) -> None:
+        self.path = Path(path)
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISFIFO(os.lstat(self.path).st_mode):
+                os.unlink(self.path)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self.path, 0o600)
+        # Read and write: a FIFO without writers would report its end for ever.
+        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | extend_open_flags())
+        with contextlib.suppress(OSError):
+            give_like(self._fd, mode, self.path.parent)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+
+    def wait(self, timeout: float) -> bytes:
+        """What was rung within `timeout` seconds; empty when nothing was."""
+        try:
+            if not self._poll.poll(max(0.0, timeout) * 1000):
+                return b""
+            return os.read(self._fd, 4096)
+        except (InterruptedError, BlockingIOError):
+            return b""
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def host_name() -> str:
+    """This host's name."""
+    return os.uname().nodename
