@@ -1,0 +1,293 @@
+"""A program that logs in one of many ways and notes for the oracle what returned.
+
+`python producer.py '{"log": ..., "notes": ..., "name": ..., "scenario": ...}'`; see `Setup`.
+It prints `ready` when it is about to log, and its exit status is 0 when nothing was raised.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import itertools
+import json
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from logboom.testing import Writer
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(process)d %(message)s"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What to do: `count` records a thread (0: until killed), with up to `size` characters of filling."""
+
+    log: str
+    notes: str
+    name: str
+    scenario: str = "plain"
+    handler: str = "logboom.RotatingFileHandler"
+    options: dict[str, Any] = field(default_factory=dict)
+    count: int = 100
+    size: int = 0
+    pace: float = 0.0
+    children: int = 3
+    method: str = "fork"
+
+    def configure(self) -> logging.Logger:
+        module, _, name = self.handler.rpartition(".")
+        handler = getattr(importlib.import_module(module), name)(self.log, **self.options)
+        handler.setFormatter(logging.Formatter(FORMAT))
+        logger = logging.getLogger("shop")
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+        return logger
+
+    def writer(self, *parts: object) -> Writer:
+        return Writer(Path(self.notes), "-".join(map(str, (self.name, *parts))))
+
+    def work(self, *parts: object) -> None:
+        """Log `count` records as the writer `name-parts`."""
+        logger, writer, pause = logging.getLogger("shop"), self.writer(*parts), threading.Event()
+        rounds = range(self.count) if self.count else itertools.count()
+        for _ in rounds:
+            writer.log(logger, size=random.randint(0, self.size) if self.size else 0)
+            if self.pace:
+                pause.wait(self.pace)
+
+
+def fork_child(setup: Setup, *parts: object, leave: int = 0) -> int:
+    """`os.fork`; the child works and leaves by `os._exit`."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            setup.work(*parts)
+            status = leave
+        finally:
+            os._exit(status)
+    return pid
+
+
+def reap(*pids: int) -> None:
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    if any(statuses):
+        raise SystemExit(f"children left with {statuses}")
+
+
+def plain(setup: Setup) -> None:
+    setup.work()
+
+
+def threads(setup: Setup) -> None:
+    workers = [threading.Thread(target=setup.work, args=(number,)) for number in range(setup.children)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def fork(setup: Setup) -> None:
+    """Children and parent log at once, the children on what they inherit."""
+    setup.work("before")
+    pids = [fork_child(setup, number) for number in range(setup.children)]
+    setup.work("after")
+    reap(*pids)
+
+
+def fork_in_thread(setup: Setup) -> None:
+    def run(number: int) -> None:
+        setup.work("thread", number)
+        reap(fork_child(setup, number))
+
+    workers = [threading.Thread(target=run, args=(number,)) for number in range(setup.children)]
+    for worker in workers:
+        worker.start()
+    setup.work("main")
+    for worker in workers:
+        worker.join()
+
+
+def fork_grandchild(setup: Setup) -> None:
+    setup.work("parent")
+    pid = os.fork()
+    if pid == 0:
+        setup.work("child")
+        reap(fork_child(setup, "grandchild"))
+        setup.work("child", "again")
+        os._exit(0)
+    reap(pid)
+
+
+def fork_grandchild_silent(setup: Setup) -> None:
+    """The process between the two never logs."""
+    setup.work("parent")
+    pid = os.fork()
+    if pid == 0:
+        reap(fork_child(setup, "grandchild"))
+        os._exit(0)
+    setup.work("parent", "again")
+    reap(pid)
+
+
+def fork_while_logging(setup: Setup) -> None:
+    """Forks at arbitrary moments of log calls in other threads."""
+    workers = [threading.Thread(target=setup.work, args=("thread", number)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    reap(*[fork_child(setup, number) for number in range(setup.children)])
+    for worker in workers:
+        worker.join()
+
+
+def fork_in_c(setup: Setup) -> None:
+    """As uWSGI does: Python's fork hooks do not run."""
+    libc = ctypes.PyDLL(None)
+    setup.work("before")
+    pids = []
+    for number in range(setup.children):
+        pid = libc.fork()
+        if pid == 0:
+            setup.work(number)
+            os._exit(0)
+        pids.append(pid)
+    setup.work("after")
+    reap(*pids)
+
+
+def fork_storm(setup: Setup) -> None:
+    """Many short children, of which each logs at once and dies by `os._exit`."""
+    setup.work("parent")
+    for number in range(setup.children):
+        reap(fork_child(setup, number))
+
+
+def _child(setup: Setup, number: int) -> None:
+    setup.configure()
+    setup.work(number)
+
+
+def pool(setup: Setup) -> None:
+    """`multiprocessing` with `method`; each child configures logging again, as Django does."""
+    setup.work("parent")
+    context = multiprocessing.get_context(setup.method)
+    children = [context.Process(target=_child, args=(setup, number)) for number in range(setup.children)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    if any(child.exitcode for child in children):
+        raise SystemExit("a child failed")
+
+
+def os_exit(setup: Setup) -> None:
+    setup.work()
+    os._exit(0)
+
+
+def daemonise(setup: Setup) -> None:
+    """The classic daemoniser: two forks, a session, and every descriptor is closed."""
+    setup.work("before")
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        os.read(reader, 1)  # until the last descriptor of the daemon is closed
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    setup.work("between")
+    os.closerange(0, 4096)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    setup.work("daemon")
+    os._exit(0)
+
+
+def signal_handler(setup: Setup) -> None:
+    """A signal handler that logs inside log calls."""
+    logger, inner = logging.getLogger("shop"), setup.writer("handler")
+    signal.signal(signal.SIGALRM, lambda *_: inner.log(logger, size=random.randint(0, setup.size or 1)))
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    setup.work("main")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def finalizer(setup: Setup) -> None:
+    """A `__del__` that logs, run by the garbage collector in the middle of anything."""
+    logger, inner = logging.getLogger("shop"), setup.writer("del")
+
+    class Loud:
+        def __init__(self) -> None:
+            self.myself = self
+
+        def __del__(self) -> None:
+            inner.log(logger)
+
+    outer = setup.writer("main")
+    for _ in range(setup.count):
+        Loud()
+        outer.log(logger)
+
+
+def gevent_greenlets(setup: Setup) -> None:
+    import gevent
+
+    jobs = [gevent.spawn(setup.work, number) for number in range(setup.children)]
+    gevent.joinall(jobs, raise_error=True)
+
+
+def asyncio_tasks(setup: Setup) -> None:
+    import asyncio
+
+    async def nothing() -> None:
+        pass
+
+    async def work(number: int) -> None:
+        writer, logger = setup.writer(number), logging.getLogger("shop")
+        for _ in range(setup.count):
+            writer.log(logger, size=setup.size)
+            await asyncio.create_task(nothing())  # lets the others run
+
+    async def main() -> None:
+        await asyncio.gather(*map(work, range(setup.children)))
+
+    asyncio.run(main())
+
+
+def zygote(setup: Setup) -> None:
+    """Forks a child that logs for ever for each line on stdin, and prints its pid."""
+    for number, _ in enumerate(sys.stdin):
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            setup.work(number)
+            os._exit(1)
+        print(pid, flush=True)
+
+
+def main() -> None:
+    setup = Setup(**json.loads(sys.argv[1]))
+    if setup.scenario == "gevent_greenlets":
+        from gevent import monkey
+
+        monkey.patch_all()
+    if setup.scenario == "zygote":
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    setup.configure()
+    print("ready", flush=True)
+    globals()[setup.scenario](setup)
+
+
+if __name__ == "__main__":
+    main()
