@@ -71,6 +71,8 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
         delay: the live file is made with the first record, not at configuration.
         configured: wall time in seconds when the handler was made: the newest configuration of a
             file decides its rotation.
+        linger: seconds that a collector stays without producers.
+        synced: some records of this file are synced to disk, so the output is too, before a segment goes.
     """
 
     name: str
@@ -86,11 +88,13 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     umask_mode: int = 0o644
     delay: bool = False
     configured: float = 0.0
+    linger: float = 5.0
+    synced: bool = False
 
     def settings(self) -> dict[str, Any]:
         """The fields in which two configurations of one file can be in conflict."""
         fields = msgspec.to_builtins(self)
-        for volatile in ("configured", "mode", "delay"):
+        for volatile in ("configured", "mode", "delay", "umask_mode"):
             fields.pop(volatile, None)
         return dict(fields)
 

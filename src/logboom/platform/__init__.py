@@ -12,6 +12,7 @@ if sys.platform == "win32":
     from logboom.platform.windows import (
         Doorbell,
         allocate,
+        disk_size,
         drop_privileges,
         extend_open_flags,
         filesystem_of,
@@ -31,6 +32,7 @@ else:
     from logboom.platform.posix import (
         Doorbell,
         allocate,
+        disk_size,
         drop_privileges,
         extend_open_flags,
         filesystem_of,
@@ -50,6 +52,7 @@ else:
 __all__ = [
     "Doorbell",
     "allocate",
+    "disk_size",
     "drop_privileges",
     "extend_open_flags",
     "filesystem_of",

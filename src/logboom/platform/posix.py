@@ -23,6 +23,7 @@ from pathlib import Path
 __all__ = [
     "Doorbell",
     "allocate",
+    "disk_size",
     "drop_privileges",
     "extend_open_flags",
     "filesystem_of",
@@ -237,3 +238,9 @@ class Doorbell:
 def host_name() -> str:
     """This host's name."""
     return os.uname().nodename
+
+
+def disk_size(path: str | Path) -> int:
+    """Bytes of the file system that holds `path`."""
+    status = os.statvfs(path)
+    return status.f_blocks * status.f_frsize

@@ -1,0 +1,247 @@
+"""The shortest way of a record, and what all handlers share.
+
+Owns: `JournalHandler`, the `logging.Handler` side. Never knows: the journal's files, the collector.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from logboom.errors import ConfigurationError
+from logboom.handlers.options import Keywords, Options, parse_options
+from logboom.handlers.producer import NOT_LIVE, Producer
+from logboom.journal.spool import spool_for
+from logboom.target import Rotation, Target, check_encoding
+
+__all__ = ["JournalHandler"]
+
+if TYPE_CHECKING:
+    _Base = logging.FileHandler
+else:
+    _Base = object
+
+
+class JournalHandler(_Base):
+    """Mixed in before a handler of the standard library, whose place it takes.
+
+    Attributes:
+        stream: always None: no process that logs has the file open.
+        terminator: what ends a record in the file.
+    """
+
+    _producer: Producer | None = None
+    _plain: bool = False
+    _silent: bool = False
+
+    def _configure(
+        self, rotation: Rotation, *, mode: str, encoding: str | None, delay: bool, errors: str | None, keywords: Keywords
+    ) -> None:
+        """Called by the constructors when the namesake's attributes are set."""
+        if mode not in ("a", "w"):
+            raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
+        options = parse_options(keywords)
+        codec, error_handler = check_encoding(encoding, errors)
+        self.delay = delay
+        self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
+        if self._silent:
+            return
+        path = Path(os.path.realpath(self.baseFilename))
+        self._plain = _is_special(path)
+        if self._plain:
+            self.encoding, self.errors = codec, error_handler
+            return
+        umask_mode = _make_live_file(path, options.file_mode, delay)
+        target = Target(
+            name=path.name,
+            directory=None if options.spool is None else str(path.parent),
+            mode=mode,
+            encoding=codec,
+            errors=error_handler,
+            rotation=rotation,
+            compress=options.compress,
+            max_age=options.max_age,
+            max_total_size=options.max_total_size,
+            file_mode=options.file_mode,
+            umask_mode=umask_mode,
+            delay=delay,
+            configured=time.time(),
+            linger=options.linger,
+            synced=options.fsync_level is not None,
+        )
+        self._producer = Producer(target, options, spool_for(path, options.spool), self.terminator)
+
+    @property
+    def options(self) -> Options | None:
+        """logboom's own options, validated; None for a handler that writes directly or not at all."""
+        return None if self._producer is None else self._producer.options
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `logging.Handler.handle`, without the handler's lock: an append needs none."""
+        passed: Any = True
+        if self.filters:
+            passed = self.filter(record)
+            if not passed:
+                return passed
+            if passed is not True and isinstance(passed, logging.LogRecord):
+                record = passed
+        self.emit(record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append `record` to the journal: on return it survives SIGKILL of this process.
+
+        Never raises; an error in formatting goes to `handleError`, as in the standard library.
+        """
+        producer = self._producer
+        live = NOT_LIVE if producer is None else producer.live
+        if (
+            live.low <= record.created < live.high
+            and record.process == live.pid
+            and self.formatter is live.formatter
+        ):
+            try:
+                line = live.encode(record)
+            except Exception:
+                self._emit_slowly(record)
+                return
+            try:
+                live.write(line)
+            except ValueError:
+                cast(Producer, producer).append_full(line, live, record.created)
+            return
+        self._emit_slowly(record)
+
+    def _emit_slowly(self, record: logging.LogRecord) -> None:
+        producer = self._producer
+        if self._silent:
+            return
+        try:
+            if producer is None:
+                with self.lock or _NO_LOCK:
+                    super().emit(record)
+                return
+            if self._closed and self.mode == "w":
+                return
+            producer.terminator = self.terminator
+            producer.append(record, self.formatter)
+            if producer.options.collector == "off":
+                producer.collect_here()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
+        producer = self._producer
+        if producer is None:
+            if self._plain:
+                super().flush()
+            return
+        try:
+            producer.wait(time.monotonic() + producer.options.flush_timeout)
+        except Exception:
+            if logging.raiseExceptions:
+                self.handleError(logging.makeLogRecord({"msg": "flush"}))
+
+    def close(self) -> None:
+        """Wait, at most `close_timeout`, as `flush` does; a record after it still reaches the file."""
+        producer = self._producer
+        if producer is None:
+            if not self._silent:
+                super().close()
+            else:
+                logging.Handler.close(self)
+            return
+        try:
+            producer.close(time.monotonic() + producer.options.close_timeout)
+        finally:
+            logging.Handler.close(self)
+
+    def setStream(self, stream: Any) -> Any:  # type: ignore[override]
+        """Refused: the file is the collector's."""
+        raise ConfigurationError("a logboom handler has no stream", hint="Use logging.StreamHandler for a stream")
+
+    @property
+    def namer(self) -> None:
+        """Always None: the collector names rotated files."""
+        return None
+
+    @namer.setter
+    def namer(self, value: object) -> None:
+        if value is not None:
+            raise ConfigurationError(
+                "namer is a function of one process; the collector is another",
+                hint='Use compress="gzip" for compressed backups, or a job that moves finished backups',
+            )
+
+    @property
+    def rotator(self) -> None:
+        """Always None: the collector rotates."""
+        return None
+
+    @rotator.setter
+    def rotator(self, value: object) -> None:
+        if value is not None:
+            raise ConfigurationError(
+                "rotator is a function of one process; the collector is another",
+                hint='Use compress="gzip", max_age= or max_total_size=',
+            )
+
+
+class _NoLock:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+_NO_LOCK = _NoLock()
+
+
+def _is_special(path: Path) -> bool:
+    """A device, FIFO or socket: written directly, never rotated."""
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return False
+    if stat.S_ISDIR(kind):
+        raise ConfigurationError("the log file is a directory", path=path, hint="Name a file in it")
+    return not stat.S_ISREG(kind)
+
+
+def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
+    """Make the directory and, unless `delay`, the file; returns the mode that the umask gives files.
+
+    Raises:
+        OSError: as `open` would: no permission, a read-only file system.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o666 & ~_umask()
+    if not delay:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+        except FileExistsError:
+            with io.open(path, "ab"):  # the error that a plain handler would give, at configuration
+                pass
+        else:
+            if file_mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(fd, file_mode)
+            os.close(fd)
+    return mode
+
+
+def _umask() -> int:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError):
+        pass
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,430 @@
+"""What a handler does when a record cannot take the shortest way.
+
+Owns: the state that an append needs, its renewal (first record, fork, roll, new formatter, new zone),
+what is dropped and how that is said, waiting for delivery. Never knows: `logging.Handler`, sinks,
+the collector's insides.
+
+The shortest way is in `handlers/base.py`: when the state (`Live`) still holds, a record is encoded and
+appended with nothing between. Everything here happens at most once a second, or when a segment is full.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypedDict
+
+from logboom import launch, platform
+from logboom.errors import LogboomError, SpoolError, SpoolFullError
+from logboom.handlers import lifecycle
+from logboom.handlers.options import Options
+from logboom.journal.layout import Dropped, encode_line
+from logboom.journal.spool import Spool
+from logboom.journal.writer import JournalWriter, Segment
+from logboom.record import Plan, Zone, finished_plan, plan_for, zone_at
+from logboom.target import Target
+
+__all__ = ["NOT_LIVE", "Live", "Producer"]
+
+_RETRY_AFTER: Final = 0.25
+_LOOK_EVERY: Final = 1.0
+_MOST_CONTEXTS: Final = 32
+
+
+class PlanOptions(TypedDict):
+    """The keyword arguments of `plan_for`."""
+
+    encoding: str
+    errors: str
+    terminator: str
+    raw: bool
+
+
+class Live:
+    """All that an append needs, replaced as a whole, never changed.
+
+    Attributes:
+        low, high: the records' `created` for which it holds: one second, since zones change between seconds.
+        pid: the process for which it holds.
+        formatter: the formatter for which it holds.
+        encode: record to line.
+        write: line to segment; `ValueError` when it is full.
+    """
+
+    __slots__ = ("encode", "formatter", "high", "low", "number", "pid", "write")
+
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        pid: int,
+        formatter: logging.Formatter | None,
+        number: int,
+        encode: Callable[[logging.LogRecord], bytes],
+        write: Callable[[bytes], object],
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.pid = pid
+        self.formatter = formatter
+        self.number = number
+        self.encode = encode
+        self.write = write
+
+
+def _never(*_: object) -> bytes:
+    raise ValueError("no segment yet")
+
+
+NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, 0, _never, _never)
+
+
+def _zone(created: float) -> Zone:
+    try:
+        return zone_at(created)
+    except (ValueError, OverflowError, OSError):
+        return zone_at(time.time())
+
+
+class _Context:
+    """A plan under its number, stated in each segment that uses it."""
+
+    __slots__ = ("encode", "formatter", "line", "number", "plan", "zone")
+
+    def __init__(self, plan: Plan, formatter: logging.Formatter | None, zone: Zone, number: int) -> None:
+        self.plan = plan
+        self.formatter = formatter
+        self.zone = zone
+        self.number = number
+        self.line = encode_line(plan.context(number, zone))
+        self.encode = plan.encoder(number)
+
+
+class Producer:
+    """One handler's road into the journal.
+
+    Args:
+        target: the output file and its settings.
+        options: the handler's own options.
+        spool: path of the spool directory; made at the first record.
+        terminator: what ends a record in the output.
+    """
+
+    def __init__(self, target: Target, options: Options, spool: Path, terminator: str = "\n") -> None:
+        self.target = target
+        self.options = options
+        self.spool_path = spool
+        self.terminator = terminator
+        self.live = NOT_LIVE
+        self._writer: JournalWriter | None = None
+        self._contexts: dict[tuple[str, int], _Context] = {}
+        self._stated: dict[Segment, set[int]] = {}
+        self._numbers = itertools.count(1)
+        self._pid = os.getpid()
+        self._looked = -math.inf
+        self._full_until = -math.inf
+        self._blocked = False
+        self._drops = itertools.count()
+        self._drop_reads = 0
+        self._dropping = 0
+        self._dropped_since = 0.0
+        self._reason = ""
+        self._warned: set[str] = set()
+        self._flushed: tuple[str, int, int] | None = None
+        self._synced: tuple[int, int] = (0, 0)
+
+    @property
+    def close_timeout(self) -> float:
+        return self.options.close_timeout
+
+    # -- appending ---------------------------------------------------------------------------------
+
+    def append(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> None:
+        """Append `record`, whatever that needs; drops it, counted, when there is no room.
+
+        Raises:
+            Exception: what the formatter raises.
+        """
+        if self._pid != os.getpid():
+            self.forget()
+        created = record.created if math.isfinite(record.created) else time.time()
+        context = self._context(formatter, created)
+        self._look()
+        try:
+            line = context.encode(record)
+        except Exception:
+            finished = self._finished(formatter)
+            self.put(finished.encode(record), finished)
+        else:
+            self.put(line, context)
+            self._publish(formatter, created, context)
+        if self.options.fsync_level is not None and record.levelno >= self.options.fsync_level:
+            self._sync()
+
+    def put(self, line: bytes, context: _Context | None) -> None:
+        """Append a line that may name `context`; never raises."""
+        try:
+            self._write(line, context)
+        except LogboomError as error:
+            self._drop(error)
+
+    def append_full(self, line: bytes, live: Live, created: float) -> None:
+        """The segment of `live` refused `line`: go on in the next one."""
+        for context in list(self._contexts.values()):
+            if context.number == live.number:
+                self.put(line, context)
+                self._publish(live.formatter, created, context)
+
+    def _write(self, line: bytes, context: _Context | None) -> None:
+        writer = self._writer or self._open()
+        segment = writer.segment
+        while True:
+            if segment is None or segment.pid != self._pid:
+                segment = self._roll(writer, segment, len(line))
+            try:
+                if context is not None and context.number not in self._stated.setdefault(segment, set()):
+                    segment.write(context.line)
+                    self._stated[segment].add(context.number)
+                segment.write(line)
+                return
+            except ValueError:
+                segment = self._roll(writer, segment, len(line))
+            except OSError as error:
+                writer.segment = None if writer.segment is segment else writer.segment
+                raise SpoolFullError(str(error), path=segment.path) from error
+
+    def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment:
+        lifecycle.register_process()
+        if time.monotonic() < self._full_until:
+            raise SpoolFullError(self._reason, path=self.spool_path)
+        if old is not None and self.options.fsync_level is not None:
+            self._sync()
+        contexts = list(self._contexts.values())
+        notice = self._dropped_line()
+        preamble = [context.line for context in contexts] + [notice]
+        try:
+            segment = writer.roll(old, preamble, room)
+        except LogboomError:
+            self._full_until = time.monotonic() + _RETRY_AFTER
+            raise
+        if notice and segment is writer.segment:
+            self._dropped_said()
+        if old is not None:
+            self._stated.pop(old, None)
+        self._stated.setdefault(segment, {context.number for context in contexts})
+        self._blocked = False
+        return segment
+
+    def _open(self) -> JournalWriter:
+        if time.monotonic() < self._full_until:
+            raise SpoolError(self._reason, path=self.spool_path)
+        try:
+            spool = Spool.create(self.spool_path)
+            mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
+        except (SpoolError, OSError) as error:
+            self._full_until = time.monotonic() + _RETRY_AFTER
+            raise error if isinstance(error, SpoolError) else SpoolError(str(error), path=self.spool_path) from error
+        if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
+            mapped = False
+        self._writer = JournalWriter(
+            spool.journal_path, self.target, mapped=mapped, mode=self._segment_mode(), admit=self._admit
+        )
+        lifecycle.register(self)
+        return self._writer
+
+    def _segment_mode(self) -> int:
+        mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
+        return 0o600 | (mode & 0o040)
+
+    def _publish(self, formatter: logging.Formatter | None, created: float, context: _Context) -> None:
+        """Open the shortest way for the rest of this second."""
+        segment = self._writer.segment if self._writer is not None else None
+        usual = self.options.collector != "off" and self.options.fsync_level is None
+        if segment is None or not usual or context.number not in self._stated.get(segment, ()):
+            return
+        low = math.floor(created)
+        self.live = Live(low, low + 1, self._pid, formatter, context.number, context.encode, segment.write)
+
+    # -- contexts ----------------------------------------------------------------------------------
+
+    def _context(self, formatter: logging.Formatter | None, created: float) -> _Context:
+        key = ("plan", id(formatter))
+        current = self._contexts.get(key)
+        if current is None or current.formatter is not formatter or not current.plan.fresh():
+            current = self._remember(key, plan_for(formatter, **self._plan_options()), formatter, created)
+        elif current.plan.zoned and _zone(created) != current.zone:
+            current = self._remember(key, current.plan, formatter, created)
+        return current
+
+    def _finished(self, formatter: logging.Formatter | None) -> _Context:
+        key = ("finished", id(formatter))
+        current = self._contexts.get(key)
+        if current is None or current.formatter is not formatter:
+            current = self._remember(key, finished_plan(formatter, **self._plan_options()), formatter, 0.0)
+        return current
+
+    def _remember(
+        self, key: tuple[str, int], plan: Plan, formatter: logging.Formatter | None, created: float
+    ) -> _Context:
+        if len(self._contexts) >= _MOST_CONTEXTS:
+            self._contexts.clear()
+        zone = _zone(created) if plan.zoned else Zone(0, "UTC")
+        context = self._contexts[key] = _Context(plan, formatter, zone, next(self._numbers))
+        return context
+
+    def _plan_options(self) -> PlanOptions:
+        return {
+            "encoding": self.target.encoding,
+            "errors": self.target.errors,
+            "terminator": self.terminator,
+            "raw": self.options.raw,
+        }
+
+    # -- once a second -----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Is our segment still where a reader finds it, and does a collector live?"""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY and self._writer is not None:
+            return
+        self._looked = now
+        writer = self._writer
+        if writer is not None and writer.segment is not None and not writer.segment.is_linked():
+            writer.segment.end()
+            writer.close()
+            self._writer = None
+        launch.reap()
+        if self.options.collector == "auto" and self._ensure_open():
+            self._ensure_collector()
+
+    def _ensure_open(self) -> bool:
+        try:
+            if self._writer is None:
+                self._open()
+        except LogboomError:
+            return False
+        return True
+
+    def _ensure_collector(self) -> None:
+        if launch.collector_lives(self.spool_path):
+            return
+        trouble = launch.start_collector(self.spool_path).trouble
+        if trouble:
+            self._warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
+
+    def _warn(self, text: str) -> None:
+        """One line on stderr, once a process."""
+        if text not in self._warned and sys.stderr is not None:
+            self._warned.add(text)
+            try:
+                sys.stderr.write(f"logboom: {text}\n")
+            except (OSError, ValueError):
+                return
+
+    # -- dropping ----------------------------------------------------------------------------------
+
+    def _admit(self, size: int) -> None:
+        """Room for a segment of `size` bytes, by the quota; waits for it under `block`."""
+        if self._has_room(size):
+            return
+        if self.options.when_full == "block" and not self._blocked:
+            self._blocked = True
+            deadline = time.monotonic() + self.options.block_timeout
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+                if self._has_room(size):
+                    return
+        raise SpoolFullError("the spool is full", path=self.spool_path, hint="See `logboom status`")
+
+    def _has_room(self, size: int) -> bool:
+        quota = min(self.options.spool_max_size, platform.disk_size(self.spool_path) // 10)
+        return Spool(self.spool_path).used_bytes() + size <= quota
+
+    def _drop(self, error: LogboomError) -> None:
+        next(self._drops)
+        self._reason = error.message
+        self._dropped_since = self._dropped_since or time.time()
+        self._warn(f"records are dropped: {error}")
+
+    def dropped(self) -> int:
+        """Records dropped by this process and not yet said in the log."""
+        count = next(self._drops) - self._drop_reads
+        self._drop_reads += 1
+        return count
+
+    def _dropped_line(self) -> bytes:
+        count = self.dropped()
+        if not count:
+            return b""
+        self._dropping = count
+        return encode_line(Dropped(count, self._dropped_since, time.time(), self._reason))
+
+    def _dropped_said(self) -> None:
+        self._drop_reads += self._dropping
+        self._dropped_since = 0.0
+
+    # -- delivery, forks, the end ------------------------------------------------------------------
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until all that was appended here is in the files; `deadline` on `time.monotonic`."""
+        writer = self._writer
+        if writer is None or self._pid != os.getpid():
+            return True
+        mark = writer.written()
+        if mark[1] == 0 or mark == self._flushed:
+            return True
+        if launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline)):
+            self._flushed = mark
+            return True
+        return False
+
+    def collect_here(self) -> None:
+        """For `collector="off"`: what was logged is in the file on return, when the lock is free."""
+        launch.collect_here(self.spool_path, time.monotonic() + self.options.flush_timeout)
+        self._flushed = self._writer.written() if self._writer is not None else None
+
+    def _sync(self) -> None:
+        segment = self._writer.segment if self._writer is not None else None
+        if segment is None or self._writer is None:
+            return
+        number, start = self._synced
+        try:
+            if number != segment.number:
+                platform.sync_directory(self._writer.directory)
+                start = 0
+            self._synced = (segment.number, segment.sync(start))
+        except OSError as error:
+            self._warn(f"fsync failed: {error}; going on in a new segment")
+            self._writer.close()
+
+    def forget(self) -> None:
+        """In a forked child: drop what belongs to the parent. Takes no lock, logs nothing."""
+        self.live = NOT_LIVE
+        self._pid = os.getpid()
+        self._stated = {}
+        self._looked = -math.inf
+        self._flushed = None
+        self._synced = (0, 0)
+        self._drops = itertools.count()
+        self._drop_reads = 0
+        launch.forget_children()
+        if self._writer is not None:
+            self._writer.forget()
+
+    def close(self, deadline: float) -> None:
+        """Wait for delivery and give the segment back. A later record opens a new one."""
+        self.live = NOT_LIVE
+        self.wait(deadline)
+        count = self.dropped()
+        if count:
+            self._warn(f"{count} records were dropped: {self._reason}")
+        if self._writer is not None and self._pid == os.getpid():
+            self._writer.close()
+        self._writer = None
+        lifecycle.unregister(self)
