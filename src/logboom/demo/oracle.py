@@ -20,7 +20,7 @@ from pathlib import Path
 __all__ = ["Mark", "Score", "Writer", "count", "log_set", "read_notes"]
 
 _LINE = re.compile(
-    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}) [A-Z]+ [^=]*writer=(\S+) n=(\d+) check=([0-9a-f]{8})"
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}) [A-Z]+ [^=:]*writer=(\S+) n=(\d+) check=([0-9a-f]{8})"
 )
 _BACKUP = re.compile(r"\.(\d+)(?:\.gz)?")
 _NOTE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
