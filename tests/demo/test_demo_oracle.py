@@ -65,9 +65,9 @@ def test_a_line_twice_is_duplicated_and_nothing_else(live: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda a, b: [a[:40] + b, b], lambda a, b: [a[10:], b], lambda a, b: [a + b]]
+    "first", ["{0:.40}{1}\n{1}", "{0:.60}\n{1}", "{0}{1}"], ids=["mixed", "cut", "joined"]
 )
-def test_broken_lines_are_torn(live: Path, damage: object) -> None:
+def test_broken_lines_are_torn(live: Path, first: str) -> None:
     """Lines that were mixed or cut must not pass because a whole record's text stands at their end."""
     lines = _write(live)
     score = _count(live, [*first.format(*lines).split("\n"), *lines[2:]])
