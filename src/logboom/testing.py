@@ -96,6 +96,7 @@ class Report:
         files: files of the set.
         other: lines that are no records and that `other` accepted.
         waited: seconds that `Oracle.wait` took.
+        lost: the missing records of each writer that misses some.
         examples: the first few of each trouble, for people.
     """
 
@@ -112,6 +113,7 @@ class Report:
     files: int = 0
     other: int = 0
     waited: float = 0.0
+    lost: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -260,6 +262,7 @@ def _settle(one: _Told, report: Report) -> None:
     missing = one.seen.count(0, 0, one.returned)
     report.found += one.returned - missing
     if missing:
+        report.lost[one.name] = missing
         report.note("missing", f"{one.name}:{one.seen.find(0)} and {missing - 1} more", missing)
     extra = len(one.seen) - one.returned - one.seen.count(0, one.returned)
     if extra:

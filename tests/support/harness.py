@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -109,6 +110,31 @@ class Lab:
         setup = {"log": str(self.log), "notes": str(self.notes), "name": name, "scenario": scenario}
         setup["options"] = self.options | settings.pop("options", {})
         return self.run(python, str(PRODUCER), json.dumps(setup | settings))
+
+    def phase(self, process: subprocess.Popen[str], name: str, timeout: float = 30.0) -> None:
+        """Have a producer in the scenario `phases` log as the writer `<its name>-<name>`, and wait for it."""
+        self.ask(process, name)
+        self.answer(process, timeout)
+
+    def ask(self, process: subprocess.Popen[str], line: str = "") -> None:
+        assert process.stdin is not None
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+
+    def answer(self, process: subprocess.Popen[str], timeout: float = 30.0) -> str:
+        """The next line that it prints."""
+        assert process.stdout is not None
+        readable, _, _ = select.select([process.stdout], [], [], timeout)
+        assert readable, f"no answer within {timeout} s\n{self.errors()}"
+        line = process.stdout.readline()
+        assert line, f"it died: {process.wait(5)}\n{self.errors()}"
+        return line.strip()
+
+    def leave(self, process: subprocess.Popen[str], timeout: float = 30.0) -> None:
+        """End a producer that reads lines, by the end of its input."""
+        assert process.stdin is not None
+        process.stdin.close()
+        self.finish(process, timeout=timeout)
 
     def finish(self, *processes: subprocess.Popen[str], timeout: float = 30.0) -> None:
         """Wait until these have ended well."""

@@ -6,6 +6,7 @@ It prints `ready` when it is about to log, and its exit status is 0 when nothing
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import itertools
@@ -17,6 +18,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,11 @@ def reap(*pids: int) -> None:
     statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     if any(statuses):
         raise SystemExit(f"children left with {statuses}")
+
+
+def reap_any() -> None:
+    with contextlib.suppress(ChildProcessError):
+        reap(-1)
 
 
 def plain(setup: Setup) -> None:
@@ -214,6 +221,24 @@ def daemonise(setup: Setup) -> None:
     os._exit(0)
 
 
+def daemon_pauses(setup: Setup) -> None:
+    """A daemon without a descriptor that logs again after a silence longer than any grace of a collector."""
+    setup.work("before")
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        os.read(reader, 1)
+        reap_any()
+        return
+    setup.work("early")
+    for number in set(range(3, 256)) - {writer}:
+        with contextlib.suppress(OSError):
+            os.close(number)
+    threading.Event().wait(8.0)
+    setup.work("late")
+    os._exit(0)
+
+
 def signal_handler(setup: Setup) -> None:
     """A signal handler that logs inside log calls."""
     logger, inner = logging.getLogger("shop"), setup.writer("handler")
@@ -274,6 +299,58 @@ def zygote(setup: Setup) -> None:
             setup.work(number)
             os._exit(1)
         print(pid, flush=True)
+
+
+def phases(setup: Setup) -> None:
+    """Logs `count` records as the writer `name-line` for each line on stdin, and answers it."""
+    for line in sys.stdin:
+        setup.work(line.strip())
+        print(line.strip(), flush=True)
+
+
+def flush_beside(setup: Setup) -> None:
+    """Prints the longest time that a log call took while another thread was in `flush()` or `close()`."""
+    logger = logging.getLogger("shop")
+    (handler,) = logger.handlers
+    setup.work("before")
+    sys.stdin.readline()  # the collector is stopped now
+    flusher = threading.Thread(target=handler.flush)
+    flusher.start()
+    writer, longest, breath = setup.writer("beside"), 0.0, threading.Event()
+    while flusher.is_alive():
+        start = time.perf_counter()
+        writer.log(logger)
+        longest = max(longest, time.perf_counter() - start)
+        breath.wait(0.001)
+    print(f"{longest:.3f}", flush=True)
+    handler.close()
+    setup.work("closed")
+
+
+def future(setup: Setup) -> None:
+    """One record claims to be of tomorrow; what follows must not wait for it."""
+    plain_factory = logging.getLogRecordFactory()
+
+    def tomorrow(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = plain_factory(*args, **kwargs)
+        record.created += 86400.0
+        return record
+
+    setup.work("before")
+    logging.setLogRecordFactory(tomorrow)
+    setup.work("tomorrow")
+    logging.setLogRecordFactory(plain_factory)
+    phases(setup)
+
+
+def clock_steps(setup: Setup) -> None:
+    """The wall clock jumps an hour, a day, to 1970, and back, under a running program."""
+    true_time = time.time
+    for number, step in enumerate((0.0, 3600.0, -86400.0, 86400.0, -true_time() + 10, 0.0)):
+        time.time = lambda step=step: true_time() + step  # type: ignore[misc]
+        if hasattr(time, "time_ns"):
+            time.time_ns = lambda: int(time.time() * 1e9)  # type: ignore[misc]
+        setup.work(number)
 
 
 def main() -> None:

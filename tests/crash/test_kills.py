@@ -1,0 +1,143 @@
+"""SIGKILL for producers and collectors at random times and at every named failpoint.
+
+The faults 1 to 3: whatever dies, in whatever order, a record whose call returned is in the set exactly
+once, and nobody repairs anything by hand. `LOGBOOM_TEST_SCALE` multiplies the counts.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness import ROOT, Lab, pause, random_kill, scaled, wait_until
+
+pytestmark = pytest.mark.crash
+
+FAILPOINTS = sorted(
+    {
+        name
+        for path in (ROOT / "src/logboom").rglob("*.py")
+        for name in re.findall(r"""\breach\(\s*["']([\w.-]+)["']""", path.read_text())
+    }
+)
+
+
+def kill_children(lab: Lab, zygote: subprocess.Popen[str], count: int) -> None:
+    """Let `zygote` fork `count` children, some at once, each killed 1 to 200 ms later."""
+    assert zygote.stdin is not None and zygote.stdout is not None
+    left, living = count, []
+    while left or living:
+        while left and len(living) < 4:
+            left -= 1
+            zygote.stdin.write("\n")
+            zygote.stdin.flush()
+            living.append(int(zygote.stdout.readline()))
+        select.select([], [], [], random.uniform(0.001, 0.2) / 2)
+        os.kill(living.pop(0), signal.SIGKILL)
+
+
+def test_forked_producers_killed(lab: Lab) -> None:
+    """Fault 1: the writer dies in the middle of a call, a roll, or its first append after the fork."""
+    zygote = lab.start("z", "zygote", count=0, size=1500)
+    kill_children(lab, zygote, scaled(60))
+    report = lab.verdict(30)
+    assert report.noted > 1000
+
+
+def test_independent_producers_killed(lab: Lab) -> None:
+    """Fault 1 for programs of their own, which may die while they start the collector."""
+    for number in range(scaled(10, 200)):
+        random_kill(lab.start(f"p{number}", count=0, size=500))
+    report = lab.verdict(30)
+    assert report.noted > 500
+
+
+def test_producers_killed_while_they_start(lab: Lab) -> None:
+    """A process that dies in the middle of making the spool must not leave one that nobody can use."""
+    for number in range(scaled(12, 200)):
+        random_kill(lab.start_unready(f"p{number}", count=0), 0.03, 0.25)
+    lab.finish(lab.start("last", count=20))
+    lab.verdict(20)
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize("nth", [1, 3])
+def test_collector_killed_at(failpoint: str, nth: int, tmp_path: Path) -> None:
+    """Fault 2: between every two durable effects, and again while the next collector recovers from it."""
+    lab = Lab(tmp_path, maxBytes=4000, backupCount=500, compress="gzip", collector="external")
+    try:
+        lab.finish(lab.start("p", count=150, size=100))
+        first = lab.collect(f"{failpoint}:{nth}")
+        reached = ended(lab, first) == -signal.SIGKILL
+        lab.finish(lab.start("q", count=50, size=100))
+        for _ in range(2 if reached else 0):
+            ended(lab, lab.collect(f"{failpoint}:1"))
+        lab.drain()
+        lab.verdict(5)
+    finally:
+        lab.close()
+
+
+def ended(lab: Lab, collector: subprocess.Popen[str], timeout: float = 15.0) -> int:
+    """The exit status of a collector that dies at its failpoint, or that was ended when all was written."""
+
+    def over() -> bool:
+        return collector.poll() is not None or lab.oracle.check().ok
+
+    wait_until(over, "the collector dies or delivers all", timeout)
+    if collector.poll() is None:
+        collector.terminate()
+    return collector.wait(10)
+
+
+def test_there_are_failpoints() -> None:
+    """The tests above would be green without one."""
+    assert len(FAILPOINTS) >= 8, FAILPOINTS
+
+
+def test_collector_killed_at_random(lab: Lab) -> None:
+    """Fault 2: the collector dies and comes back within two seconds while anything logs."""
+    producers = [lab.start(f"p{number}", count=0, size=300, pace=0.001) for number in range(3)]
+    for _ in range(scaled(8, 500)):
+        killed = lab.kill_collector()
+        wait_until(lambda dead=killed: lab.collector_pid() not in (None, dead), "it is back", 4.0)
+        pause(random.uniform(0.0, 0.3))
+    for producer in producers:
+        producer.kill()
+        producer.wait(10)
+    lab.verdict(30)
+
+
+@pytest.mark.parametrize("compress", ["gzip", "zstd"])
+def test_everybody_killed_while_files_roll(tmp_path: Path, compress: str) -> None:
+    """Fault 3: both kinds of kill with rotation by size and by time, and compression."""
+    options = {"when": "S", "maxBytes": 30_000, "backupCount": 2000, "compress": compress}
+    lab = Lab(tmp_path, **options)
+    try:
+        handler = "logboom.TimedRotatingFileHandler"
+        zygote = lab.start("z", "zygote", count=0, size=400, pace=0.0005, handler=handler)
+        for _ in range(scaled(6, 200)):
+            kill_children(lab, zygote, 4)
+            lab.kill_collector()
+        report = lab.verdict(60)
+        assert report.noted > 500 and report.files > 3
+        zygote.stdin.close()  # type: ignore[union-attr]
+    finally:
+        lab.close()
+
+
+def test_killed_set_is_collected_by_the_next_program(lab: Lab) -> None:
+    """With nobody left, the records wait in the journal for whoever comes next."""
+    program = lab.start("p", count=0)
+    wait_until(lambda: lab.oracle.noted() > 2000, "records were logged")
+    lab.kill_collector()
+    program.kill()
+    program.wait(10)
+    lab.finish(lab.start("q", count=1))
+    lab.verdict(20)
