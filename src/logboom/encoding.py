@@ -1,0 +1,119 @@
+"""Text to bytes, safely: codecs, byte order marks, and the escape rule.
+
+Owns: which control characters are escaped and how, lines that pose as a record's head, codecs that
+must not repeat their byte order mark. Never knows: formats, contexts, files.
+
+The escape rule: one record is one line unless it has a traceback or a stack. Control characters in
+values (C0 except TAB, DEL, C1, U+2028, U+2029) become visible escapes. A traceback keeps its newlines,
+but a line of it that looks like the start of another record is indented by one space.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sys
+from functools import lru_cache
+
+__all__ = ["bom", "encode_text", "escape", "escape_tail", "guard", "has_controls", "plain_codec"]
+
+_CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
+_CONTROL = re.compile(f"[{_CLASS.format(chr(10))}]")
+_CONTROL_BUT_NEWLINE = re.compile(f"[{_CLASS.format('')}]")
+_NAMED = {"\n": "\\n", "\r": "\\r"}
+_BYTE_ORDER = "le" if sys.byteorder == "little" else "be"
+_WITH_BOM = {
+    "utf-8-sig": ("utf-8", codecs.BOM_UTF8),
+    "utf-16": (f"utf-16-{_BYTE_ORDER}", codecs.BOM_UTF16),
+    "utf-32": (f"utf-32-{_BYTE_ORDER}", codecs.BOM_UTF32),
+}
+
+# The start of a line, cut into runs of digits, runs of letters and single other characters.
+_TOKEN = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
+_LEAD = 10
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def has_controls(text: str) -> bool:
+    """Whether the escape rule would change `text`."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def escape(text: str) -> str:
+    r"""`text` on one line: `\n`, `\r`, `\x1b`, `\u2028`, ... for its control characters."""
+    return text if text.isprintable() else _CONTROL.sub(_visible, text)
+
+
+@lru_cache(maxsize=256)
+def _head_pattern(start: str) -> re.Pattern[str] | None:
+    """What another line must look like to pose as a record that starts with `start`.
+
+    The same shape: any digits for digits, any letters for letters. A head of plain words (a bare
+    message or logger name) has no shape of its own: every line of every traceback would match.
+    A first word in capitals is taken for a level.
+    """
+    blank = start[: len(start) - len(start.lstrip(" "))]
+    tokens = _TOKEN.findall(start[len(blank) :])
+    if not tokens or not tokens[0].strip():
+        return None
+    if tokens[0].isupper() and tokens[0].isalpha() and len(tokens[0]) > 1:
+        return re.compile(r"^(?= *[A-Z]+" + "".join(map(re.escape, tokens[1:2])) + ")", re.MULTILINE)
+    if blank or (tokens[0].isalpha() and not any(token.isdigit() for token in tokens)):
+        return None
+    shape = (r"\d+" if t.isdigit() else r"[^\W\d_]+" if t.isalpha() else re.escape(t) for t in tokens)
+    return re.compile("^(?=" + "".join(shape) + ")", re.MULTILINE)
+
+
+def escape_tail(tail: str, head: str) -> str:
+    """Traceback or stack text for below `head`: newlines stay, nothing in it can pose as a record."""
+    if _CONTROL_BUT_NEWLINE.search(tail):
+        tail = _CONTROL_BUT_NEWLINE.sub(_visible, tail)
+    pattern = _head_pattern(head.lstrip("\n")[:_LEAD])
+    return tail if pattern is None else pattern.sub(" ", tail)
+
+
+def guard(text: str, message: str) -> str:
+    """The escape rule for text that a formatter of the user's own has finished.
+
+    Where the record's message stands in it verbatim (once, the first), it is put on one line; so a
+    formatter that escapes by itself is left alone. The formatter's own newlines stay. Lines after the
+    first that look like a head are indented; other control characters become visible.
+    """
+    if text.isprintable() or not _CONTROL.search(text):
+        return text
+    if has_controls(message):
+        text = text.replace(message, escape(message), 1)
+    lead = len(text) - len(text.lstrip("\n"))
+    head, newline, tail = text[lead:].partition("\n")
+    head = text[:lead] + _CONTROL_BUT_NEWLINE.sub(_visible, head)
+    return head + newline + escape_tail(tail, head)
+
+
+@lru_cache(maxsize=64)
+def _codec(encoding: str) -> tuple[str, bytes]:
+    name = codecs.lookup(encoding).name
+    return _WITH_BOM.get(name, (name, b""))
+
+
+def plain_codec(encoding: str) -> str:
+    """The codec's name without a byte order mark: what each record is encoded with."""
+    return _codec(encoding)[0]
+
+
+def bom(encoding: str) -> bytes:
+    """What a file in `encoding` begins with; empty for most codecs."""
+    return _codec(encoding)[1]
+
+
+def encode_text(text: str, encoding: str, errors: str) -> bytes:
+    """`text` in `encoding`, without a byte order mark.
+
+    Raises:
+        UnicodeError: `errors` is `strict` (or the like) and the codec lacks a character.
+    """
+    return text.encode(_codec(encoding)[0], errors)

@@ -1,0 +1,319 @@
+"""Which attributes of a `LogRecord` travel, and as which line.
+
+Owns: the choice between rendering in the collector and in the producer, the producer's line encoders,
+the zone. Never knows: files, the journal's segments, how the collector renders.
+
+A formatter that is exactly the standard library's travels as its format string, and the records as
+columns; the collector renders them. Any other formatter runs here, and its text travels.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
+
+from logboom import template
+from logboom.encoding import encode_text, guard
+from logboom.journal.layout import Context
+from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
+
+__all__ = ["Plan", "UnencodableError", "Wire", "Zone", "finished_plan", "plan_for", "zone_at"]
+
+
+class Zone(NamedTuple):
+    """The local zone at a moment: seconds east of UTC, and its name there."""
+
+    offset: int
+    name: str
+
+
+UTC: Final = Zone(0, "UTC")
+
+
+def zone_at(created: float) -> Zone:
+    """The zone of this process (`TZ`) at `created`."""
+    local = time.localtime(created)
+    return Zone(local.tm_gmtoff, local.tm_zone)
+
+
+class Wire(NamedTuple):
+    """What a formatter that the collector knows says about itself.
+
+    Attributes:
+        renderer, columns, options: as in `layout.Context`.
+        make: the encoder for a context's number.
+    """
+
+    renderer: str
+    columns: tuple[str, ...]
+    options: dict[str, Any]
+    make: Callable[[int], Encoder]
+    zoned: bool = False
+
+
+class Formatting(Protocol):
+    """All that is asked of a formatter."""
+
+    def format(self, record: logging.LogRecord) -> str: ...
+
+
+class Plan:
+    """How the records of one handler become lines.
+
+    Attributes:
+        zoned: the rendering depends on the local zone: a new context is due when `zone_at` changes.
+    """
+
+    __slots__ = ("_codec", "_look", "_seen", "_wire", "zoned")
+
+    def __init__(
+        self, wire: Wire, codec: tuple[str, str, str, bool], look: Callable[[], object] | None = None
+    ) -> None:
+        self.zoned = wire.zoned
+        self._wire = wire
+        self._codec = codec
+        self._look = look
+        self._seen = None if look is None else _copied(look())
+
+    def fresh(self) -> bool:
+        """False when the formatter's attributes changed since the plan was made."""
+        return self._look is None or self._look() == self._seen
+
+    def context(self, number: int, zone: Zone) -> Context:
+        """The control line that the records of `encoder(number)` refer to."""
+        wire, (encoding, errors, terminator, raw) = self._wire, self._codec
+        offset, name = zone if self.zoned else UTC
+        return Context(
+            number, wire.renderer, wire.columns, offset, name, encoding, errors, terminator, raw, wire.options
+        )
+
+    def encoder(self, number: int) -> Encoder:
+        """`LogRecord` -> its whole line. It raises where the line could not carry the record exactly."""
+        return self._wire.make(number)
+
+
+def _copied(state: object) -> object:
+    """Dictionaries in `state` as they are now, two levels deep (`defaults` of a style)."""
+    if isinstance(state, dict):
+        return {key: dict(value) if type(value) is dict else value for key, value in state.items()}
+    return tuple(map(_copied, state)) if isinstance(state, tuple) else state
+
+
+# --- a formatter that is exactly the standard library's ---
+
+_METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
+_STATE: Final = attrgetter("converter", "default_msec_format", "default_time_format", *_METHODS)
+_STYLE_METHODS: Final = attrgetter("format", "_format", "usesTime")
+_STYLES: Final[dict[type, str]] = {
+    logging.PercentStyle: "%",
+    logging.StrFormatStyle: "{",
+    logging.StringTemplateStyle: "$",
+}
+_HEAD: Final = frozenset(("created", "levelno", "name"))
+_LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
+
+
+def _untouched(functions: tuple[Any, ...]) -> bool:
+    """Whether methods are the standard library's own: nobody replaced one in the class."""
+    codes = [getattr(function, "__code__", None) for function in functions]
+    return all(code is not None and code.co_filename == _LOGGING_FILE for code in codes)
+
+
+def _is_standard(formatter: object) -> bool:
+    if type(formatter) is not logging.Formatter or not _untouched(_STATE(logging.Formatter)[3:]):
+        return False
+    style = formatter._style
+    if type(style) not in _STYLES or not _untouched(_STYLE_METHODS(type(style))):
+        return False
+    changed = vars(formatter).keys() & set(_METHODS) or vars(style).keys() - {"_fmt", "_defaults", "_tpl"}
+    stale = isinstance(style, logging.StringTemplateStyle) and style._tpl.template != style._fmt
+    return not changed and not stale and isinstance(style._fmt, str)
+
+
+def _look_at(formatter: logging.Formatter) -> Callable[[], object]:
+    """Everything that the rendering of a standard formatter depends on."""
+    own, style = vars(formatter), formatter._style
+    style_own, style_class = vars(style), type(style)
+    return lambda: (own, style_own, _STATE(logging.Formatter), _STYLE_METHODS(style_class))
+
+
+def _time_options(formatter: logging.Formatter) -> dict[str, Any] | None:
+    """How the collector makes `asctime`, or None when only this process can."""
+    if formatter.converter not in (time.localtime, time.gmtime):
+        return None
+    datefmt = formatter.datefmt or formatter.default_time_format
+    msecs = None if formatter.datefmt else formatter.default_msec_format or None
+    if type(datefmt) is not str or not template.safe_datefmt(datefmt) or type(msecs) not in (str, type(None)):
+        return None
+    try:
+        time.strftime(datefmt, time.gmtime(0))
+        if msecs is not None:
+            msecs % ("", 1.0)
+    except (ValueError, TypeError):
+        return None
+    return {"time": datefmt, "msecs": msecs}
+
+
+def _columns(parts: tuple[template.Part, ...], style: str, defaults: dict[str, Any]) -> list[Column] | None:
+    """A column for each field, or None when a default is a value that does not travel."""
+    columns: dict[str, Column] = {}
+    for part in parts:
+        types = part.types(style)
+        if part.field in columns and (before := columns[part.field].types) is not None:
+            types = before if types is None else types & before
+        if part.field == "levelname":
+            types = frozenset((str,))
+        if part.field:
+            columns[part.field] = Column(part.field, types)
+        if part.field in defaults and part.field not in ("message", "asctime"):
+            columns[part.field] = columns[part.field]._replace(default=defaults[part.field])
+            if type(defaults[part.field]) not in SCALARS:
+                return None
+    return list(columns.values())
+
+
+def _with_asctime(
+    formatter: logging.Formatter, columns: list[Column], options: dict[str, Any]
+) -> tuple[list[Column], bool]:
+    """`asctime` replaced by what the collector needs for it, or computed here; and whether it is zoned."""
+    names = [column.field for column in columns]
+    if "asctime" not in names:
+        return columns, False
+    timing = _time_options(formatter)
+    if timing is None:
+
+        def asctime(record: logging.LogRecord) -> str:
+            record.asctime = formatter.formatTime(record, formatter.datefmt)
+            return record.asctime
+
+        own = Column("asctime", frozenset((str,)), compute=asctime)
+        return [own if column.field == "asctime" else column for column in columns], False
+    options |= timing
+    columns = [column for column in columns if column.field != "asctime"]
+    if timing["msecs"] is not None:
+        numbers = frozenset((int, float))
+        before = next((column for column in columns if column.field == "msecs"), Column("msecs", numbers))
+        types = numbers if before.types is None else before.types & numbers
+        columns = [column for column in columns if column.field != "msecs"]
+        columns.insert(0, before._replace(types=types))
+    return columns, formatter.converter is time.localtime
+
+
+def _standard_tail(formatter: logging.Formatter) -> Callable[[logging.LogRecord], tuple[Any, Any]]:
+    def tail(record: logging.LogRecord) -> tuple[Any, Any]:
+        if record.exc_info and not record.exc_text:
+            record.exc_text = formatter.formatException(record.exc_info)
+        texts = (record.exc_text or None, record.stack_info or None)
+        if not all(text is None or type(text) is str for text in texts):
+            raise UnencodableError("exc_text or stack_info is no text")
+        return texts
+
+    return tail
+
+
+def _standard_wire(formatter: logging.Formatter) -> Wire | None:
+    style = formatter._style
+    letter = _STYLES[type(style)]
+    parts = template.parse(style._fmt, letter)
+    defaults = getattr(style, "_defaults", None) or {}
+    columns = None if parts is None else _columns(parts, letter, defaults)
+    if columns is None:
+        return None
+    options: dict[str, Any] = {"format": style._fmt, "style": letter}
+    columns, zoned = _with_asctime(formatter, columns, options)
+    kept = tuple(column for column in columns if column.field not in _HEAD)
+    tail = _standard_tail(formatter)
+    names = tuple(column.field for column in kept)
+    return Wire("text", names, options, lambda number: make_encoder(number, kept, tail), zoned)
+
+
+# --- any other formatter: it runs here ---
+
+
+def _stamp(created: Any) -> float:
+    """`created` as the merge needs it; now, where the record says nothing that is a time."""
+    return created if type(created) is float and math.isfinite(created) else time.time()
+
+
+def _head(record: logging.LogRecord) -> tuple[float, int, str]:
+    """The first values of a row, for any record at all."""
+    level = record.levelno if isinstance(record.levelno, int) else 0
+    name = str(record.name).encode("utf-8", "backslashreplace").decode("utf-8")
+    return _stamp(record.created), min(max(int(level), -(2**31)), 2**31), name
+
+
+def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str:
+    """What the formatter makes of the record, with the escape rule applied."""
+    text = formatter.format(record)
+    if raw or text.isprintable():
+        return text
+    message = getattr(record, "message", None)
+    return guard(text, message if isinstance(message, str) else record.getMessage())
+
+
+def _message_wire(formatter: Formatting, raw: bool) -> Wire:
+    def make(number: int) -> Encoder:
+        def encoder(record: logging.LogRecord) -> bytes:
+            text = _text_of(formatter, record, raw)
+            created, level, name = record.created, record.levelno, record.name
+            if type(created) is not float or not -LAST < created < LAST or type(text) is not str:
+                raise UnencodableError("created, or the formatted text")
+            if type(level) is not int or type(name) is not str:
+                raise UnencodableError("levelno or name")
+            return encode((created, number, level, name, text)) + b"\n"
+
+        return encoder
+
+    return Wire("message", ("text",), {}, make)
+
+
+def _finished_wire(formatter: Formatting, encoding: str, errors: str, terminator: str, raw: bool) -> Wire:
+    def make(number: int) -> Encoder:
+        def encoder(record: logging.LogRecord) -> bytes:
+            text = _text_of(formatter, record, raw) + terminator
+            data = encode_text(text, encoding, errors).decode("latin-1")
+            created, level, name = _head(record)
+            return encode((created, number, level, name, data)) + b"\n"
+
+        return encoder
+
+    return Wire("bytes", ("text",), {}, make)
+
+
+def _own_wire(formatter: object) -> Wire | None:
+    """What a formatter of logboom says about itself; a subclass that does not say it anew says nothing."""
+    wire = vars(type(formatter)).get("wire")
+    if wire is None or "format" in getattr(formatter, "__dict__", ()):
+        return None
+    answer = wire(formatter)
+    return answer if isinstance(answer, Wire) else None
+
+
+def plan_for(
+    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
+) -> Plan:
+    """The fastest exact way for this formatter; None means the `logging` module's default formatter."""
+    if formatter is None:
+        formatter = logging._defaultFormatter  # type: ignore[attr-defined]
+    codec = (encoding, errors, terminator, raw)
+    if _is_standard(formatter):
+        wire = _standard_wire(formatter) or _message_wire(formatter, raw)
+        return Plan(wire, codec, _look_at(formatter))
+    return Plan(_own_wire(formatter) or _message_wire(formatter, raw), codec)
+
+
+def finished_plan(
+    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
+) -> Plan:
+    """The way for a record that `plan_for`'s encoder refused: everything is done here, to the final bytes.
+
+    What its encoder raises is what the formatter or the codec raised: a matter for `handleError`.
+    """
+    if formatter is None:
+        formatter = logging._defaultFormatter  # type: ignore[attr-defined]
+    codec = (encoding, errors, terminator, raw)
+    return Plan(_finished_wire(formatter, encoding, errors, terminator, raw), codec)
