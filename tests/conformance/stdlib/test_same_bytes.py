@@ -1,0 +1,80 @@
+"""The same program with the standard handlers and with logboom's: the same files with the same bytes."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+CASES = [name for name in runpy.run_path(str(HERE / "cases.py")) if name.startswith(("case_", "format_"))]
+PRODUCER = {"TZ": "Asia/Kolkata", "LANG": "C.UTF-8"}
+
+# What differs by intent, with the heading of `docs/reference/differences.md` that gives the reason.
+# Strict: a case that is here and does not differ fails.
+DIFFERENT: dict[str, str] = {}
+
+
+def run_cases(library: str, directory: Path, environment: dict[str, str]) -> set[str]:
+    """The names of the cases that did not end well."""
+    command = [sys.executable, "-W", "error", str(HERE / "driver.py"), library, str(directory), *CASES]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode in (0, 1), done.stderr
+    sys.stderr.write(done.stderr)
+    return set(done.stdout.split())
+
+
+def files(directory: Path, case: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(directory.glob(f"{case}.log*"))}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, german: dict[str, str], environ: Any) -> Path:
+    directory = tmp_path_factory.mktemp("standard")
+    assert not run_cases("logging.handlers", directory, environ(**PRODUCER, **german))
+    return directory
+
+
+@pytest.fixture(scope="module", params=["auto", "off", "started by cron"])
+def actual(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    german: dict[str, str],
+    environ: Any,
+    wait_until: Callable[..., None],
+) -> Iterator[tuple[Path, set[str]]]:
+    directory = tmp_path_factory.mktemp("logboom")
+    if request.param != "started by cron":
+        producer = environ(LOGBOOM_COLLECTOR=request.param, **PRODUCER, **german)
+        yield directory, run_cases("logboom", directory, producer)
+        return
+    collect = [sys.executable, "-m", "logboom", "collect", str(directory / ".logboom")]
+    collector = subprocess.Popen(collect, cwd="/", env=environ(TZ="UTC", LANG="C"), stdin=subprocess.DEVNULL)
+    wait_until((directory / ".logboom/status.json").exists, what="the collector is up")
+    yield directory, run_cases("logboom", directory, environ(LOGBOOM_COLLECTOR="external", **PRODUCER, **german))
+    collector.terminate()
+    assert collector.wait(20) == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_bytes_are_those_of_the_standard_library(
+    case: str, expected: Path, actual: tuple[Path, set[str]]
+) -> None:
+    """Changing one line of a configuration changes nothing in the files."""
+    directory, failed = actual
+    assert case not in failed, "the program ended with an error"
+    if case in DIFFERENT:
+        assert files(directory, case) != files(expected, case), "no longer different: take it off the list"
+    else:
+        assert files(directory, case) == files(expected, case)
+
+
+def test_each_listed_difference_has_its_heading() -> None:
+    """A difference that a user cannot read about is a bug."""
+    page = (HERE.parents[2] / "docs/reference/differences.md").read_text(encoding="utf-8")
+    assert all(f"## {heading}\n" in page for heading in DIFFERENT.values())
