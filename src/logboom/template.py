@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 __all__ = ["FLOAT_FIELDS", "INT_FIELDS", "STANDARD_FIELDS", "TEXT_FIELDS", "Part", "parse", "safe_datefmt"]
 
 TEXT_FIELDS: Final = frozenset(
-    ("asctime", "filename", "funcName", "levelname", "message")
-    + ("module", "name", "pathname", "processName", "threadName")
-)
+    ("asctime", "filename", "funcName", "levelname", "message", "module", "name", "pathname")
+) | frozenset(("processName", "threadName"))
 INT_FIELDS: Final = frozenset(("levelno", "lineno", "process", "thread"))
 FLOAT_FIELDS: Final = frozenset(("created", "msecs", "relativeCreated"))
 STANDARD_FIELDS: Final = TEXT_FIELDS | INT_FIELDS | FLOAT_FIELDS | {"taskName"}
