@@ -72,10 +72,10 @@ def test_collector_killed_at(failpoint: str, nth: int, tmp_path: Path) -> None:
     """Fault 2: between every two durable effects, and again while the next collector recovers from it."""
     lab = Lab(tmp_path, maxBytes=4000, backupCount=500, compress="gzip", collector="external")
     try:
-        lab.finish(lab.start("p", count=150, size=100))
+        lab.finish(lab.start("p", "os_exit", count=150, size=100))
         first = lab.collect(f"{failpoint}:{nth}")
         reached = ended(lab, first) == -signal.SIGKILL
-        lab.finish(lab.start("q", count=50, size=100))
+        lab.finish(lab.start("q", "os_exit", count=50, size=100))
         for _ in range(2 if reached else 0):
             ended(lab, lab.collect(f"{failpoint}:1"))
         lab.drain()

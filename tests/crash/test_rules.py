@@ -200,7 +200,7 @@ def test_leader_dies_and_one_is_started(lab: Lab) -> None:
 
 
 def test_surroundings_of_a_started_collector(lab: Lab, tmp_path: Path) -> None:
-    """It keeps no socket, terminal, directory or ignored signal of its starter, and runs no foreign `json.py`."""
+    """It keeps no socket, terminal, directory or ignored signal of its starter, and runs no strange code."""
     (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')\n")
     (tmp_path / "signal.py").write_text("raise SystemExit('the wrong signal')\n")
     reader, writer = os.pipe()

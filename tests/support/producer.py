@@ -178,6 +178,23 @@ def fork_storm(setup: Setup) -> None:
         reap(fork_child(setup, number))
 
 
+def crowd(setup: Setup) -> None:
+    """Children that all live, and hold their segments, until the end of the input."""
+    reader, writer = os.pipe()
+    pids = []
+    for number in range(setup.children):
+        pid = os.fork()
+        if pid == 0:
+            os.close(writer)
+            setup.work(number)
+            os.read(reader, 1)
+            os._exit(0)
+        pids.append(pid)
+    sys.stdin.read()
+    os.close(writer)
+    reap(*pids)
+
+
 def _child(setup: Setup, number: int) -> None:
     setup.configure()
     setup.work(number)
