@@ -1,0 +1,86 @@
+"""Open segments, never more than a few.
+
+Owns: a bounded set of read descriptors, the least recently used closed first. Never knows: lines.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from logboom import platform
+
+__all__ = ["Descriptors"]
+
+_MOST: Final = 128
+_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | platform.extend_open_flags()
+
+
+class Descriptors:
+    """Read descriptors by name. A descriptor is good until the next `get` of another name.
+
+    Args:
+        directory: where the names are.
+        most: how many may be open at once.
+    """
+
+    def __init__(self, directory: Path, most: int = _MOST) -> None:
+        self._directory = directory
+        self._most = max(1, most)
+        self._open: dict[str, int] = {}
+
+    def get(self, name: str) -> int:
+        """A descriptor for `name`.
+
+        Raises:
+            FileNotFoundError: there is no such file, or it is no regular one.
+            OSError: it cannot be opened.
+        """
+        fd = self._open.pop(name, -1)
+        if fd < 0:
+            while len(self._open) >= self._most:
+                self._close_oldest()
+            fd = self._open_patiently(name)
+        self._open[name] = fd
+        return fd
+
+    def rename(self, old: str, new: str) -> None:
+        """The file has another name now; its descriptor stays good."""
+        if old in self._open:
+            self._open[new] = self._open.pop(old)
+
+    def drop(self, name: str) -> None:
+        """Close the descriptor for `name`, if it is open."""
+        fd = self._open.pop(name, -1)
+        if fd >= 0:
+            os.close(fd)
+
+    def close(self) -> None:
+        while self._open:
+            self._close_oldest()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def _open_patiently(self, name: str) -> int:
+        while True:
+            try:
+                fd = os.open(self._directory / name, _FLAGS)
+            except OSError as error:
+                if error.errno not in _SCARCE or not self._open:
+                    raise
+                self._most = max(1, len(self._open) * 3 // 4)
+                while len(self._open) >= self._most:
+                    self._close_oldest()
+                continue
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            os.close(fd)
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", str(self._directory / name))
+
+    def _close_oldest(self) -> None:
+        os.close(self._open.pop(next(iter(self._open))))

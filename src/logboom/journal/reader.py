@@ -1,0 +1,346 @@
+"""One producer's stream, read across its segments.
+
+Owns: where a stream was read to, when a segment may be left, what could not be read. Never knows:
+deleting, checkpoints, other producers.
+
+A segment is left when it has ended (`layout.py`), or when its lock is free and it was read once more
+after that was seen: then nobody can write to it. A zero byte in a segment that is still written means
+"not yet"; in one that nobody writes to it means damage, and reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from logboom.errors import JournalError
+from logboom.journal.layout import (
+    Context,
+    Dropped,
+    Header,
+    committed_length,
+    decode_control,
+    decode_header,
+    pack_position,
+    unpack_position,
+)
+from logboom.journal.lines import LineDecoder
+from logboom.journal.recovery import Gap, find_gap, salvage_target
+from logboom.journal.spool import Spool
+
+__all__ = ["Chunk", "Damage", "JournalReader"]
+
+_SMALLEST: Final = 4096
+_LARGEST: Final = 1024 * 1024
+_KEPT: Final = 64 * 1024
+_CONTEXT_LINE: Final = b'\n{"context"'
+
+
+class Chunk(NamedTuple):
+    """Records of one segment, in their order.
+
+    Attributes:
+        rows: the records' arrays; `row[1]` names the context.
+        ends: for each row the packed position after it.
+        dropped: `dropped` lines, with the packed position after each.
+    """
+
+    rows: list[list[Any]]
+    ends: list[int]
+    dropped: list[tuple[Dropped, int]]
+
+
+class Damage(NamedTuple):
+    """Bytes that are no whole line.
+
+    Attributes:
+        segment, offset, length: where.
+        data: the bytes, the first 64 KiB of them.
+        torn: it may be no damage, but the line that a killed process was writing: nothing follows it.
+    """
+
+    segment: int
+    offset: int
+    length: int
+    data: bytes
+    torn: bool = False
+
+
+class JournalReader:
+    """One producer's stream.
+
+    Attributes:
+        producer: its id.
+        header: the newest segment header that was read, or None.
+        contexts: by number; known before the rows that name them are returned.
+        exhausted: the last `read` came to the end of what is committed.
+        gone: nobody writes to the stream any more, and everything was returned.
+        newer: the next segment has a format of a newer release; it stays untouched.
+        last: packed position after the last row or `dropped` that was returned.
+        passed: segments that were left -> value of `last` then: when it is delivered, they may go.
+        damaged: what could not be read since `take_damaged`.
+    """
+
+    def __init__(self, spool: Spool, producer: str, position: int = 0) -> None:
+        """`position` is packed; 0 is the start of the first segment there is."""
+        self.producer = producer
+        self.header: Header | None = None
+        self.contexts: dict[int, Context] = {}
+        self.exhausted = False
+        self.gone = False
+        self.newer = False
+        self.last = position
+        self.passed: dict[int, int] = {}
+        self.damaged: list[Damage] = []
+        self._spool = spool
+        self._decoder = LineDecoder(self.contexts)
+        self._number, self._offset = unpack_position(position)
+        self._size = _SMALLEST
+        self._enter(self._number, self._offset)
+
+    @property
+    def position(self) -> int:
+        """Packed; everything before it was returned."""
+        return pack_position(self._number, self._offset)
+
+    @property
+    def segment(self) -> int:
+        """Number of the segment that is read now; 0 before the first."""
+        return self._number
+
+    @property
+    def ended(self) -> bool:
+        """Whether the current segment was read past its end."""
+        return self._ended
+
+    def read(self, budget: int, *, liveness: bool = True) -> list[Chunk]:
+        """Decode what is new.
+
+        Args:
+            budget: about how many bytes at most; one line is returned whole, however large.
+            liveness: when nothing is new, look whether the writer still lives (two system calls).
+
+        Raises:
+            OSError: a segment cannot be read now; the position is unchanged.
+        """
+        chunks: list[Chunk] = []
+        self.exhausted = False
+        try:
+            while budget > 0 and not self.exhausted:
+                budget -= self._take(budget, chunks)
+                if self._drained:
+                    self.exhausted = not self._leave(liveness and not chunks)
+        except OSError:
+            if not chunks:
+                raise
+        return chunks
+
+    def take_damaged(self) -> list[Damage]:
+        """What could not be read since the last call."""
+        damaged, self.damaged = self.damaged, []
+        return damaged
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._spool.close_segment(self.producer, self._number)
+
+    def _enter(self, number: int, offset: int) -> None:
+        self._number = number
+        self._offset = offset
+        self._ended = False
+        self._drained = False
+        self._at_file_end = False
+        self._orphaned = False
+        self._torn_at = -1
+        self._knows_head = offset == 0
+
+    def _fetch(self, size: int, offset: int) -> bytes:
+        return os.pread(self._descriptor(), size, offset)
+
+    def _descriptor(self) -> int:
+        return self._spool.open_segment(self.producer, self._number)
+
+    def _take(self, budget: int, chunks: list[Chunk]) -> int:
+        """Decode the next block; returns its length, and sets `_drained` when no more is committed."""
+        try:
+            if not self._knows_head:
+                self._restore()
+            block = self._block(budget)
+        except FileNotFoundError:
+            self._ended = self._drained = True
+            return 0
+        head = self._head(block) if self._offset == 0 and block else 0
+        if len(block) > head:
+            self._decode(block[head:], head, chunks)
+        if self.newer:
+            return 0
+        self._offset += len(block)
+        if block:
+            self.gone = self._orphaned = False
+        return len(block)
+
+    def _block(self, budget: int) -> bytes:
+        """Committed whole lines from the current offset on: at most `budget` bytes, but at least a line."""
+        size = min(self._size, max(budget, _SMALLEST))
+        while True:
+            block = self._fetch(size, self._offset)
+            length = committed_length(block)
+            self._drained = len(block) < size or block.find(0, length) >= 0
+            self._at_file_end = length == len(block) < size
+            if length or self._drained:
+                break
+            size *= 2
+        self._adapt(size, length)
+        return block if length == len(block) else block[:length]
+
+    def _adapt(self, size: int, length: int) -> None:
+        if not self._drained:
+            self._size = min(size * 2, _LARGEST)
+        elif length * 4 < self._size:
+            self._size = max(self._size // 2, _SMALLEST)
+
+    def _head(self, block: bytes) -> int:
+        """Read the header line at the start of `block`; returns its length."""
+        end = block.index(b"\n") + 1
+        try:
+            self.header = decode_header(block[:end])
+        except (JournalError, UnicodeError) as error:
+            if getattr(error, "hint", ""):
+                self.newer = self._drained = True
+                return len(block)
+            self._note(Gap(0, end, last=False), block[:end])
+            self._replace_header(block[:end])
+        return end
+
+    def _replace_header(self, damaged: bytes) -> None:
+        """What can be known of a damaged header: from its own bytes, else from another segment."""
+        target = salvage_target(damaged)
+        if self.header is None and target is None:
+            self._borrow_header()
+        if self.header is not None:
+            target = target or self.header.target
+        if target is not None:
+            now = 0.0 if self.header is None else self.header.created
+            mapped = self._fetch(1, os.fstat(self._descriptor()).st_size - 1) != b"\n"
+            self.header = Header(1, self.producer, self._number, 0, "", "", now, mapped, target)
+
+    def _borrow_header(self) -> None:
+        for number in self._spool.numbers(self.producer):
+            if self.header is None and number > self._number:
+                block = os.pread(self._spool.open_segment(self.producer, number), _KEPT, 0)
+                self._restore_header(block)
+
+    def _decode(self, block: bytes, start: int, chunks: list[Chunk]) -> None:
+        offset = self._offset + start
+        found = self._decoder.decode(block, pack_position(self._number, offset))
+        for begin, end in found.damage:
+            self._note(Gap(offset + begin, offset + end, last=False), block[begin:end])
+        if found.rows or found.dropped:
+            places = [*found.ends[-1:], *(place for _, place in found.dropped[-1:])]
+            self.last = max(places)
+            chunks.append(Chunk(found.rows, found.ends, found.dropped))
+        self._ended = self._ended or found.ended
+
+    def _note(self, gap: Gap, data: bytes) -> None:
+        torn = gap.last
+        self.damaged.append(Damage(self._number, gap.start, gap.end - gap.start, data[:_KEPT], torn))
+
+    def _leave(self, liveness: bool) -> bool:
+        """Everything committed was read: whether there may be more, here or in the next segment."""
+        if self.newer:
+            return False
+        if self._number == 0:
+            return self._follow()
+        if (self.gone or self._has_ended()) and self._follow():
+            return True
+        if not liveness or self.gone:
+            return False
+        return self._leave_orphan()
+
+    def _leave_orphan(self) -> bool:
+        """Leave a segment that nobody writes to: look again, look behind holes, go on to the next one."""
+        if not self._orphaned:
+            self._orphaned = self._is_orphan()
+            return self._orphaned
+        if self._skip_gap() or self._follow():
+            return True
+        self.gone = True
+        return False
+
+    def _is_orphan(self) -> bool:
+        try:
+            return self._spool.owner_gone(self._descriptor())
+        except FileNotFoundError:
+            return True
+
+    def _has_ended(self) -> bool:
+        """Past an `end` line, or at the end of a file that was allocated in full."""
+        if self._at_file_end and self.header is not None and self.header.mapped:
+            self._ended = True
+        return self._ended
+
+    def _follow(self) -> bool:
+        """Go on to the next segment, if there is one."""
+        number = next((n for n in self._spool.numbers(self.producer) if n > self._number), None)
+        if number is None:
+            return False
+        if self._number:
+            self.passed[self._number] = self.last
+        self.close()
+        self.gone = False
+        self._enter(number, 0)
+        return True
+
+    def _skip_gap(self) -> bool:
+        """Step over bytes that hold no whole line; False when nothing is behind them."""
+        try:
+            gap = find_gap(self._fetch, self._offset, self._is_line)
+        except FileNotFoundError:
+            return False
+        if gap is None or (gap.last and self._torn_at == gap.start):
+            return False
+        self._note(gap, self._fetch(min(gap.end - gap.start, _KEPT), gap.start))
+        if gap.last:  # not stepped over: should its writer live, the line is read when it is whole
+            self._torn_at = gap.start
+            return False
+        self._offset = gap.end
+        return True
+
+    def _is_line(self, line: bytes) -> bool:
+        found = LineDecoder(self.contexts).decode(line, 0)
+        return not found.damage
+
+    def _restore(self) -> None:
+        """Read header and contexts of a segment that is entered in its middle."""
+        offset, rest = 0, b"\n"
+        while offset < self._offset:
+            block = self._fetch(min(_LARGEST, self._offset - offset), offset)
+            if not block:
+                break
+            if offset == 0:
+                self._restore_header(block)
+            rest = self._restore_contexts(rest + block)
+            offset += len(block)
+        self._knows_head = True
+
+    def _restore_header(self, block: bytes) -> None:
+        try:
+            self.header = decode_header(block[: block.find(b"\n") + 1])
+        except (JournalError, UnicodeError):
+            return  # reported when it was read for the first time
+
+    def _restore_contexts(self, block: bytes) -> bytes:
+        """Note the contexts in whole lines of `block`; returns the rest from its last newline on."""
+        whole = block.rfind(b"\n")
+        place = block.find(_CONTEXT_LINE, 0, whole)
+        while place >= 0:
+            try:
+                value = decode_control(block[place + 1 : block.index(b"\n", place + 1)])
+            except (JournalError, UnicodeError, msgspec.MsgspecError):
+                value = None
+            if isinstance(value, Context):
+                self.contexts[value.context] = value
+            place = block.find(_CONTEXT_LINE, place + 1, whole)
+        return block[whole:]

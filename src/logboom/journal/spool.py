@@ -1,0 +1,237 @@
+"""The spool directory: names, discovery, liveness, reclaiming, its size, its permissions.
+
+Owns: what lies where in a spool, and who may remove it. Never knows: rendering, sinks, lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Final
+
+from logboom import platform
+from logboom.errors import SpoolError
+from logboom.journal.descriptors import Descriptors
+from logboom.journal.layout import parse_segment_name, segment_name
+
+__all__ = ["DEAD_SUFFIX", "Spool", "spool_for"]
+
+DEAD_SUFFIX: Final = ".dead"
+_UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
+_NAME: Final = ".logboom"
+_README: Final = """\
+This directory belongs to logboom. It holds log records on their way from the programs that log
+to the log file beside it, and what the collector remembers (see docs/architecture.md of logboom).
+
+To leave logboom: change the handler's class back, stop the programs, run `logboom drain` on this
+directory (or wait until journal/ is empty), and delete the directory. Before that, deleting it loses
+the records that are still in journal/.
+"""
+_FILES: Final = {
+    "README": _README,
+    ".gitignore": "*\n",
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Nothing here needs a backup.\n",
+}
+
+
+class Spool:
+    """A spool directory that exists.
+
+    Attributes:
+        path: the directory, absolute.
+        journal_path: where the segments are.
+        damaged_path: where unreadable bytes are kept aside.
+        descriptors: open segments of all readers of this object.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.journal_path = self.path / "journal"
+        self.damaged_path = self.path / "damaged"
+        self.descriptors = Descriptors(self.journal_path)
+        self._listing: dict[str, list[int]] = {}
+        self._seen_mtime = -1
+
+    @classmethod
+    def create(cls, path: Path) -> Spool:
+        """The spool at `path`, made when it is not there. Any number of processes may do so at once.
+
+        Raises:
+            SpoolError: it cannot be made, or somebody else made it where anybody may.
+        """
+        path = Path(path).resolve()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_directory(path)
+            _check_owner(path)
+            _make_directory(path / "journal")
+            for name, text in _FILES.items():
+                _make_file(path / name, text)
+        except SpoolError:
+            raise
+        except OSError as error:
+            raise SpoolError(
+                f"cannot make the spool: {error.strerror or error}",
+                path=path,
+                hint="Make its parent writable for this user, or name another directory with spool=",
+            ) from error
+        return cls(path)
+
+    def segments(self) -> dict[str, list[int]]:
+        """Segment numbers of each producer, rising. Files set aside by `retire` count as well."""
+        listing: dict[str, set[int]] = {}
+        now = time.time_ns()
+        try:
+            mtime = self.journal_path.stat().st_mtime_ns
+            with os.scandir(self.journal_path) as entries:
+                names = [entry.name for entry in entries]
+        except FileNotFoundError:
+            mtime, names = -1, []
+        for name in names:
+            parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+            if parsed is not None:
+                listing.setdefault(parsed[0], set()).add(parsed[1])
+        self._seen_mtime = -1 if abs(now - mtime) < _UNSURE_NS else mtime
+        self._listing = {producer: sorted(numbers) for producer, numbers in listing.items()}
+        return self._listing
+
+    def changed(self) -> bool:
+        """Whether a file may have come or gone since the last `segments()`; one `stat`."""
+        try:
+            return self.journal_path.stat().st_mtime_ns != self._seen_mtime or self._seen_mtime < 0
+        except FileNotFoundError:
+            return bool(self._listing)
+
+    def listing(self) -> dict[str, list[int]]:
+        """As `segments()`, and the same object as long as nothing changed."""
+        return self.segments() if self.changed() else self._listing
+
+    def numbers(self, producer: str) -> list[int]:
+        """The producer's segment numbers as of now, rising."""
+        return self.listing().get(producer, [])
+
+    def used_bytes(self) -> int:
+        """Bytes allocated on the disk to all segments."""
+        used = 0
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.journal_path) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    used += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+        return used
+
+    def open_segment(self, producer: str, number: int) -> int:
+        """A read descriptor, good until the next call.
+
+        Raises:
+            FileNotFoundError: it is gone.
+            OSError: it cannot be opened now.
+        """
+        name = segment_name(producer, number)
+        try:
+            return self.descriptors.get(name)
+        except FileNotFoundError:
+            return self.descriptors.get(name + DEAD_SUFFIX)
+
+    def close_segment(self, producer: str, number: int) -> None:
+        """Close the descriptor, if it is open."""
+        name = segment_name(producer, number)
+        self.descriptors.drop(name)
+        self.descriptors.drop(name + DEAD_SUFFIX)
+
+    def owner_gone(self, fd: int) -> bool:
+        """Whether nobody can write to this open segment any more: its lock is free."""
+        return platform.lock_is_free(fd)
+
+    def retire(self, producer: str, number: int) -> None:
+        """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""
+        name = segment_name(producer, number)
+        with contextlib.suppress(FileNotFoundError):
+            (self.journal_path / name).rename(self.journal_path / (name + DEAD_SUFFIX))
+            self.descriptors.rename(name, name + DEAD_SUFFIX)
+
+    def remove(self, producer: str, number: int) -> None:
+        """Unlink a segment; harmless when it is gone."""
+        name = segment_name(producer, number)
+        self.close_segment(producer, number)
+        for path in (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX)):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self.descriptors.close()
+
+
+def spool_for(log_path: Path, spool: Path | None) -> Path:
+    """The spool of a log file: as named, else `.logboom` beside the file that a symlink leads to.
+
+    Where anybody may write (`/tmp`), each user has a spool of his own.
+    """
+    if spool is not None:
+        return Path(spool).resolve()
+    parent = Path(log_path).resolve().parent
+    return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
+
+
+def _user() -> int:
+    user: int = getattr(os, "geteuid", int)()
+    return user
+
+
+def _anybody_may_write(directory: Path) -> bool:
+    try:
+        return bool(directory.stat().st_mode & stat.S_IWOTH) and hasattr(os, "geteuid")
+    except OSError:
+        return False
+
+
+def _make_directory(path: Path) -> None:
+    """Bits and group as the parent's, but closed to others where the parent is open to anybody."""
+    parent = stat.S_IMODE(path.parent.stat().st_mode)
+    mode = 0o700 if _anybody_may_write(path.parent) else parent & 0o2775 | 0o700
+    try:
+        path.mkdir(mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    _give(path, mode, os.O_RDONLY)
+
+
+def _make_file(path: Path, text: str) -> None:
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        _give(temporary, stat.S_IMODE(path.parent.stat().st_mode) & 0o664, os.O_RDWR)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _give(path: Path, mode: int, access: int) -> None:
+    try:
+        fd = os.open(path, access | platform.extend_open_flags())
+    except PermissionError:  # Windows opens no directory: it inherits its parent's rights
+        return
+    try:
+        platform.give_like(fd, mode, path.parent)
+    finally:
+        os.close(fd)
+
+
+def _check_owner(path: Path) -> None:
+    """A spool that a stranger placed where anybody may write is not ours to use."""
+    status = os.lstat(path)
+    strange = status.st_uid not in (0, _user(), path.parent.stat().st_uid) or stat.S_ISLNK(status.st_mode)
+    if strange and _anybody_may_write(path.parent):
+        raise SpoolError(
+            "another user owns this spool, in a directory where anybody may write",
+            path=path,
+            hint="Name a directory of your own with spool=",
+        )

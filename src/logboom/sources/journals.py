@@ -1,0 +1,196 @@
+"""The journals of one spool, as a source.
+
+Owns: which journal is looked at when, the division of the read budget, when a segment is freed.
+Never knows: sinks, checkpoints, what records mean.
+
+A journal where something came is looked at in each poll. One where nothing came is looked at less
+and less often, up to a quarter of a second; but while others are busy, often enough that its records
+are not late for the merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from logboom.clock import Clock
+from logboom.journal.reader import Chunk, JournalReader
+from logboom.journal.spool import Spool
+
+__all__ = ["JournalsSource"]
+
+_SHORTEST_PAUSE: Final = 0.002
+_LONGEST_PAUSE: Final = 0.25
+_PAUSE_A_JOURNAL: Final = 50e-6  # busy spool: some 2% of the time goes into looking at idle journals
+_LIVENESS_PAUSE: Final = 0.25
+_SMALLEST_SHARE: Final = 16 * 1024
+_REST: Final = 5.0  # a late writer of a dead journal has this long
+
+
+class _Journal:
+    """What the source remembers of one stream.
+
+    Attributes:
+        reader: the stream.
+        pause: seconds until an idle stream is looked at again.
+        looked, checked: monotonic times: last read, last look whether its writer lives.
+        retired: monotonic time at which it was set aside, or None.
+        confirmed: it was read again `_REST` after that, and nothing came.
+    """
+
+    __slots__ = ("checked", "confirmed", "looked", "pause", "reader", "retired")
+
+    def __init__(self, reader: JournalReader, now: float) -> None:
+        self.reader = reader
+        self.pause = 0.0
+        self.looked = now
+        self.checked = now
+        self.retired: float | None = None
+        self.confirmed = False
+
+    def is_due(self, now: float, longest: float) -> bool:
+        if self.retired is not None:
+            return not self.confirmed and now >= self.retired + _REST
+        return now >= self.looked + min(self.pause, longest)
+
+
+class JournalsSource:
+    """Every producer's stream in a spool.
+
+    Attributes:
+        readers: by producer.
+        errors: producer -> why its stream could not be read when it was last tried.
+    """
+
+    def __init__(self, spool: Spool, positions: Mapping[str, int], clock: Clock) -> None:
+        """`positions`: for each producer, the packed position to go on from."""
+        self.readers: dict[str, JournalReader] = {}
+        self.errors: dict[str, OSError] = {}
+        self._spool = spool
+        self._positions = dict(positions)
+        self._clock = clock
+        self._journals: dict[str, _Journal] = {}
+        self._busy = 1
+        self._listing: dict[str, list[int]] | None = None
+
+    def poll(self, budget: int, *, thorough: bool = False) -> list[tuple[JournalReader, Chunk]]:
+        """See `Source.poll`."""
+        now = self._clock.monotonic()
+        self._discover(now)
+        share = max(budget // self._busy, _SMALLEST_SHARE)
+        busy: set[str] = set()
+        found = self._round(now, share, busy, longest=0.0 if thorough else _LONGEST_PAUSE, check=thorough)
+        if busy and not thorough:
+            often = max(_SHORTEST_PAUSE, _PAUSE_A_JOURNAL * len(self._journals))
+            found += self._round(now, share, busy, longest=often, check=False)
+        self._busy = max(1, len(busy))
+        return found
+
+    def wait_hint(self) -> float:
+        """Seconds until the next journal is due; 0 while something comes."""
+        now = self._clock.monotonic()
+        pauses = (j.looked + j.pause - now for j in self._journals.values() if j.retired is None)
+        return max(0.0, min(pauses, default=_LONGEST_PAUSE))
+
+    def unfinished(self) -> list[str]:
+        """Producers with more to read than the last poll's budget allowed."""
+        return [
+            name for name, reader in self.readers.items() if not reader.exhausted and name not in self.errors
+        ]
+
+    def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
+        """See `Source.reclaim`."""
+        self._discover(now_mono)
+        if not self._spool.journal_path.is_dir():
+            return []  # moved away: it may come back with everything in it
+        finished = [name for name in self._positions if name not in self._journals]
+        for name in finished:
+            del self._positions[name]
+        for name, journal in list(self._journals.items()):
+            done = max(delivered.get(name, 0), self._positions.get(name, 0))
+            self._free_passed(journal.reader, done)
+            if journal.reader.gone and done >= journal.reader.last and self._bury(name, journal, now_mono):
+                finished.append(name)
+        return finished
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        self._spool.close()
+
+    def _discover(self, now: float) -> None:
+        listing = self._spool.listing()
+        if listing is self._listing:
+            return
+        self._listing = listing
+        for producer, numbers in listing.items():
+            journal = self._journals.get(producer)
+            if journal is None:
+                reader = JournalReader(self._spool, producer, self._positions.get(producer, 0))
+                self._journals[producer] = _Journal(reader, now)
+                self.readers[producer] = reader
+            elif numbers[-1] > journal.reader.segment and journal.retired is not None:
+                journal.retired = None  # a closed writer went on
+                journal.pause = 0.0
+
+    def _round(
+        self, now: float, share: int, busy: set[str], *, longest: float, check: bool
+    ) -> list[tuple[JournalReader, Chunk]]:
+        """Look at every journal that is due and was not found busy in this poll."""
+        found: list[tuple[JournalReader, Chunk]] = []
+        for name, journal in list(self._journals.items()):
+            if name in busy or not journal.is_due(now, longest):
+                continue
+            chunks = self._read(name, journal, now, share, check)
+            if chunks or not journal.reader.exhausted:
+                busy.add(name)
+            found += ((journal.reader, chunk) for chunk in chunks)
+        return found
+
+    def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
+        reader = journal.reader
+        check = check or journal.retired is not None or now >= journal.checked + _LIVENESS_PAUSE
+        journal.looked = now
+        try:
+            chunks = reader.read(share, liveness=check)
+            self.errors.pop(name, None)
+        except OSError as error:
+            self.errors[name] = error
+            journal.pause = _LONGEST_PAUSE
+            return []
+        if check:
+            journal.checked = now
+        self._settle(journal, bool(chunks) or not reader.exhausted)
+        return chunks
+
+    def _settle(self, journal: _Journal, active: bool) -> None:
+        """How soon to look again."""
+        if journal.retired is not None:
+            journal.confirmed = journal.reader.gone and not active
+            if not journal.confirmed:
+                journal.retired = None
+        if active:
+            journal.pause = 0.0
+        else:
+            journal.pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, journal.pause * 2))
+
+    def _free_passed(self, reader: JournalReader, done: int) -> None:
+        for number in self._spool.numbers(reader.producer):
+            if number < reader.segment and done >= reader.passed.get(number, 0):
+                self._spool.remove(reader.producer, number)
+                reader.passed.pop(number, None)
+
+    def _bury(self, name: str, journal: _Journal, now: float) -> bool:
+        """A dead stream that is delivered: set it aside, read it once more later, then remove it."""
+        reader = journal.reader
+        if journal.retired is None:
+            self._spool.retire(name, reader.segment)
+            journal.retired = now
+            journal.confirmed = False
+            return False
+        if not journal.confirmed:
+            return False
+        self._spool.remove(name, reader.segment)
+        reader.close()
+        del self._journals[name], self.readers[name]
+        self._positions.pop(name, None)
+        return True
