@@ -7,8 +7,9 @@ descriptors, who reads.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
-from itertools import accumulate, islice
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final
 
@@ -21,8 +22,10 @@ __all__ = ["Decoded", "LineDecoder"]
 
 _END_TEXT: Final = END.rstrip()
 _MOST_SPLITS: Final = 64
-_CONTROL_MARKS: Final = (b"\n{", b"\n ", b"\n\n")
+_RECORD: Final = ord("[")
+_RUNS: Final = re.compile(rb"\[+|[^\[]", re.DOTALL)  # over the first bytes of lines
 _decoder = msgspec.json.Decoder(list[Any])
+_first = itemgetter(0)
 _created, _context, _level, _name = (itemgetter(index) for index in range(4))
 
 
@@ -60,28 +63,32 @@ class LineDecoder:
     def decode(self, block: bytes, base: int) -> Decoded:
         """`block` is whole lines; `base` is the place of its first byte."""
         into = Decoded()
-        for start, end, is_control in _runs(block):
-            if is_control:
-                self._control(block, start, end, base, into)
+        lines = _split_lines(block)
+        places = list(accumulate(map(len, lines), initial=base))
+        for run in _RUNS.finditer(bytes(map(_first, lines))):
+            start, end = run.span()
+            if lines[start][0] == _RECORD:
+                self._records(block[places[start] - base : places[end] - base], lines, places, run, into)
             else:
-                self._records(block[start:end], start, base, into)
+                self._control(lines[start], places[start] - base, places[end], into)
         return into
 
-    def _records(self, run: bytes, start: int, base: int, into: Decoded) -> None:
+    def _records(
+        self, block: bytes, lines: list[bytes], places: list[int], run: re.Match[bytes], into: Decoded
+    ) -> None:
         """A run of record lines: all at once, and line by line when that fails."""
-        lines = run.splitlines(keepends=True)
+        start, end = run.span()
         try:
-            rows = _decoder.decode_lines(run)
-            sound = len(rows) == len(lines) and self._are_sound(rows)
+            rows = _decoder.decode_lines(block)
+            sound = len(rows) == end - start and self._are_sound(rows)
         except (msgspec.MsgspecError, UnicodeError):
             sound = False
         if sound:
             into.rows += rows
-            into.ends += islice(accumulate(map(len, lines), initial=base + start), 1, None)
+            into.ends += places[start + 1 : end + 1]
             return
-        for line in run.split(b"\n")[:-1]:
-            self._one(line, start, base, into)
-            start += len(line) + 1
+        for index in range(start, end):
+            self._one(lines[index][:-1], places[index] - places[0], places[0], into)
 
     def _are_sound(self, rows: list[list[Any]]) -> bool:
         """Whether all rows are [number, known context, number, str, ...], at C speed."""
@@ -128,45 +135,28 @@ class LineDecoder:
         del into.rows[rows:], into.ends[ends:]
         return False
 
-    def _control(self, block: bytes, start: int, end: int, base: int, into: Decoded) -> None:
-        line = block[start : end - 1]
-        if not line.strip():
+    def _control(self, line: bytes, start: int, end: int, into: Decoded) -> None:
+        if line.isspace():
             return
         try:
             value = decode_control(line)
         except (JournalError, UnicodeError):
-            into.damage.append((start, end))
-            into.ended = into.ended or line.endswith(_END_TEXT)
+            into.damage.append((start, start + len(line)))
+            into.ended = into.ended or line.endswith(END)
             return
         if isinstance(value, Context):
             self.contexts[value.context] = value
         elif isinstance(value, Dropped):
-            into.dropped.append((value, base + end))
+            into.dropped.append((value, end))
         elif line.startswith(b'{"end"'):
             into.ended = True
 
 
-def _runs(block: bytes) -> Iterator[tuple[int, int, bool]]:
-    """`(start, end, is_control)` for each control line or filler, and each run of other lines."""
-    places = dict.fromkeys(_CONTROL_MARKS, -1)
-    start = 0
-    while start < len(block):
-        if block[start] in b"{ \n":
-            end = block.index(b"\n", start) + 1
-            yield start, end, True
-        else:
-            end = _next_control(block, start, places)
-            yield start, end, False
-        start = end
-
-
-def _next_control(block: bytes, start: int, places: dict[bytes, int]) -> int:
-    """Where the next control line begins. `places` keeps what was found: no byte is searched twice."""
-    for mark, place in places.items():
-        if place < start:
-            found = block.find(mark, start)
-            places[mark] = found if found >= 0 else len(block) - 1
-    return min(places.values()) + 1
+def _split_lines(block: bytes) -> list[bytes]:
+    """Lines with their newlines; a carriage return is only ever there as damage, and ends no line."""
+    if b"\r" not in block:
+        return block.splitlines(keepends=True)
+    return [line + b"\n" for line in block.split(b"\n")[:-1]]
 
 
 def _seams(line: bytes) -> Iterator[int]:
