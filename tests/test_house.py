@@ -1,0 +1,269 @@
+"""The walls of the house: who may import whom, how large things may be, what an import costs.
+
+`ROWS` is the table: a module may import modules in the rows above its own and in its own row, except what
+its row says it never knows. A new module is one new line; a wall that stands wrong is moved here.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "logboom"
+
+# A row: a module or a package with all that is in it (the longest name wins); what it never knows besides the
+# rows below.
+ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("errors", ()),
+    ("clock", ("errors",)),
+    ("failpoints", ()),
+    ("target", ("clock",)),
+    # bytes and values, no files
+    ("journal.layout", ("clock",)),
+    ("template", ()),
+    ("encoding", ()),
+    ("rowcode", ()),
+    ("record", ("target", "clock")),
+    ("formatters", ()),
+    ("merge", ("journal", "target")),
+    ("rotation", ("journal",)),
+    ("rendering", ("target", "clock", "rotation", "merge")),
+    # files
+    ("platform", ("journal", "target", "record")),
+    ("journal", ("rotation", "rendering", "merge")),
+    ("journal.descriptors", ("journal.layout",)),
+    ("journal.lines", ("platform",)),
+    ("journal.recovery", ("platform",)),
+    ("journal.spool", ("rotation", "rendering", "merge")),
+    ("journal.writer", ("rotation", "rendering", "merge")),
+    ("journal.reader", ("journal.writer", "rotation", "rendering", "merge")),
+    # the producer's side
+    ("launch", ("journal.reader", "rendering", "merge")),
+    ("handlers", ("journal.reader", "rendering", "merge")),
+    # the collector's side
+    ("sources", ("handlers", "rendering", "rotation")),
+    ("sinks", ("handlers", "sources", "journal", "record")),
+    ("collector.checkpoint", ("handlers", "sources")),
+    ("collector", ("handlers",)),
+    ("assembly", ()),
+    # the edges
+    ("demo", ("journal", "collector", "handlers", "assembly")),
+    ("cli", ("handlers",)),
+    ("django", ("journal", "collector", "assembly", "sinks")),
+    ("testing", ("collector", "assembly")),
+    ("__main__", ()),
+    ("", ()),
+)
+NAMES = [name for name, _ in ROWS]
+NEVER = dict(ROWS)
+
+# Which parts of a program are slow, or a danger, to have in every process that logs.
+HEAVY = {"asyncio", "sqlite3", "http", "unittest", "socketserver", "zmq", "zstandard", "django", "ctypes"}
+UNSAFE = {"pickle", "cPickle", "dill", "marshal", "shelve"}
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def _name(path: Path) -> str:
+    """`journal.reader` for its path; an empty string for the package itself."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+MODULES = pytest.mark.parametrize("module", [pytest.param(name, id=name or "logboom") for name in PATHS])
+
+
+def _within(module: str, package: str) -> bool:
+    return module == package or (package != "" and module.startswith(package + "."))
+
+
+def _row(module: str) -> str | None:
+    rows = [row for row in NAMES if _within(module, row)]
+    return max(rows, key=len, default=None)
+
+
+def _imports(path: Path) -> Iterator[tuple[str, str]]:
+    """`(module of logboom, name taken from it)` of each import, wherever in the file it stands."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name[8:], "") for alias in node.names if _within(alias.name, "logboom"))
+        elif isinstance(node, ast.ImportFrom) and node.module and _within(node.module, "logboom"):
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"[8:]
+                yield (submodule, "") if submodule in PATHS else (node.module[8:], alias.name)
+        assert not (isinstance(node, ast.ImportFrom) and node.level), "imports are absolute"
+
+
+@MODULES
+def test_a_module_is_in_the_table_and_imports_only_what_stands_above(module: str) -> None:
+    """A design stays readable as long as a line of data can be followed downwards."""
+    row = _row(module)
+    assert row is not None, f"{module} is in no row: add it to ROWS"
+    for imported, _ in _imports(PATHS[module]):
+        theirs = _row(imported)
+        assert theirs is not None, f"{module} imports {imported}, which does not exist"
+        assert NAMES.index(theirs) <= NAMES.index(row) or _within(theirs, row), (
+            f"{module} imports {imported} below it"
+        )
+        assert not any(_within(imported, name) for name in NEVER[row]), f"{module} must never know {imported}"
+
+
+def test_every_row_has_a_module() -> None:
+    """A row for what is gone would let a new module in unseen."""
+    assert {row for row, _ in ROWS} == {_row(module) for module in PATHS}
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    """Modules of one row may import each other, but two that need each other are one."""
+    edges = {module: {name for name, _ in _imports(path) if name != module} for module, path in PATHS.items()}
+    edges[""] = set()
+    while leaves := [module for module, needs in edges.items() if not needs & edges.keys()]:
+        for module in leaves:
+            del edges[module]
+    assert not edges, f"in a circle, or above one: {edges}"
+
+
+@MODULES
+def test_private_names_stay_where_they_are(module: str) -> None:
+    """What another module uses is public, and says so."""
+    package = module.rpartition(".")[0] if PATHS[module].name != "__init__.py" else module
+    for imported, name in _imports(PATHS[module]):
+        private_module = any(part.startswith("_") and part != "__main__" for part in imported.split("."))
+        assert not private_module or _within(imported, package), f"{module} imports the private {imported}"
+        assert not name.startswith("_") or name == "__version__", f"{module} imports {name} of {imported}"
+    modules = {name.rpartition(".")[2] for name, taken in _imports(PATHS[module]) if not taken}
+    for node in ast.walk(_tree(PATHS[module])):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert not node.attr.startswith("_"), f"{module}:{node.lineno} uses {node.value.id}.{node.attr}"
+
+
+@MODULES
+def test_only_platform_asks_for_the_platform(module: str) -> None:
+    """A difference between systems that is handled in one place can be checked in one place."""
+    if _within(module, "platform"):
+        return
+    for node in ast.walk(_tree(PATHS[module])):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            asked = f"{node.value.id}.{node.attr}"
+            assert asked not in {"sys.platform", "os.name", "platform.system"}, (
+                f"{module}:{node.lineno} asks {asked}"
+            )
+        if isinstance(node, ast.ImportFrom) and node.module in {"sys", "os", "platform"}:
+            assert not {alias.name for alias in node.names} & {"platform", "name", "system"}, module
+
+
+@MODULES
+def test_a_module_says_what_it_owns_and_never_knows(module: str) -> None:
+    """The first lines are what a reader gets before the code."""
+    if not PATHS[module].read_text("utf-8").strip():
+        return
+    text = " ".join((ast.get_docstring(_tree(PATHS[module])) or "").split())
+    assert text, f"{module} has no docstring"
+    if PATHS[module].name != "__init__.py" and module != "__main__":
+        assert "Owns" in text and "Never knows" in text, f"{module} does not say what it owns and never knows"
+
+
+@MODULES
+def test_modules_and_functions_stay_small(module: str) -> None:
+    """What does not fit on a few screens is two things."""
+    assert len(PATHS[module].read_text("utf-8").splitlines()) <= 450, module
+    for node in ast.walk(_tree(PATHS[module])):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= 60, f"{module}.{node.name} has {lines} lines"
+
+
+@MODULES
+def test_nothing_is_unpickled_or_evaluated(module: str) -> None:
+    """What came out of a file is data; and an `except:` would swallow the end of the program."""
+    for node in ast.walk(_tree(PATHS[module])):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.partition(".")[0] for alias in node.names} & UNSAFE, module
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] not in UNSAFE, module
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "eval", f"{module}:{node.lineno}"
+        assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{module}: a bare except"
+
+
+def _loaded(code: str) -> set[str]:
+    """The modules that `code` loads in a fresh interpreter, over those of `import logging`."""
+    program = f"""
+import sys
+sys.path.insert(0, {str(SOURCE.parent)!r})
+import logging, json
+before = set(sys.modules)
+{code}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _foreign(loaded: set[str]) -> set[str]:
+    """Neither the standard library's nor ours; `msgspec` takes `typing_extensions` where that is installed."""
+    ours = {"logboom", "msgspec", "typing_extensions"}
+    return {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - ours
+
+
+def test_importing_logboom_is_light() -> None:
+    """Every process of a project pays for it, also those that never log."""
+    loaded = _loaded("import logboom")
+    assert _foreign(loaded) == set()
+    assert not {name for name in loaded if name.startswith("logboom.")}
+    assert not {name.partition(".")[0] for name in loaded} & (HEAVY | {"socket", "subprocess", "msgspec"})
+
+
+def test_a_handler_brings_the_standard_library_and_msgspec_only() -> None:
+    """The collector's half, and what only it needs, must not come into the programs that log."""
+    loaded = _loaded("import logboom; logboom.RotatingFileHandler")
+    assert _foreign(loaded) == set()
+    assert not {name.partition(".")[0] for name in loaded} & HEAVY
+    assert not {
+        name
+        for name in loaded
+        if _row(name[8:]) in {"sinks", "sources", "collector", "assembly", "rendering"}
+    }
+
+
+def test_every_public_name_is_there() -> None:
+    """`__all__` is the public API, also for a type checker and `dir()`."""
+    import logboom
+
+    for name in logboom.__all__:
+        assert getattr(logboom, name) is not None
+    assert set(logboom.__all__) <= set(dir(logboom))
+    with pytest.raises(AttributeError):
+        getattr(logboom, "no_such_name")  # noqa: B009
+
+
+@MODULES
+def test_a_modules_public_names_exist(module: str) -> None:
+    """A name in `__all__` that is not there breaks `import *` and every reader's search."""
+    tree = _tree(PATHS[module])
+    bound = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    bound |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    bound |= {taken or name for name, taken in _imports(PATHS[module])}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound |= {alias.asname or alias.name for alias in node.names}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            missing = set(ast.literal_eval(node.value)) - bound
+            assert not missing, f"{module} has no {missing}"
