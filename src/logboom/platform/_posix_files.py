@@ -1,0 +1,131 @@
+"""Files of one directory, named by single components against the directory's descriptor.
+
+Owns: opening without following links, moves that never overwrite. Never knows: what the files are for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from logboom.failpoints import reach
+
+assert sys.platform != "win32"
+
+__all__ = ["Directory", "copy_access", "set_mode"]
+
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP})
+
+
+class Directory:
+    """An open directory; names in it are one component each.
+
+    Every method raises `OSError` unless it says otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens `path`, and makes it when it is missing."""
+        self.path = path
+        with contextlib.suppress(FileExistsError):
+            if not path.is_dir():
+                path.mkdir(parents=True)
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.device = os.fstat(self._fd).st_dev
+
+    def is_current(self) -> bool:
+        """Whether the path still leads here. Never raises."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._fd))
+        except OSError:
+            return False
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """None when there is no such name; links are not followed."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def files(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Name and status of every regular file."""
+        for name in os.listdir(self._fd):  # noqa: PTH208
+            status = self.stat(name)
+            if status is not None and stat.S_ISREG(status.st_mode):
+                yield name, status
+
+    def open_append(self, name: str) -> int:
+        """An existing regular file, for reading and for appending at its end."""
+        return self._open(name, os.O_RDWR | os.O_APPEND)
+
+    def open_read(self, name: str) -> int:
+        """An existing regular file, for reading."""
+        return self._open(name, os.O_RDONLY)
+
+    def create(self, name: str) -> int:
+        """A new file, for reading and for appending; `FileExistsError` when the name is taken."""
+        reach("effect")
+        return os.open(
+            name, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self._fd
+        )
+
+    def move(self, source: str, target: str) -> None:
+        """Give the file another name; `FileExistsError` when that is taken. A kill may leave both names."""
+        reach("effect")
+        try:
+            os.link(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            self._move_without_links(source, target)
+        else:
+            self.unlink(source)
+
+    def unlink(self, name: str) -> None:
+        """A name that is gone already is fine."""
+        reach("effect")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._fd)
+
+    def sync(self) -> None:
+        """The names on the disk on return."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self, name: str, flags: int) -> int:
+        fd = os.open(name, flags | _FLAGS, dir_fd=self._fd)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "Not a regular file", name)
+        return fd
+
+    def _move_without_links(self, source: str, target: str) -> None:
+        if self.stat(target) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        os.rename(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+
+def set_mode(fd: int, mode: int) -> None:
+    """Permission bits, whatever the umask."""
+    os.fchmod(fd, mode & 0o777)
+
+
+def copy_access(fd: int, like: os.stat_result) -> None:
+    """Permission bits of another file and, where that is permitted, its owner and group."""
+    mine = os.fstat(fd)
+    for owner, group in ((like.st_uid, like.st_gid), (-1, like.st_gid)):
+        if (mine.st_uid, mine.st_gid) == (like.st_uid, like.st_gid):
+            break
+        with contextlib.suppress(PermissionError):
+            os.fchown(fd, owner, group)
+            break
+    set_mode(fd, stat.S_IMODE(like.st_mode))
