@@ -21,7 +21,7 @@ from logboom.encoding import encode_text, guard
 from logboom.journal.layout import Context
 from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
-__all__ = ["Plan", "UnencodableError", "Wire", "Zone", "finished_plan", "plan_for", "zone_at"]
+__all__ = ["Plan", "UnencodableError", "Wire", "Zone", "finished_plan", "plan_for", "stamp_of", "zone_at"]
 
 
 class Zone(NamedTuple):
@@ -234,7 +234,7 @@ def _standard_wire(formatter: logging.Formatter) -> Wire | None:
 # --- any other formatter: it runs here ---
 
 
-def _stamp(created: Any) -> float:
+def stamp_of(created: Any) -> float:
     """`created` as the merge needs it; now, where the record says nothing that is a time."""
     return created if type(created) is float and math.isfinite(created) else time.time()
 
@@ -243,7 +243,7 @@ def _head(record: logging.LogRecord) -> tuple[float, int, str]:
     """The first values of a row, for any record at all."""
     level = record.levelno if isinstance(record.levelno, int) else 0
     name = str(record.name).encode("utf-8", "backslashreplace").decode("utf-8")
-    return _stamp(record.created), min(max(int(level), -(2**31)), 2**31), name
+    return stamp_of(record.created), min(max(int(level), -(2**31)), 2**31), name
 
 
 def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str:

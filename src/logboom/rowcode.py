@@ -44,12 +44,14 @@ class Column(NamedTuple):
         types: the exact types it may have; None for every scalar.
         default: its value where the record has none.
         compute: makes the value from the record, instead of an attribute.
+        checked: its type is looked at; a value that is made of JSON's own types need not be.
     """
 
     field: str
     types: frozenset[type] | None = None
     default: Any = _MISSING
     compute: Callable[[LogRecord], Any] | None = None
+    checked: bool = True
 
     def usual(self) -> str:
         return "int" if self.field in INT_FIELDS else "float" if self.field in FLOAT_FIELDS else "str"
@@ -77,8 +79,24 @@ def _source(index: int, column: Column, names: dict[str, Any]) -> str:
 def _verify(columns: tuple[Column, ...], values: tuple[Any, ...]) -> None:
     for column, value in zip(columns, values, strict=True):
         kind = type(value)
+        if not column.checked:
+            continue
         if kind not in (column.types or SCALARS) or (kind is float and not math.isfinite(value)):
             raise UnencodableError(f"{column.field} is {kind.__name__}: {value!r:.100}")
+
+
+def _tests(columns: tuple[Column, ...]) -> list[str]:
+    """Conditions of which one is true when a value is not of its usual type."""
+    tests = []
+    for index, column in enumerate(columns):
+        usual = column.usual()
+        if not column.checked:
+            continue
+        optional = f"v{index} is not None and " if column.field == "taskName" and column.types is None else ""
+        tests.append(f"{optional}type(v{index}) is not {usual}")
+        if usual == "float":
+            tests.append(f"not -1e300 < v{index} < 1e300")
+    return tests
 
 
 def make_encoder(number: int, columns: tuple[Column, ...], tail: Tail) -> Encoder:
@@ -93,8 +111,6 @@ def make_encoder(number: int, columns: tuple[Column, ...], tail: Tail) -> Encode
     names |= {"UnencodableError": UnencodableError, "verify": lambda *values: _verify(checked, values)}
     values = [f"v{index}" for index in range(len(checked))]
     reads = [f"    v{i} = {_source(i, column, names)}" for i, column in enumerate(checked)]
-    tests = [f"type(v{i}) is not {column.usual()}" for i, column in enumerate(checked)]
-    tests += [f"not -1e300 < v{i} < 1e300" for i, column in enumerate(checked) if column.usual() == "float"]
     row = f"created, number, {', '.join(values)}"
     lines = [
         "def encoder(record):",
@@ -103,7 +119,7 @@ def make_encoder(number: int, columns: tuple[Column, ...], tail: Tail) -> Encode
         *reads,
         "    if type(created) is not float or not FIRST <= created < LAST:",
         "        raise UnencodableError('created')",
-        f"    if {' or '.join(tests)}:",
+        f"    if {' or '.join(_tests(checked))}:",
         f"        verify({', '.join(values)})",
         "    if record.exc_info or record.exc_text or record.stack_info:",
         f"        return encode(({row}, *tail(record))) + b'\\n'",

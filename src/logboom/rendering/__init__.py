@@ -87,5 +87,6 @@ def render_notice(context: Context | None, created: float, levelno: int, name: s
         )
     known = {"levelname": logging.getLevelName(levelno), "message": message, "process": 0, "thread": 0}
     known |= {"msecs": int(created % 1 * 1000) + 0.0, "lineno": 0, "relativeCreated": 0.0, "taskName": None}
-    columns = [known.get(field, "") for field in context.columns]
+    absent = "" if context.renderer == "text" else None
+    columns = [known.get(field, absent) for field in context.columns]
     return renderer_for(context)([[created, context.context, levelno, name, *columns]])[0]
