@@ -42,19 +42,15 @@ STATUS: Final = "status.json"
 WAKE: Final = b"w"
 FLUSH: Final = b"f"
 
-# Runs before `site`: forks so that nobody has to wait for it, then becomes the collector.
+# Runs before `site`: forks so that nobody has to wait for it, then becomes the collector. One line, and
+# its first word says in `ps` what this is.
 _BOOTSTRAP: Final = (
-    "import os,sys\n"
-    "spool,keep,paths=sys.argv[1],int(sys.argv[2]),sys.argv[3:]\n"
-    "if hasattr(os,'fork'):\n"
-    "    if os.fork(): os._exit(0)\n"
-    "    os.setsid()\n"
-    "    os.closerange(3,keep); os.closerange(keep+1,65536)\n"
-    "os.chdir(os.path.abspath(os.sep))\n"
-    "sys.path[:0]=paths\n"
-    "from logboom.assembly import run_detached\n"
-    "run_detached(spool,keep)\n"
+    "'logboom collector'; import os, sys; s, k, *p = sys.argv[1:]; k = int(k); "
+    "hasattr(os, 'fork') and os.fork() and os._exit(0); hasattr(os, 'setsid') and os.setsid(); "
+    "os.closerange(3, k); os.closerange(k + 1, 65536); os.chdir(os.path.abspath(os.sep)); "
+    "sys.path[:0] = p; from logboom.assembly import run_detached; run_detached(s, k)"
 )
+_RING_AGAIN_AFTER: Final = 0.1
 _children: list[int] = []
 
 
@@ -190,14 +186,18 @@ def wait_until_flushed(spool: Path, deadline: float) -> bool:
         deadline: on `time.monotonic`, in seconds.
     """
     asked = time.monotonic()
-    pause = 0.0005
+    rung_at, pause = float("-inf"), 0.0005
     while True:
-        if not collector_lives(spool, FLUSH):
+        now = time.monotonic()
+        again = now - rung_at >= _RING_AGAIN_AFTER
+        if not collector_lives(spool, FLUSH if again else b""):
             if collect_here(spool, deadline):
                 return True
-        elif read_status(spool).get("flushed", 0.0) >= asked:
+        elif again:
+            rung_at = now
+        if read_status(spool).get("flushed", 0.0) >= asked:
             return True
-        if time.monotonic() + pause >= deadline:
-            return read_status(spool).get("flushed", 0.0) >= asked
+        if now + pause >= deadline:
+            return False
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)

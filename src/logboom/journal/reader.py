@@ -10,6 +10,7 @@ after that was seen: then nobody can write to it. A zero byte in a segment that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any, Final, NamedTuple
 
@@ -137,6 +138,20 @@ class JournalReader:
                 raise
         return chunks
 
+    def peek(self) -> bool:
+        """Read the header line alone; whether there is one, readable (`header` is set) or not."""
+        try:
+            if self._number == 0 and not self._follow():
+                return False
+            line = self._fetch(_KEPT, 0).partition(b"\n")[0]
+        except FileNotFoundError:
+            return False
+        if self.header is None and line and 0 not in line:
+            self._restore_header(line)
+            if self.header is None and not self.newer:
+                self._replace_header(line)
+        return bool(line) and 0 not in line
+
     def take_damaged(self) -> list[Damage]:
         """What could not be read since the last call."""
         damaged, self.damaged = self.damaged, []
@@ -229,8 +244,10 @@ class JournalReader:
     def _borrow_header(self) -> None:
         for number in self._spool.numbers(self.producer):
             if self.header is None and number > self._number:
-                block = os.pread(self._spool.open_segment(self.producer, number), _KEPT, 0)
-                self._restore_header(block)
+                fd = self._spool.open_segment(self.producer, number)
+                with contextlib.suppress(JournalError, UnicodeError):
+                    self.header = decode_header(os.pread(fd, _KEPT, 0).partition(b"\n")[0])
+                self._spool.close_segment(self.producer, number)
 
     def _decode(self, block: bytes, start: int, chunks: list[Chunk]) -> None:
         offset = self._offset + start
@@ -326,10 +343,11 @@ class JournalReader:
         self._knows_head = True
 
     def _restore_header(self, block: bytes) -> None:
+        """Damage is not reported here: it is when the line is read as such."""
         try:
-            self.header = decode_header(block[: block.find(b"\n") + 1])
-        except (JournalError, UnicodeError):
-            return  # reported when it was read for the first time
+            self.header = decode_header(block.partition(b"\n")[0])
+        except (JournalError, UnicodeError) as error:
+            self.newer = self.newer or bool(getattr(error, "hint", ""))
 
     def _restore_contexts(self, block: bytes) -> bytes:
         """Note the contexts in whole lines of `block`; returns the rest from its last newline on."""

@@ -32,6 +32,7 @@ __all__ = [
     "is_network",
     "lock_is_free",
     "mapping_is_safe",
+    "name_process",
     "ring",
     "spawn_detached",
     "sync_directory",
@@ -244,3 +245,9 @@ def disk_size(path: str | Path) -> int:
     """Bytes of the file system that holds `path`."""
     status = os.statvfs(path)
     return status.f_blocks * status.f_frsize
+
+
+def name_process(name: str) -> None:
+    """The name that `ps -o comm` and `top` show, where the system lets a process choose it."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(name)

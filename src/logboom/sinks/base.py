@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from logboom.target import Target
+
 __all__ = ["Outcome", "Sink", "Step"]
 
 
@@ -87,6 +89,14 @@ class Sink(Protocol):
 
     def upkeep(self, now: float) -> Step | None:
         """A step that is due without a record: make the live file, roll by time, compress, delete."""
+        ...
+
+    def truncate(self) -> Step:
+        """A step that empties the output, for mode `w`."""
+        ...
+
+    def configure(self, target: Target) -> None:
+        """A newer configuration of the same output is in force from now on."""
         ...
 
     def sync(self) -> None:

@@ -30,7 +30,10 @@ class Source(Protocol):
             budget: about how many bytes at most, shared by the streams.
             thorough: look everywhere now, also where nothing came for a while.
 
-        Never raises for one stream: its trouble is in the source's `errors`, and it is tried again.
+        One stream's trouble is in the source's `errors`, and it is tried again.
+
+        Raises:
+            OSError: the place as a whole cannot be looked at.
         """
         ...
 

@@ -10,7 +10,7 @@ are not late for the merge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from logboom.clock import Clock
@@ -62,13 +62,28 @@ class JournalsSource:
         errors: producer -> why its stream could not be read when it was last tried.
     """
 
-    def __init__(self, spool: Spool, positions: Mapping[str, int], clock: Clock) -> None:
-        """`positions`: for each producer, the packed position to go on from."""
+    def __init__(
+        self,
+        spool: Spool,
+        positions: Mapping[str, int],
+        clock: Clock,
+        accept: Callable[[JournalReader], bool] = lambda reader: True,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            spool: the directory.
+            positions: for each producer, the packed position to go on from.
+            clock: decides when a journal is looked at.
+            accept: asked before a stream is read, with its header known (unless that is damaged): False
+                leaves it untouched for now, so that its records wait in the journal.
+        """
         self.readers: dict[str, JournalReader] = {}
         self.errors: dict[str, OSError] = {}
         self._spool = spool
         self._positions = dict(positions)
         self._clock = clock
+        self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
         self._listing: dict[str, list[int]] | None = None
@@ -107,15 +122,28 @@ class JournalsSource:
         for name in finished:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
-            done = max(delivered.get(name, 0), self._positions.get(name, 0))
+            done = self._delivered(name, delivered)
             self._free_passed(journal.reader, done)
             if journal.reader.gone and done >= journal.reader.last and self._bury(name, journal, now_mono):
                 finished.append(name)
         return finished
 
+    def reclaimable(self, delivered: Mapping[str, int]) -> bool:
+        """Whether `reclaim` would delete something now: the moment to make the outputs durable first."""
+        for name, journal in self._journals.items():
+            reader, done = journal.reader, self._delivered(name, delivered)
+            if any(done >= last for last in reader.passed.values()):
+                return True
+            if journal.confirmed and reader.gone and done >= reader.last:
+                return True
+        return False
+
     def close(self) -> None:
         """Give all descriptors back."""
         self._spool.close()
+
+    def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
+        return max(delivered.get(name, 0), self._positions.get(name, 0))
 
     def _discover(self, now: float) -> None:
         listing = self._spool.listing()
@@ -151,7 +179,7 @@ class JournalsSource:
         check = check or journal.retired is not None or now >= journal.checked + _LIVENESS_PAUSE
         journal.looked = now
         try:
-            chunks = reader.read(share, liveness=check)
+            chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
             self.errors.pop(name, None)
         except OSError as error:
             self.errors[name] = error
@@ -161,6 +189,12 @@ class JournalsSource:
             journal.checked = now
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
+
+    def _may_read(self, reader: JournalReader) -> bool:
+        if (reader.header is None and not reader.peek()) or self._accept(reader):
+            return True
+        reader.exhausted = True
+        return False
 
     def _settle(self, journal: _Journal, active: bool) -> None:
         """How soon to look again."""

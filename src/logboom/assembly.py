@@ -1,0 +1,156 @@
+"""Targets -> components: the one place that chooses classes.
+
+Owns: which sink a target gets, who may be written to, how a collector is put together. Never knows:
+delivery.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from logboom import platform
+from logboom.clock import SYSTEM_CLOCK
+from logboom.collector.cycle import Cycle
+from logboom.collector.election import Leadership
+from logboom.collector.service import Service
+from logboom.collector.status import Notebook
+from logboom.errors import ConfigurationError, SpoolError
+from logboom.journal.spool import Spool
+from logboom.sinks.base import Sink
+from logboom.sinks.file import FileSink
+from logboom.target import Target
+
+__all__ = ["ALLOWED", "collect", "drain", "run_detached"]
+
+ALLOWED = "allowed.json"
+_CANDIDACY = 1.0
+
+
+def make_cycle(spool: Path, notebook: Notebook) -> Cycle:
+    """A collector's cycle over `spool`; the caller leads."""
+    return Cycle(Spool(spool), lambda target, note: _make_sink(spool, target, note), SYSTEM_CLOCK, notebook.note)
+
+
+def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink:
+    """A file sink for a target that may be written.
+
+    Raises:
+        ConfigurationError: the header names something that this spool may not write.
+    """
+    name = target.name
+    if not name or name in (".", "..") or "/" in name or os.sep in name or "\0" in name or name == spool.name:
+        raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")
+    directory = spool.parent
+    if target.directory is not None and Path(target.directory) != directory:
+        if target.directory not in _allowed(spool):
+            raise ConfigurationError(
+                f"a journal asks for the directory {target.directory!r}, which {spool / ALLOWED} does not allow",
+                hint="Configure a handler with this spool= as the spool's owner once",
+            )
+        directory = Path(target.directory)
+    return FileSink(target, directory, notes=note)
+
+
+def _allowed(spool: Path) -> list[str]:
+    """Directories that the spool's owner allowed; a file of somebody else allows nothing."""
+    try:
+        path = spool / ALLOWED
+        if path.stat().st_uid != spool.stat().st_uid or path.is_symlink():
+            return []
+        return msgspec.json.decode(path.read_bytes(), type=list[str])
+    except (OSError, msgspec.MsgspecError):
+        return []
+
+
+def drain(spool: Path, deadline: float) -> bool:
+    """Lead for a moment and write everything that waits.
+
+    Args:
+        deadline: on `time.monotonic`.
+
+    Returns:
+        True when everything that was committed at the call is in the files; False when another process
+        leads, or the time was over.
+    """
+    if not spool.is_dir():
+        return True
+    leadership = Leadership.seek(spool)
+    if leadership is None:
+        return False
+    try:
+        cycle = make_cycle(spool, Notebook(spool))
+        try:
+            return cycle.flush(deadline) > 0.0
+        finally:
+            cycle.close()
+    finally:
+        leadership.release()
+
+
+def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:
+    """Be the collector of `spool` in this process until stopped; returns why it left.
+
+    Args:
+        stay: do not leave for want of producers (under a supervisor).
+        started: called once producers find this collector; may be called again.
+
+    Raises:
+        SpoolError: there is no such spool, or another collector leads it.
+    """
+    if not spool.is_dir():
+        raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
+    while True:
+        leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
+        if leadership is None:
+            raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
+        notebook = Notebook(spool)
+        gc.disable()  # nothing here makes cycles; collections would only stall the loop
+        service = Service(
+            spool, leadership, lambda: make_cycle(spool, notebook), SYSTEM_CLOCK, notebook, stay=stay
+        )
+        reason = service.run(started)
+        if reason != "nobody logs any more" or not _anything_came(spool):
+            return reason
+
+
+def _anything_came(spool: Path) -> bool:
+    """Whether a producer came between the last look and the lock's release."""
+    listing = Spool(spool)
+    try:
+        return any(
+            not listing.owner_gone(listing.open_segment(producer, number))
+            for producer, numbers in listing.segments().items()
+            for number in numbers[-1:]
+        )
+    except FileNotFoundError:
+        return True
+    finally:
+        listing.close()
+
+
+class _CloseOnce:
+    """Gives the lock `starting.lock` back when the collector can be found."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __call__(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def run_detached(spool: str, keep: int) -> None:
+    """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
+    path = Path(spool)
+    with contextlib.suppress(OSError, SpoolError):
+        platform.drop_privileges(path)
+        platform.name_process("logboom")
+        collect(path, started=_CloseOnce(keep))

@@ -1,0 +1,309 @@
+"""Positions and intents, durable against SIGKILL.
+
+Owns: `checkpoint.jsonl` and the bytes of open intents. Never knows: how a sink works.
+
+The file is JSON Lines, each after its CRC-32 in eight hexadecimal digits. A line is one event; the
+first is a snapshot of everything before it. A commit is one `write(2)`. A torn last line never
+happened. The bytes of an intent are written to a file of their own before the line that names
+them, so recovery needs nothing but the two files.
+
+    00c5ab1e {"snapshot":{"positions":{...},"targets":{...},"counts":{...},"intents":{...}}}
+    7be9d30f {"intend":{"target":"app.log","step":{...},"advance":{"0f3c...":1099511627776},"counts":{...}}}
+    91d02a44 {"done":"app.log"}
+    5a63f0c1 {"forget":["0f3c..."]}
+    c0ffee00 {"configure":{"target":"app.log","value":{...}}}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from logboom import platform
+from logboom.failpoints import reach
+from logboom.sinks.base import Step
+from logboom.target import Target
+
+__all__ = ["Checkpoint", "Counts", "Intent"]
+
+_REWRITE_AT = 1024 * 1024
+_NAME = "checkpoint.jsonl"
+
+
+class Counts(msgspec.Struct, omit_defaults=True):
+    """Totals of one target since its checkpoint began."""
+
+    written: int = 0
+    dropped: int = 0
+    late: int = 0
+    damaged: int = 0
+    rewritten: int = 0
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step that is about to be made, and what is true once it is.
+
+    Attributes:
+        target: key of the target.
+        step: without its bytes; they lie in the target's own file.
+        length, crc: of those bytes.
+        advance: new positions of the producers whose records the step writes.
+        counts: the target's totals after it.
+    """
+
+    target: str
+    step: Step
+    length: int = 0
+    crc: int = 0
+    advance: dict[str, int] = {}
+    counts: Counts = msgspec.field(default_factory=Counts)
+
+
+class _State(msgspec.Struct, omit_defaults=True):
+    positions: dict[str, int] = msgspec.field(default_factory=dict)
+    targets: dict[str, Target] = msgspec.field(default_factory=dict)
+    counts: dict[str, Counts] = msgspec.field(default_factory=dict)
+    intents: dict[str, Intent] = msgspec.field(default_factory=dict)
+
+
+class _Configure(msgspec.Struct):
+    target: str
+    value: Target
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    snapshot: _State | None = None
+    intend: Intent | None = None
+    done: str | None = None
+    abandon: str | None = None
+    forget: list[str] | None = None
+    configure: _Configure | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+class Checkpoint:
+    """What has been delivered, and what was about to be. Opened by the leader alone.
+
+    Args:
+        spool: the spool directory.
+        mode: permission bits of the files.
+
+    Attributes:
+        notes: what was wrong with the file, in sentences; empty when nothing was.
+    """
+
+    def __init__(self, spool: Path, mode: int = 0o600) -> None:
+        self.path = spool / _NAME
+        self.notes: list[str] = []
+        self._mode = mode
+        self._size = 0
+        self._data: dict[str, int] = {}
+        self._state = self._load()
+        self._fd = self._rewrite()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Producer to delivered position (`layout.pack_position`)."""
+        return self._state.positions
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """The configuration in force of each target."""
+        return self._state.targets
+
+    @property
+    def intents(self) -> Mapping[str, Intent]:
+        """Steps that were recorded and not marked done."""
+        return self._state.intents
+
+    def counts(self, target: str) -> Counts:
+        return self._state.counts.setdefault(target, Counts())
+
+    def data(self, intent: Intent) -> bytes | None:
+        """The bytes of an open intent, or None when they are damaged."""
+        if not intent.length:
+            return b""
+        try:
+            with open(self._data_path(intent.target), "rb") as file:
+                data = file.read(intent.length)
+        except OSError:
+            return None
+        return data if len(data) == intent.length and zlib.crc32(data) == intent.crc else None
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def intend(self, target: str, step: Step, advance: Mapping[str, int], counts: Counts) -> None:
+        """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
+        data = step.data
+        if data:
+            os.pwrite(self._data_file(target), data, 0)
+            reach("checkpoint.data")
+            step = msgspec.structs.replace(step, data=b"")
+        intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
+        self._append(_Line(intend=intent))
+        self._state.intents[target] = intent
+        reach("checkpoint.intended")
+
+    def complete(self, target: str) -> None:
+        """The open step of `target` is made: its positions and counts hold. Raises `OSError`."""
+        self._append(_Line(done=target))
+        _complete(self._state, target)
+        reach("checkpoint.done")
+
+    def abandon(self, target: str) -> None:
+        """The open step of `target` cannot be finished: it never happened. Raises `OSError`."""
+        self._append(_Line(abandon=target))
+        self._state.intents.pop(target, None)
+
+    def forget(self, producers: Iterable[str]) -> None:
+        """These producers' segments are gone."""
+        gone = [producer for producer in producers if producer in self._state.positions]
+        if gone:
+            self._append(_Line(forget=gone))
+            _forget(self._state, gone)
+
+    def configure(self, target: str, value: Target) -> None:
+        """Remember the configuration in force."""
+        self._append(_Line(configure=_Configure(target, value)))
+        self._state.targets[target] = value
+
+    def sync(self) -> None:
+        """Everything recorded is durable against power loss on return. Raises `OSError`."""
+        for fd in self._data.values():
+            platform.sync_file(fd)
+        platform.sync_file(self._fd)
+
+    def tidy(self) -> None:
+        """Rewrite the file when it has grown."""
+        if self._size > _REWRITE_AT:
+            old, self._fd = self._fd, self._rewrite()
+            os.close(old)
+
+    def close(self) -> None:
+        """Give up the descriptors; everything is on the file already."""
+        for fd in (self._fd, *self._data.values()):
+            os.close(fd)
+        self._data.clear()
+
+    # -- the file ----------------------------------------------------------------------------------
+
+    def _append(self, line: _Line) -> None:
+        raw = _frame(line)
+        done = os.write(self._fd, raw)
+        if done != len(raw):
+            # A torn line in the middle would be taken for damage: begin anew on the next line.
+            self._fd, old = self._rewrite(), self._fd
+            os.close(old)
+            os.write(self._fd, raw)
+        self._size += len(raw)
+
+    def _rewrite(self) -> int:
+        temporary = self.path.with_suffix(".tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | platform.extend_open_flags()
+        fd = os.open(temporary, flags, 0o600)
+        try:
+            platform.give_like(fd, self._mode, self.path.parent)
+            raw = _frame(_Line(snapshot=self._state))
+            if os.write(fd, raw) != len(raw):
+                raise OSError(28, "no space for the checkpoint", str(temporary))
+            reach("checkpoint.rewrite")
+            os.replace(temporary, self.path)
+        except BaseException:
+            os.close(fd)
+            raise
+        reach("checkpoint.rewritten")
+        self._size = len(raw)
+        return fd
+
+    def _data_path(self, target: str) -> Path:
+        return self.path.parent / f"intent.{zlib.crc32(target.encode()):08x}.bytes"
+
+    def _data_file(self, target: str) -> int:
+        fd = self._data.get(target)
+        if fd is None:
+            flags = os.O_RDWR | os.O_CREAT | platform.extend_open_flags()
+            fd = self._data[target] = os.open(self._data_path(target), flags, 0o600)
+            platform.give_like(fd, self._mode, self.path.parent)
+        return fd
+
+    def _load(self) -> _State:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return _State()
+        state = _State()
+        bad = 0
+        lines = raw.split(b"\n")
+        lines.pop()  # empty, or a torn last line that never happened
+        for line in lines:
+            event = _unframe(line)
+            if event is None:
+                bad += 1
+            else:
+                state = _replay(state, event)
+        if bad:
+            self._set_aside(raw, bad)
+        return state
+
+    def _set_aside(self, raw: bytes, bad: int) -> None:
+        kept = self.path.parent / "damaged" / f"checkpoint.{int(time.time())}.jsonl"
+        with contextlib.suppress(OSError):
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            kept.write_bytes(raw)
+        self.notes.append(
+            f"{bad} damaged lines in {self.path}, kept as {kept}: what they said is not known, "
+            "so some records may be delivered again"
+        )
+
+
+def _frame(line: _Line) -> bytes:
+    body = _encode(line)
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def _unframe(line: bytes) -> _Line | None:
+    try:
+        if int(line[:8], 16) != zlib.crc32(line[9:]):
+            return None
+        return _decode(line[9:])
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def _replay(state: _State, event: _Line) -> _State:
+    if event.snapshot is not None:
+        return event.snapshot
+    if event.intend is not None:
+        state.intents[event.intend.target] = event.intend
+    if event.done is not None:
+        _complete(state, event.done)
+    if event.abandon is not None:
+        state.intents.pop(event.abandon, None)
+    if event.forget is not None:
+        _forget(state, event.forget)
+    if event.configure is not None:
+        state.targets[event.configure.target] = event.configure.value
+    return state
+
+
+def _complete(state: _State, target: str) -> None:
+    intent = state.intents.pop(target, None)
+    if intent is not None:
+        state.positions.update(intent.advance)
+        state.counts[target] = intent.counts
+
+
+def _forget(state: _State, producers: Iterable[str]) -> None:
+    for producer in producers:
+        state.positions.pop(producer, None)

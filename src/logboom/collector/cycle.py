@@ -1,0 +1,310 @@
+"""One step of the collector: read, merge, render, intend, write, reclaim.
+
+Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from logboom.clock import Clock
+from logboom.collector.checkpoint import Checkpoint
+from logboom.collector.pipe import Pipe
+from logboom.errors import LogboomError
+from logboom.failpoints import reach
+from logboom.journal.layout import pack_position
+from logboom.journal.reader import JournalReader
+from logboom.journal.spool import Spool
+from logboom.sinks.base import Sink
+from logboom.sources.journals import JournalsSource
+from logboom.target import Target
+
+__all__ = ["Cycle", "target_key"]
+
+BUDGET: Final = 4 * 1024 * 1024
+_BACKLOG: Final = 50_000
+_UPKEEP_EVERY: Final = 0.5
+_DAMAGED_KEPT: Final = 10_000_000
+MakeSink = Callable[[Target, Callable[[str], None]], Sink]
+
+
+def target_key(target: Target) -> str:
+    """What tells targets of one spool apart."""
+    return target.name if target.directory is None else f"{target.directory}/{target.name}"
+
+
+class Cycle:
+    """Everything a collector does between two waits.
+
+    Args:
+        spool: the directory; the caller holds its lock.
+        make_sink: target -> sink; raises `LogboomError` for a target that may not be written.
+        clock: where time comes from.
+        note: takes a sentence for the collector's log.
+
+    Attributes:
+        newer: a segment of a newer release was met: hand over.
+        stale: records of a target that was refused were passed over: read again with a new `Cycle`.
+    """
+
+    def __init__(self, spool: Spool, make_sink: MakeSink, clock: Clock, note: Callable[[str], None]) -> None:
+        self.spool = spool
+        self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
+        self.pipes: dict[str, Pipe] = {}
+        self.newer = False
+        self.stale = False
+        self.refused: dict[str, str] = {}
+        self._make_sink = make_sink
+        self._clock = clock
+        self._note = note
+        self._home: dict[str, str] = {}
+        self._upkeep_at = 0.0
+        self._unsynced = False
+        for text in self.checkpoint.notes:
+            note(text)
+        for key, target in list(self.checkpoint.targets.items()):
+            self._open(key, target)
+        self.source = JournalsSource(spool, self._recover(), clock)
+
+    # -- one step ----------------------------------------------------------------------------------
+
+    def step(self, *, thorough: bool = False, holdback: bool = True) -> int:
+        """Read and write once; returns the number of records read and lines written.
+
+        Args:
+            thorough: look into every journal, however idle it was.
+            holdback: False writes what has not waited for other producers yet.
+        """
+        now_mono = self._clock.monotonic()
+        read = self._read(thorough, now_mono)
+        written = 0
+        for pipe in self.pipes.values():
+            unfinished = self._unfinished(pipe)
+            floor = pipe.merge.floor(unfinished) if unfinished else None
+            alone = len(pipe.merge.counts()) <= 1
+            written += pipe.write(
+                self._clock.wall(), self._clock.monotonic(), holdback=holdback and not alone, floor=floor
+            )
+        self._unsynced = self._unsynced or written > 0
+        self._upkeep(now_mono)
+        self._reclaim(now_mono)
+        self.checkpoint.tidy()
+        return read + written
+
+    def flush(self, deadline: float) -> float:
+        """Write everything that was committed before now, holding nothing back.
+
+        Args:
+            deadline: on the monotonic clock.
+
+        Returns:
+            The monotonic time before which every committed record is in the files; 0.0 when that was not
+            reached.
+        """
+        began = self._clock.monotonic()
+        finished: set[str] = set()
+        while True:
+            self.step(thorough=True, holdback=False)
+            readers = self.source.readers
+            finished.update(name for name, reader in readers.items() if reader.exhausted)
+            waiting = any(pipe.backlog or pipe.trouble for pipe in self.pipes.values())
+            if not waiting and all(name in finished for name in readers):
+                return began
+            if self._clock.monotonic() >= deadline or any(pipe.trouble for pipe in self.pipes.values()):
+                return 0.0
+
+    def living(self) -> bool:
+        """Whether any stream may still be written to."""
+        return any(not reader.gone for reader in self.source.readers.values())
+
+    def linger(self) -> float:
+        """Seconds to stay without producers: the longest that a target asks for."""
+        return max((pipe.target.linger for pipe in self.pipes.values()), default=1.0)
+
+    @property
+    def backlog(self) -> int:
+        """Records that were read and are not written."""
+        return sum(pipe.backlog for pipe in self.pipes.values())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last step read everything there was."""
+        return all(reader.exhausted for reader in self.source.readers.values())
+
+    def close(self) -> None:
+        """Give up descriptors; nothing is lost by it."""
+        for pipe in self.pipes.values():
+            with contextlib.suppress(OSError):
+                pipe.sink.close()
+        self.source.close()
+        self.checkpoint.close()
+
+    def _recover(self) -> dict[str, int]:
+        """Finish what a predecessor began; returns where to read on.
+
+        A step that cannot be finished yet (a full disk) will be, from its own bytes: its records are
+        not read again.
+        """
+        positions: dict[str, int] = {}
+        for key, intent in list(self.checkpoint.intents.items()):
+            if self.checkpoint.data(intent) is None:
+                self._note(f"{key}: the bytes of an interrupted write are damaged: those records come again")
+                self.checkpoint.abandon(key)
+            elif key in self.pipes:
+                self.pipes[key].try_recover(self._clock.monotonic())
+        positions.update(self.checkpoint.positions)
+        for intent in self.checkpoint.intents.values():
+            positions.update(intent.advance)
+        return positions
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _read(self, thorough: bool, now_mono: float) -> int:
+        if self.backlog > _BACKLOG and any(pipe.trouble for pipe in self.pipes.values()):
+            return 0
+        read = 0
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough):
+            pipe = self._pipe_of(reader)
+            self._report_damage(reader)
+            if pipe is None:
+                continue
+            read += len(chunk.rows) + len(chunk.dropped)
+            pipe.add(
+                reader.producer, reader.contexts, chunk.rows, chunk.ends, chunk.dropped, self._clock.wall(), now_mono
+            )
+        for reader in self.source.readers.values():
+            self.newer = self.newer or reader.newer
+            if reader.damaged:
+                self._report_damage(reader)
+        return read
+
+    def _unfinished(self, pipe: Pipe) -> list[str]:
+        return [
+            name
+            for name, reader in self.source.readers.items()
+            if not reader.exhausted and self._home.get(name) == pipe.key
+        ]
+
+    def _pipe_of(self, reader: JournalReader) -> Pipe | None:
+        key = self._home.get(reader.producer)
+        if key is None:
+            if reader.header is None:
+                return None
+            key = self._home[reader.producer] = target_key(reader.header.target)
+            self._configure(key, reader, reader.header.target)
+        return self.pipes.get(key)
+
+    # -- targets -----------------------------------------------------------------------------------
+
+    def _configure(self, key: str, reader: JournalReader, target: Target) -> None:
+        pipe = self.pipes.get(key)
+        if pipe is None:
+            self.checkpoint.configure(key, target)
+            pipe = self._open(key, target)
+        elif target.configured > pipe.target.configured:
+            if target.settings() != pipe.target.settings():
+                self._note(f"{key}: settings differ between processes; those of the newest one are in force")
+            self.checkpoint.configure(key, target)
+            pipe.target = target
+            pipe.sink.configure(target)
+        if pipe is not None and target.mode == "w":
+            self._begin_anew(pipe, reader)
+
+    def _begin_anew(self, pipe: Pipe, reader: JournalReader) -> None:
+        """Mode `w`: the first process of a run empties the file, once."""
+        if reader.producer in self.checkpoint.positions:
+            return
+        others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
+        if not any(self._home.get(name) == pipe.key for name in others):
+            pipe.write(self._clock.wall(), self._clock.monotonic(), holdback=False, floor=None)
+            pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
+
+    def _open(self, key: str, target: Target) -> Pipe | None:
+        try:
+            sink = self._make_sink(target, self._note)
+        except (LogboomError, OSError) as error:
+            if self.refused.get(key) != str(error):
+                self.refused[key] = str(error)
+                self._note(f"{key}: {error}; its records wait in the journal")
+            return None
+        self.refused.pop(key, None)
+        pipe = self.pipes[key] = Pipe(key, target, sink, self.checkpoint, self._note)
+        return pipe
+
+    # -- keeping house -----------------------------------------------------------------------------
+
+    def _upkeep(self, now_mono: float) -> None:
+        if now_mono < self._upkeep_at:
+            return
+        busy = [pipe.upkeep(self._clock.wall(), now_mono) for pipe in self.pipes.values()]
+        self._upkeep_at = now_mono + (0.0 if any(busy) else _UPKEEP_EVERY)
+        for key in list(self.refused):
+            target = self.checkpoint.targets.get(key)
+            if target is not None and self._open(key, target) is not None:
+                self.stale = True
+
+    def _reclaim(self, now_mono: float) -> None:
+        if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
+            self.sync()
+            self._unsynced = False
+        reach("cycle.reclaim")
+        finished = self.source.reclaim(self.checkpoint.positions, now_mono)
+        if not finished:
+            return
+        reach("cycle.reclaimed")
+        self.checkpoint.forget(finished)
+        for producer in finished:
+            pipe = self.pipes.get(self._home.pop(producer, ""))
+            if pipe is not None:
+                pipe.forget(producer)
+
+    def sync(self) -> None:
+        """Output first, then the checkpoint: a position that survives a power loss is true."""
+        for pipe in self.pipes.values():
+            pipe.sink.sync()
+        self.checkpoint.sync()
+
+    def _report_damage(self, reader: JournalReader) -> None:
+        for damage in reader.take_damaged():
+            if damage.torn:
+                continue
+            pipe = self.pipes.get(self._home.get(reader.producer, ""))
+            if pipe is not None:
+                pipe.counts().damaged += 1
+            where = f"{reader.producer}-{damage.segment} byte {damage.offset}, {damage.length} bytes"
+            self._note(f"damaged journal: {where}; kept in {self.spool.damaged_path}")
+            self._keep(f"{reader.producer}-{damage.segment}-{damage.offset}", damage.data)
+
+    def _keep(self, name: str, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.spool.damaged_path.mkdir(mode=0o700, exist_ok=True)
+            used = sum(path.stat().st_size for path in self.spool.damaged_path.iterdir())
+            if used < _DAMAGED_KEPT:
+                (self.spool.damaged_path / name).write_bytes(data)
+
+    # -- words -------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Values for `status.json`."""
+        return {
+            "time": time.time(),
+            "producers": [self._producer_status(reader) for reader in self.source.readers.values()],
+            "sinks": {key: pipe.sink.status() | {"trouble": pipe.trouble} for key, pipe in self.pipes.items()},
+            "refused": self.refused,
+            "totals": {key: pipe.counts() for key, pipe in self.pipes.items()},
+            "backlog": self.backlog,
+        }
+
+    def _producer_status(self, reader: JournalReader) -> dict[str, Any]:
+        header = reader.header
+        return {
+            "producer": reader.producer,
+            "pid": None if header is None else header.pid,
+            "program": "" if header is None else header.program,
+            "target": self._home.get(reader.producer, ""),
+            "alive": not reader.gone,
+            "position": reader.position,
+        }

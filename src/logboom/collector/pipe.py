@@ -1,0 +1,266 @@
+"""The way of one target's records: merge, render, intend, write.
+
+Owns: the order of durable effects for one target. Never knows: where records come from, how a sink
+works, signals, threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from logboom.collector.checkpoint import Checkpoint, Counts
+from logboom.errors import SinkError
+from logboom.failpoints import reach
+from logboom.journal.layout import Context, Dropped
+from logboom.merge import Merge, Merged
+from logboom.rendering import Renderer, render_notice, renderer_for
+from logboom.sinks.base import Outcome, Sink, Step
+from logboom.target import Target
+
+__all__ = ["Pipe"]
+
+NOTICE: Final = -1
+_WARNING: Final = 30
+_RETRY_AFTER: Final = 0.25
+_Contexts = Mapping[int, Context]
+
+
+class Pipe:
+    """One target: its sink, its merge, its totals.
+
+    Args:
+        key: name of the target, unique in the spool.
+        target: the configuration in force.
+        sink: where the lines go.
+        checkpoint: where intents are recorded.
+        note: takes a sentence for the collector's log.
+
+    Attributes:
+        trouble: why nothing can be written now, or an empty string.
+    """
+
+    def __init__(
+        self, key: str, target: Target, sink: Sink, checkpoint: Checkpoint, note: Callable[[str], None]
+    ) -> None:
+        self.key = key
+        self.target = target
+        self.sink = sink
+        self.merge = Merge()
+        self.trouble = ""
+        self._checkpoint = checkpoint
+        self._note = note
+        self._contexts: dict[str, _Contexts] = {}
+        self._renderers: dict[bytes, Renderer] = {}
+        self._by_context: dict[tuple[str, int], Renderer] = {}
+        self._ready = Merged([], [], [], [])
+        self._lines: list[bytes] = []
+        self._retry_at = 0.0
+        self._notices = 0
+
+    # -- in ----------------------------------------------------------------------------------------
+
+    @property
+    def backlog(self) -> int:
+        """Records that were read and are not written."""
+        return self.merge.pending + len(self._lines)
+
+    def stuck(self, now_mono: float) -> bool:
+        """Whether writing failed a moment ago, so that reading more would only fill the memory."""
+        return bool(self.trouble) and now_mono < self._retry_at
+
+    def add(
+        self,
+        producer: str,
+        contexts: _Contexts,
+        rows: list[list[Any]],
+        ends: list[int],
+        dropped: Sequence[tuple[Dropped, int]],
+        now_wall: float,
+        now_mono: float,
+    ) -> None:
+        """Take what was read of one producer."""
+        self._contexts[producer] = contexts
+        if dropped:
+            rows, ends = _with_notices(rows, ends, dropped, now_wall)
+            self._notices += len(dropped)
+        self.merge.add(producer, rows, ends, now_wall, now_mono)
+
+    def forget(self, producer: str) -> None:
+        """The producer is finished."""
+        self.merge.forget(producer)
+        self._contexts.pop(producer, None)
+        for key in [key for key in self._by_context if key[0] == producer]:
+            del self._by_context[key]
+
+    # -- out ---------------------------------------------------------------------------------------
+
+    def write(self, now_wall: float, now_mono: float, *, holdback: bool, floor: float | None) -> int:
+        """Write what is ready; returns the number of lines. Failures are kept in `trouble`."""
+        if self.stuck(now_mono):
+            return 0
+        written = 0
+        try:
+            self.recover()
+            written = self._write_ready(now_wall)
+            late = self.merge.late
+            self._ready = self.merge.release(now_mono, holdback=holdback, floor=floor)
+            self._checkpoint.counts(self.key).late += self.merge.late - late
+            self._lines = self._render(self._ready)
+            written += self._write_ready(now_wall)
+            self.trouble = ""
+        except (SinkError, OSError) as error:
+            self._fail(error, now_mono)
+        return written
+
+    def upkeep(self, now_wall: float, now_mono: float) -> bool:
+        """Make one step that is due without a record; False when none is."""
+        if self.stuck(now_mono):
+            return False
+        try:
+            self.recover()
+            step = self.sink.upkeep(now_wall)
+            if step is None:
+                return False
+            self._make(step, {})
+            return True
+        except (SinkError, OSError) as error:
+            self._fail(error, now_mono)
+            return False
+
+    def make(self, step: Step, advance: Mapping[str, int]) -> None:
+        """Make a step that the cycle asks for. Raises `SinkError`, `OSError`."""
+        self.recover()
+        self._make(step, advance)
+
+    def recover(self) -> None:
+        """Finish the step that is open: of a predecessor that was killed, or our own that failed."""
+        intent = self._checkpoint.intents.get(self.key)
+        if intent is None:
+            return
+        data = self._checkpoint.data(intent)
+        if data is None:
+            raise SinkError("the bytes of an interrupted write cannot be read", path=self._checkpoint.path)
+        reach("recover.begin")
+        outcome = self.sink.recover(msgspec.structs.replace(intent.step, data=data))
+        reach("recover.applied")
+        self._finish(outcome)
+        self._forget_written(intent.advance)
+
+    def try_recover(self, now_mono: float) -> None:
+        """`recover`, with a failure kept in `trouble`."""
+        try:
+            self.recover()
+        except (SinkError, OSError) as error:
+            self._fail(error, now_mono)
+
+    def _forget_written(self, advance: Mapping[str, int]) -> None:
+        """Drop from the ready lines what an interrupted step of our own has written after all."""
+        if self._lines:
+            done = [advance.get(p, -1) >= end for p, end in zip(self._ready.producers, self._ready.ends, strict=True)]
+            kept = [index for index, gone in enumerate(done) if not gone]
+            self._ready = Merged(*([values[i] for i in kept] for values in self._ready))
+            self._lines = [self._lines[i] for i in kept]
+
+    def _write_ready(self, now_wall: float) -> int:
+        written = 0
+        while self._lines:
+            step = self.sink.plan(self._lines, self._ready.keys, now_wall)
+            count = step.count
+            advance = dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True))
+            self._make(step, advance)
+            written += count
+            if count == len(self._lines):
+                self._lines, self._ready = [], Merged([], [], [], [])
+            elif count:
+                del self._lines[:count]
+                for values in self._ready:
+                    del values[:count]
+        return written
+
+    def _make(self, step: Step, advance: Mapping[str, int]) -> None:
+        counts = msgspec.structs.replace(self._checkpoint.counts(self.key))
+        counts.written += step.count
+        if self._notices and step.count:
+            notices = [row for row in self._ready.rows[: step.count] if row[1] == NOTICE]
+            self._notices -= len(notices)
+            counts.dropped += sum(row[5] for row in notices)
+        self._checkpoint.intend(self.key, step, advance, counts)
+        outcome = self.sink.apply(step)
+        reach("sink.applied")
+        self._finish(outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._checkpoint.complete(self.key)
+        for text in outcome.notes:
+            self._note(f"{self.key}: {text}")
+        if outcome.damaged or outcome.rewritten:
+            counts = self._checkpoint.counts(self.key)
+            counts.damaged += outcome.damaged
+            counts.rewritten += outcome.rewritten
+
+    def _fail(self, error: Exception, now_mono: float) -> None:
+        text = str(error)
+        if text != self.trouble:
+            self._note(f"{self.key}: {text}; records wait in the journal")
+        self.trouble = text
+        self._retry_at = now_mono + _RETRY_AFTER
+
+    # -- rendering ---------------------------------------------------------------------------------
+
+    def _render(self, merged: Merged) -> list[bytes]:
+        if not merged.rows:
+            return []
+        renderers = self._renderers_of(merged)
+        distinct = set(renderers)
+        if len(distinct) == 1:
+            return renderers[0](merged.rows)
+        lines: list[bytes] = [b""] * len(renderers)
+        for renderer in distinct:
+            places = [index for index, own in enumerate(renderers) if own is renderer]
+            for place, line in zip(places, renderer([merged.rows[i] for i in places]), strict=True):
+                lines[place] = line
+        return lines
+
+    def _renderers_of(self, merged: Merged) -> list[Renderer]:
+        known = self._by_context
+        keys = list(zip(merged.producers, [row[1] for row in merged.rows], strict=True))
+        for key in set(keys):
+            if key not in known:
+                known[key] = self._renderer(key[0], key[1])
+        return [known[key] for key in keys]
+
+    def _renderer(self, producer: str, number: int) -> Renderer:
+        """One renderer for all contexts that say the same, whatever their producer and number."""
+        contexts = self._contexts.get(producer, {})
+        if number == NOTICE:
+            latest = contexts[max(contexts)] if contexts else None
+            return lambda rows: [render_notice(latest, row[0], row[2], row[3], row[4]) for row in rows]
+        context = contexts[number]
+        wanted = msgspec.json.encode(msgspec.structs.replace(context, context=0))
+        renderer = self._renderers.get(wanted)
+        if renderer is None:
+            if len(self._renderers) > 256:
+                self._renderers.clear()
+            renderer = self._renderers[wanted] = renderer_for(context)
+        return renderer
+
+    # -- words -------------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        return self._checkpoint.counts(self.key)
+
+
+def _with_notices(
+    rows: list[list[Any]], ends: list[int], dropped: Sequence[tuple[Dropped, int]], now_wall: float
+) -> tuple[list[list[Any]], list[int]]:
+    """Rows and notices of dropped records in the order of their positions."""
+    notices = [(end, [min(value.until, now_wall), NOTICE, _WARNING, "logboom", _say(value), value.dropped]) for value, end in dropped]
+    both = sorted([*zip(ends, rows, strict=True), *notices], key=lambda pair: pair[0])
+    return [row for _, row in both], [end for end, _ in both]
+
+
+def _say(value: Dropped) -> str:
+    return f"{value.dropped} records dropped: {value.reason}"

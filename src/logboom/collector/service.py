@@ -1,0 +1,182 @@
+"""The loop: how long to wait, when to leave, what to do after an error.
+
+Owns: signals, waiting, back-off, the end. Never knows: file formats.
+One thread, one loop: everything durable happens in `Cycle.step`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from logboom import __version__
+from logboom.clock import Clock
+from logboom.collector.cycle import Cycle
+from logboom.collector.election import Leadership
+from logboom.collector.status import Notebook, write_status
+from logboom.launch import DOORBELL, FLUSH
+from logboom.platform import Doorbell
+
+__all__ = ["Service"]
+
+_BUSY_WAIT: Final = 0.02
+_IDLE_WAIT: Final = 0.25
+_ACTIVE_FOR: Final = 1.5
+_STATUS_EVERY: Final = 1.0
+_LONGEST_BACKOFF: Final = 5.0
+
+
+class Service:
+    """A collector of one spool that holds its lock.
+
+    Args:
+        spool: the directory.
+        leadership: the lock, held.
+        make_cycle: a new `Cycle`; called again after an error, so that reading begins at what is known
+            to be delivered.
+        clock: where time comes from.
+        notebook: the collector's own log.
+        stay: never leave for want of producers.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        leadership: Leadership,
+        make_cycle: Callable[[], Cycle],
+        clock: Clock,
+        notebook: Notebook,
+        *,
+        stay: bool = False,
+    ) -> None:
+        self._spool = spool
+        self._leadership = leadership
+        self._make_cycle = make_cycle
+        self._clock = clock
+        self._notebook = notebook
+        self._stay = stay
+        self._cycle: Cycle | None = None
+        self._since = clock.wall()
+        self._flushed = 0.0
+        self._status_at = 0.0
+        self._busy_at = clock.monotonic()
+        self._peopled_at = clock.monotonic()
+        self._backoff = 0.0
+        self._stopping = False
+
+    def stop(self, *_: object) -> None:
+        """Write what waits, then leave. Safe as a signal handler."""
+        self._stopping = True
+
+    def run(self, started: Callable[[], None]) -> str:
+        """Collect until told to stop, or nobody logs any more; returns why it left.
+
+        Args:
+            started: called once producers find this collector.
+        """
+        for name in ("SIGTERM", "SIGINT"):
+            with contextlib.suppress(ValueError, AttributeError):
+                signal.signal(getattr(signal, name), self.stop)
+        self._publish(alive=True)
+        doorbell = Doorbell(self._spool / DOORBELL, self._spool.stat().st_mode & 0o660)
+        rung = b"w"
+        started()
+        try:
+            while True:
+                reason = self._turn(rung)
+                if reason:
+                    return reason
+                rung = doorbell.wait(self._pause())
+        finally:
+            doorbell.close()
+            self._discard()
+            self._publish(alive=False)
+            self._leadership.release()
+
+    # -- one turn ----------------------------------------------------------------------------------
+
+    def _turn(self, rung: bytes) -> str:
+        """One cycle; returns a reason to leave, or an empty string."""
+        if not self._leadership.is_held():
+            return "the lock file was removed"
+        if self._stopping:
+            self._flush()
+            return "stopped"
+        try:
+            cycle = self._cycle or self._begin()
+            if FLUSH in rung:
+                self._flush()
+            elif cycle.step(thorough=bool(rung)):
+                self._busy_at = self._clock.monotonic()
+            if cycle.stale:
+                self._discard()
+            self._backoff = 0.0
+        except Exception as error:
+            self._fail(error)
+            return ""
+        if cycle.newer:
+            self._flush()
+            return "a newer release of logboom writes here: handing over"
+        if self._clock.monotonic() >= self._status_at:
+            self._publish(alive=True)
+        return self._leave_reason(cycle)
+
+    def _begin(self) -> Cycle:
+        self._cycle = self._make_cycle()
+        return self._cycle
+
+    def _discard(self) -> None:
+        cycle, self._cycle = self._cycle, None
+        if cycle is not None:
+            with contextlib.suppress(OSError):
+                cycle.close()
+
+    def _fail(self, error: Exception) -> None:
+        self._notebook.note(f"{type(error).__name__}: {error}")
+        self._discard()
+        self._backoff = min(max(0.05, self._backoff * 2), _LONGEST_BACKOFF)
+
+    def _flush(self) -> None:
+        cycle = self._cycle
+        if cycle is None:
+            with contextlib.suppress(OSError):
+                cycle = self._begin()
+        if cycle is not None:
+            self._flushed = cycle.flush(self._clock.monotonic() + 1.0) or self._flushed
+            self._busy_at = self._clock.monotonic()
+            self._publish(alive=True)
+
+    def _pause(self) -> float:
+        if self._stopping:
+            return 0.0
+        if self._backoff:
+            return self._backoff
+        cycle = self._cycle
+        if cycle is None or not cycle.exhausted:
+            return 0.0
+        busy = cycle.backlog or self._clock.monotonic() - self._busy_at < _ACTIVE_FOR
+        return _BUSY_WAIT if busy else _IDLE_WAIT
+
+    def _leave_reason(self, cycle: Cycle) -> str:
+        now = self._clock.monotonic()
+        if cycle.living() or cycle.backlog or self._stay:
+            self._peopled_at = now
+            return ""
+        return "nobody logs any more" if now - self._peopled_at >= cycle.linger() else ""
+
+    # -- words -------------------------------------------------------------------------------------
+
+    def _publish(self, *, alive: bool) -> None:
+        now = self._clock.monotonic()
+        self._status_at = now + _STATUS_EVERY
+        values: dict[str, Any] = {
+            "collector": {"pid": os.getpid() if alive else None, "since": self._since, "version": __version__},
+            "flushed": self._flushed,
+        }
+        if self._cycle is not None:
+            values |= self._cycle.status()
+        write_status(self._spool, values)

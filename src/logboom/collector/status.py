@@ -1,0 +1,68 @@
+"""What the collector says of itself.
+
+Owns: `status.json` and `collector.log` of a spool. Never knows: HTTP, terminals, how anything works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from logboom import platform
+from logboom.launch import STATUS
+
+__all__ = ["LOG", "Notebook", "write_status"]
+
+LOG: Final = "collector.log"
+_LARGEST_LOG: Final = 256 * 1024
+_REPEAT_AFTER: Final = 60.0
+
+
+def write_status(spool: Path, values: dict[str, Any]) -> None:
+    """Replace `status.json` atomically; silently not, when the disk is full."""
+    temporary = spool / f".{STATUS}.tmp"
+    with contextlib.suppress(OSError):
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | platform.extend_open_flags(), 0o600)
+        try:
+            platform.give_like(fd, spool.stat().st_mode & 0o664, spool)
+            os.write(fd, msgspec.json.encode(values))
+        finally:
+            os.close(fd)
+        os.replace(temporary, spool / STATUS)
+
+
+class Notebook:
+    """The collector's own log: bounded, one sentence a line, none repeated within a minute."""
+
+    def __init__(self, spool: Path) -> None:
+        self.path = spool / LOG
+        self._said: dict[str, float] = {}
+
+    def note(self, text: str) -> None:
+        """Write one line; never raises."""
+        now = time.monotonic()
+        if now - self._said.get(text, float("-inf")) < _REPEAT_AFTER:
+            return
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[text] = now
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
+        with contextlib.suppress(OSError):
+            self._bound()
+            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | platform.extend_open_flags(), 0o600)
+            try:
+                platform.give_like(fd, self.path.parent.stat().st_mode & 0o660, self.path.parent)
+                os.write(fd, line)
+            finally:
+                os.close(fd)
+
+    def _bound(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.stat().st_size > _LARGEST_LOG:
+                os.replace(self.path, self.path.with_suffix(".log.1"))
