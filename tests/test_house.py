@@ -215,7 +215,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def _foreign(loaded: set[str]) -> set[str]:
-    """Neither the standard library's nor ours; `msgspec` takes `typing_extensions` where that is installed."""
+    """Neither the standard library's nor ours; `msgspec` takes `typing_extensions` where it is."""
     ours = {"logboom", "msgspec", "typing_extensions"}
     return {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names - ours
 
