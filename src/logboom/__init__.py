@@ -15,7 +15,14 @@ _HOMES = {
     "flush": "logboom.handlers.lifecycle",
 }
 
-__all__ = ["FileHandler", "JSONFormatter", "RotatingFileHandler", "TimedRotatingFileHandler", "__version__", "flush"]
+__all__ = [
+    "FileHandler",
+    "JSONFormatter",
+    "RotatingFileHandler",
+    "TimedRotatingFileHandler",
+    "__version__",
+    "flush",
+]
 
 if TYPE_CHECKING:
     from logboom.formatters import JSONFormatter

@@ -35,7 +35,9 @@ _CANDIDACY = 1.0
 
 def make_cycle(spool: Path, notebook: Notebook) -> Cycle:
     """A collector's cycle over `spool`; the caller leads."""
-    return Cycle(Spool(spool), lambda target, note: _make_sink(spool, target, note), SYSTEM_CLOCK, notebook.note)
+    return Cycle(
+        Spool(spool), lambda target, note: _make_sink(spool, target, note), SYSTEM_CLOCK, notebook.note
+    )
 
 
 def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink:
@@ -45,7 +47,7 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
         ConfigurationError: the header names something that this spool may not write.
     """
     name = target.name
-    if not name or name in (".", "..") or "/" in name or os.sep in name or "\0" in name or name == spool.name:
+    if name in ("", ".", "..", spool.name) or any(char in name for char in ("/", os.sep, "\0")):
         raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")
     directory = spool.parent
     if target.directory is not None and Path(target.directory) != directory:
@@ -106,12 +108,12 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
     """
     if not spool.is_dir():
         raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
+    notebook = Notebook(spool)
+    gc.disable()  # nothing here makes cycles; collections would only stall the loop
     while True:
         leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
         if leadership is None:
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
-        notebook = Notebook(spool)
-        gc.disable()  # nothing here makes cycles; collections would only stall the loop
         service = Service(
             spool, leadership, lambda: make_cycle(spool, notebook), SYSTEM_CLOCK, notebook, stay=stay
         )

@@ -134,7 +134,9 @@ def _library_paths() -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_PRELOAD"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_PRELOAD"))
+    }
     return kept | {"LC_ALL": "C.UTF-8", "LOGBOOM_COLLECTOR": ""}
 
 

@@ -159,7 +159,7 @@ def _time_options(formatter: logging.Formatter) -> dict[str, Any] | None:
 
 
 def _columns(parts: tuple[template.Part, ...], style: str, defaults: dict[str, Any]) -> list[Column] | None:
-    """A column for each field, or None when a default is a value that does not travel."""
+    """A column for each field, or None when one cannot work: a conversion, or a default that does not travel."""
     columns: dict[str, Column] = {}
     for part in parts:
         types = part.types(style)
@@ -173,7 +173,7 @@ def _columns(parts: tuple[template.Part, ...], style: str, defaults: dict[str, A
             columns[part.field] = columns[part.field]._replace(default=defaults[part.field])
             if type(defaults[part.field]) not in SCALARS:
                 return None
-    return list(columns.values())
+    return list(columns.values()) if all(column.works() for column in columns.values()) else None
 
 
 def _with_asctime(

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from logboom.template import FLOAT_FIELDS, INT_FIELDS, STANDARD_FIELDS
+from logboom.template import FLOAT_FIELDS, INT_FIELDS, STANDARD_FIELDS, TEXT_FIELDS
 
 __all__ = ["FIRST", "LAST", "SCALARS", "Column", "Encoder", "UnencodableError", "encode", "make_encoder"]
 
@@ -53,8 +53,16 @@ class Column(NamedTuple):
     compute: Callable[[LogRecord], Any] | None = None
     checked: bool = True
 
-    def usual(self) -> str:
-        return "int" if self.field in INT_FIELDS else "float" if self.field in FLOAT_FIELDS else "str"
+    def usual(self) -> type:
+        """The type that it nearly always has, tested first."""
+        if self.field in FLOAT_FIELDS:
+            return float
+        number = self.types is not None and str not in self.types and self.field not in TEXT_FIELDS
+        return int if number or self.field in INT_FIELDS else str
+
+    def works(self) -> bool:
+        """Whether its usual type is one that it may have."""
+        return self.types is None or self.usual() in self.types
 
 
 _HEAD: Final = (Column("levelno", frozenset((int,))), Column("name", frozenset((str,))))
@@ -93,8 +101,8 @@ def _tests(columns: tuple[Column, ...]) -> list[str]:
         if not column.checked:
             continue
         optional = f"v{index} is not None and " if column.field == "taskName" and column.types is None else ""
-        tests.append(f"{optional}type(v{index}) is not {usual}")
-        if usual == "float":
+        tests.append(f"{optional}type(v{index}) is not {usual.__name__}")
+        if usual is float:
             tests.append(f"not -1e300 < v{index} < 1e300")
     return tests
 

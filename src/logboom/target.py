@@ -25,7 +25,16 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
-_DURATION_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION_UNITS = {
+    "": 1.0,
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
 
 
 class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -109,7 +118,9 @@ def parse_size(value: int | float | str, option: str) -> int:
         return int(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ConfigurationError(f"{option}={value!r} is not a size", hint='Use bytes or a string like "10 MB"')
+        raise ConfigurationError(
+            f"{option}={value!r} is not a size", hint='Use bytes or a string like "10 MB"'
+        )
     return int(float(match[1]) * _SIZE_UNITS[match[2].lower().removesuffix("b")])
 
 
@@ -126,7 +137,9 @@ def parse_duration(value: int | float | str | datetime.timedelta, option: str) -
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     unit = None if match is None else _DURATION_UNITS.get(match[2].lower())
     if match is None or unit is None:
-        raise ConfigurationError(f"{option}={value!r} is not a time", hint='Use seconds or a string like "7 d"')
+        raise ConfigurationError(
+            f"{option}={value!r} is not a time", hint='Use seconds or a string like "7 d"'
+        )
     return float(match[1]) * unit
 
 
@@ -139,11 +152,15 @@ def check_encoding(encoding: str | None, errors: str | None) -> tuple[str, str]:
     try:
         name = "utf-8" if encoding in (None, "locale") else codecs.lookup(str(encoding)).name
     except LookupError as error:
-        raise ConfigurationError(f"encoding={encoding!r}: {error}", hint="Use a codec that Python knows") from None
+        raise ConfigurationError(
+            f"encoding={encoding!r}: {error}", hint="Use a codec that Python knows"
+        ) from None
     if errors is None:
         errors = "backslashreplace" if encoding in (None, "locale") else "strict"
     try:
         codecs.lookup_error(errors)
     except LookupError as error:
-        raise ConfigurationError(f"errors={errors!r}: {error}", hint="Use an error handler of codecs") from None
+        raise ConfigurationError(
+            f"errors={errors!r}: {error}", hint="Use an error handler of codecs"
+        ) from None
     return name, errors

@@ -173,7 +173,13 @@ class Cycle:
                 continue
             read += len(chunk.rows) + len(chunk.dropped)
             pipe.add(
-                reader.producer, reader.contexts, chunk.rows, chunk.ends, chunk.dropped, self._clock.wall(), now_mono
+                reader.producer,
+                reader.contexts,
+                chunk.rows,
+                chunk.ends,
+                chunk.dropped,
+                self._clock.wall(),
+                now_mono,
             )
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
@@ -292,7 +298,9 @@ class Cycle:
         return {
             "time": time.time(),
             "producers": [self._producer_status(reader) for reader in self.source.readers.values()],
-            "sinks": {key: pipe.sink.status() | {"trouble": pipe.trouble} for key, pipe in self.pipes.items()},
+            "sinks": {
+                key: pipe.sink.status() | {"trouble": pipe.trouble} for key, pipe in self.pipes.items()
+            },
             "refused": self.refused,
             "totals": {key: pipe.counts() for key, pipe in self.pipes.items()},
             "backlog": self.backlog,

@@ -159,9 +159,18 @@ class Pipe:
     def _forget_written(self, advance: Mapping[str, int]) -> None:
         """Drop from the ready lines what an interrupted step of our own has written after all."""
         if self._lines:
-            done = [advance.get(p, -1) >= end for p, end in zip(self._ready.producers, self._ready.ends, strict=True)]
+            done = [
+                advance.get(p, -1) >= end
+                for p, end in zip(self._ready.producers, self._ready.ends, strict=True)
+            ]
             kept = [index for index, gone in enumerate(done) if not gone]
-            self._ready = Merged(*([values[i] for i in kept] for values in self._ready))
+            rows, keys, producers, ends = self._ready
+            self._ready = Merged(
+                [rows[i] for i in kept],
+                [keys[i] for i in kept],
+                [producers[i] for i in kept],
+                [ends[i] for i in kept],
+            )
             self._lines = [self._lines[i] for i in kept]
 
     def _write_ready(self, now_wall: float) -> int:
@@ -257,7 +266,10 @@ def _with_notices(
     rows: list[list[Any]], ends: list[int], dropped: Sequence[tuple[Dropped, int]], now_wall: float
 ) -> tuple[list[list[Any]], list[int]]:
     """Rows and notices of dropped records in the order of their positions."""
-    notices = [(end, [min(value.until, now_wall), NOTICE, _WARNING, "logboom", _say(value), value.dropped]) for value, end in dropped]
+    notices = [
+        (end, [min(value.until, now_wall), NOTICE, _WARNING, "logboom", _say(value), value.dropped])
+        for value, end in dropped
+    ]
     both = sorted([*zip(ends, rows, strict=True), *notices], key=lambda pair: pair[0])
     return [row for _, row in both], [end for end, _ in both]
 

@@ -174,7 +174,11 @@ class Service:
         now = self._clock.monotonic()
         self._status_at = now + _STATUS_EVERY
         values: dict[str, Any] = {
-            "collector": {"pid": os.getpid() if alive else None, "since": self._since, "version": __version__},
+            "collector": {
+                "pid": os.getpid() if alive else None,
+                "since": self._since,
+                "version": __version__,
+            },
             "flushed": self._flushed,
         }
         if self._cycle is not None:

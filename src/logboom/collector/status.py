@@ -55,7 +55,9 @@ class Notebook:
         line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError):
             self._bound()
-            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | platform.extend_open_flags(), 0o600)
+            fd = os.open(
+                self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | platform.extend_open_flags(), 0o600
+            )
             try:
                 platform.give_like(fd, self.path.parent.stat().st_mode & 0o660, self.path.parent)
                 os.write(fd, line)

@@ -5,7 +5,6 @@ Owns: `JournalHandler`, the `logging.Handler` side. Never knows: the journal's f
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import stat
@@ -27,6 +26,23 @@ else:
     _Base = object
 
 
+class Refused:
+    """An attribute that stays None: it is a function of one process, and the collector is another."""
+
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> None:
+        return None
+
+    def __set__(self, instance: object, value: object) -> None:
+        if value is not None:
+            raise ConfigurationError(f"{self._name} cannot be set: another process rotates", hint=self._hint)
+
+
 class JournalHandler(_Base):
     """Mixed in before a handler of the standard library, whose place it takes.
 
@@ -35,12 +51,22 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
+    namer: Any = Refused('Use compress="gzip" for compressed backups, or a job that moves finished backups')
+    rotator: Any = Refused('Use compress="gzip", max_age= or max_total_size=')
+    _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
     _silent: bool = False
 
     def _configure(
-        self, rotation: Rotation, *, mode: str, encoding: str | None, delay: bool, errors: str | None, keywords: Keywords
+        self,
+        rotation: Rotation,
+        *,
+        mode: str,
+        encoding: str | None,
+        delay: bool,
+        errors: str | None,
+        keywords: Keywords,
     ) -> None:
         """Called by the constructors when the namesake's attributes are set."""
         if mode not in ("a", "w"):
@@ -162,35 +188,11 @@ class JournalHandler(_Base):
         finally:
             logging.Handler.close(self)
 
-    def setStream(self, stream: Any) -> Any:  # type: ignore[override]
+    def setStream(self, stream: Any) -> Any:
         """Refused: the file is the collector's."""
-        raise ConfigurationError("a logboom handler has no stream", hint="Use logging.StreamHandler for a stream")
-
-    @property
-    def namer(self) -> None:
-        """Always None: the collector names rotated files."""
-        return None
-
-    @namer.setter
-    def namer(self, value: object) -> None:
-        if value is not None:
-            raise ConfigurationError(
-                "namer is a function of one process; the collector is another",
-                hint='Use compress="gzip" for compressed backups, or a job that moves finished backups',
-            )
-
-    @property
-    def rotator(self) -> None:
-        """Always None: the collector rotates."""
-        return None
-
-    @rotator.setter
-    def rotator(self, value: object) -> None:
-        if value is not None:
-            raise ConfigurationError(
-                "rotator is a function of one process; the collector is another",
-                hint='Use compress="gzip", max_age= or max_total_size=',
-            )
+        raise ConfigurationError(
+            "a logboom handler has no stream", hint="Use logging.StreamHandler for a stream"
+        )
 
 
 class _NoLock:
@@ -223,9 +225,11 @@ def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
     mode = 0o666 & ~_umask()
     if not delay:
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+            fd = os.open(
+                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode
+            )
         except FileExistsError:
-            with io.open(path, "ab"):  # the error that a plain handler would give, at configuration
+            with open(path, "ab"):  # the error that a plain handler would give, at configuration
                 pass
         else:
             if file_mode is not None and hasattr(os, "fchmod"):

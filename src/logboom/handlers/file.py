@@ -46,7 +46,9 @@ class FileHandler(JournalHandler, logging.FileHandler):
         **options: Unpack[Keywords],
     ) -> None:
         logging.FileHandler.__init__(self, filename, mode, encoding, True, errors)
-        self._configure(Rotation(), mode=mode, encoding=encoding, delay=delay, errors=errors, keywords=options)
+        self._configure(
+            Rotation(), mode=mode, encoding=encoding, delay=delay, errors=errors, keywords=options
+        )
 
 
 class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):

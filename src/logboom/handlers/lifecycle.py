@@ -85,7 +85,8 @@ def flush(timeout: float = 5.0) -> bool:
         True when it is; False when the time was over first. Never raises.
     """
     deadline = time.monotonic() + timeout
-    return all([producer.wait(deadline) for producer in list(_producers)])
+    waits = [producer.wait(deadline) for producer in list(_producers)]
+    return all(waits)
 
 
 def _after_fork_in_child() -> None:

@@ -97,11 +97,14 @@ def parse_options(keywords: Keywords) -> Options:
     unknown = sorted(set(given) - Keywords.__optional_keys__)
     if unknown:
         raise ConfigurationError(
-            f"unknown option {unknown[0]!r}", hint=f"Options are {', '.join(sorted(Keywords.__optional_keys__))}"
+            f"unknown option {unknown[0]!r}",
+            hint=f"Options are {', '.join(sorted(Keywords.__optional_keys__))}",
         )
     for name, choices in _CHOICES.items():
         if name in given and given[name] not in choices:
-            raise ConfigurationError(f"{name}={given[name]!r}", hint=f"Use one of {', '.join(map(repr, choices))}")
+            raise ConfigurationError(
+                f"{name}={given[name]!r}", hint=f"Use one of {', '.join(map(repr, choices))}"
+            )
     for name in _SIZES:
         if given.get(name) is not None:
             given[name] = parse_size(given[name], name)
@@ -132,7 +135,9 @@ def _convert(given: dict[str, Any]) -> dict[str, Any]:
 def _level(value: int | str) -> int:
     level = logging.getLevelName(value) if isinstance(value, str) else value
     if not isinstance(level, int) or isinstance(level, bool):
-        raise ConfigurationError(f"fsync_level={value!r} is not a level", hint='Use a name such as "ERROR", or a number')
+        raise ConfigurationError(
+            f"fsync_level={value!r} is not a level", hint='Use a name such as "ERROR", or a number'
+        )
     return level
 
 

@@ -229,7 +229,9 @@ class Producer:
             mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
         except (SpoolError, OSError) as error:
             self._full_until = time.monotonic() + _RETRY_AFTER
-            raise error if isinstance(error, SpoolError) else SpoolError(str(error), path=self.spool_path) from error
+            raise (
+                error if isinstance(error, SpoolError) else SpoolError(str(error), path=self.spool_path)
+            ) from error
         if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
             mapped = False
         self._writer = JournalWriter(

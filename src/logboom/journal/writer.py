@@ -328,5 +328,7 @@ class JournalWriter:
 
 def program_name() -> str:
     """How a person knows this process: its script and first argument."""
-    arguments = [argument for argument in (getattr(sys, "argv", None) or ["python"])[:2] if argument]
-    return " ".join([os.path.basename(arguments[0]) if arguments else "python", *arguments[1:]])[:200]
+    script, *rest = [argument for argument in (getattr(sys, "argv", None) or [])[:2] if argument] or [
+        "python"
+    ]
+    return " ".join([os.path.basename(script), *rest])[:200]

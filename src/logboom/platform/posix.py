@@ -43,7 +43,20 @@ __all__ = [
 
 _MAPPABLE = frozenset({"ext4", "xfs", "tmpfs"})
 _NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "fuse.sshfs", "virtiofs"}
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "afs",
+        "fuse.sshfs",
+        "virtiofs",
+    }
 )
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 
@@ -94,7 +107,10 @@ def filesystem_of(path: str | Path) -> str:
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     kind = ""
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts,
+    ):
         for line in mounts:
             fields, _, tail = line.partition(" - ")
             if fields.split(" ", 3)[2] == wanted:

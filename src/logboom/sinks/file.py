@@ -10,7 +10,6 @@ live file is never rolled.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,18 +21,16 @@ from logboom.clock import SYSTEM_CLOCK, Clock
 from logboom.errors import SinkError
 from logboom.failpoints import reach
 from logboom.platform.files import Directory
-from logboom.rotation import Move
 from logboom.sinks import append, rollover
 from logboom.sinks.base import Outcome, Step
-from logboom.sinks.live import LiveFile, create_temporary, open_live, open_locked, remove_strays
+from logboom.sinks.live import LiveFile, open_live, open_locked, remove_strays
 from logboom.sinks.maintenance import Maintenance, list_archives
 from logboom.sinks.period import Period
+from logboom.sinks.rolling import Rolling
 from logboom.target import Target
 
 __all__ = ["FileSink"]
 
-_FIRST_WAIT: Final = 1.0
-_LONGEST_WAIT: Final = 300.0
 _UNSYNCED: Final = 16
 
 
@@ -63,22 +60,19 @@ class FileSink:
         self._clock = clock
         self._period = Period(state)
         self._maintenance = Maintenance(notes)
+        self._rolling = Rolling(notes, clock)
         self._directory: Directory | None = None
         self._live: LiveFile | None = None
-        self._prepared: LiveFile | None = None
         self._tidy = False
         self._forced = False
         self._rotations = 0
-        self._roll_at = 0.0
-        self._roll_wait = _FIRST_WAIT
-        self._unrotated = ""
         self._syncing = False
         self._unsynced: list[LiveFile] = []
 
     def configure(self, target: Target) -> None:
         """Take newer settings for the same file."""
         if target.settings() != self._target.settings():
-            self._roll_at, self._roll_wait = 0.0, _FIRST_WAIT
+            self._rolling.try_soon()
             self._maintenance.look_soon()
         self._target = target
 
@@ -99,7 +93,7 @@ class FileSink:
                 empty=status.st_size == 0,
             )
             if take == 0 or (self._forced and status.st_size):
-                step = self._roll_step(live, status)
+                step = self._roll_step(live)
                 if step is not None:
                     return step
                 take = len(lines)
@@ -109,8 +103,8 @@ class FileSink:
         """A rollover that was asked for by hand; None when the live file is empty or must wait."""
         with self._translated():
             live = self._current_live()
-            status = live.status()
-            return self._roll_step(live, status) if status.st_size else None
+            self._rolling.try_soon()
+            return self._roll_step(live) if live.status().st_size else None
 
     def truncate(self) -> Step:
         """The step that empties the live file, for mode `w`."""
@@ -145,7 +139,7 @@ class FileSink:
                     self._current_live()
                 self._remove_strays()
         except SinkError as error:
-            self._say(str(error))
+            self._notes(str(error))
             return None
         return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
 
@@ -167,14 +161,14 @@ class FileSink:
             "path": str(self._path / self._target.name),
             "size": size,
             "rotations": self._rotations,
-            "unrotated": self._unrotated,
+            "unrotated": self._rolling.unrotated,
             "compressing": self._maintenance.compressing,
         }
 
     def close(self) -> None:
         """See `Sink.close`."""
         self._maintenance.close()
-        self._drop_prepared()
+        self._rolling.discard(self._directory)
         for file in self._unsynced:
             file.close()
         self._unsynced.clear()
@@ -191,9 +185,9 @@ class FileSink:
         if self._directory is not None and self._directory.is_current():
             return self._directory
         if self._directory is not None:
-            self._say(f"{self._path} was replaced or removed: carried on in a new one")
+            self._notes(f"{self._path} was replaced or removed: carried on in a new one")
             self._maintenance.close()
-            self._prepared = None
+            self._rolling.discard(None)
             self._directory.close()
         self._directory = Directory(self._path)
         return self._directory
@@ -205,7 +199,7 @@ class FileSink:
         if live is not None:
             if live.is_at(directory.stat(self._target.name)):
                 return live
-            self._say(
+            self._notes(
                 f"{self._target.name} was renamed, replaced or deleted by somebody: carried on with the name"
             )
         like = None if live is None else live.status()
@@ -232,8 +226,7 @@ class FileSink:
         if self._tidy or self._directory is None:
             return
         self._tidy = True
-        keep = self._maintenance.temporaries
-        remove_strays(self._directory, self._target.name, keep)
+        remove_strays(self._directory, self._target.name)
 
     # Appending.
 
@@ -300,85 +293,24 @@ class FileSink:
             start = self._period.start = key
         return schedule.rollover_at(start)
 
-    def _roll_step(self, live: LiveFile, status: os.stat_result) -> Step | None:
-        """None when the last failure was too short a time ago, or it fails at once."""
-        if self._clock.monotonic() < self._roll_at:
-            return None
-        directory = self._opened()
-        try:
-            if live.device != directory.device:
-                raise OSError(errno.EXDEV, "The file is mounted over its name")
-            if self._prepared is None:
-                self._prepared = create_temporary(directory, self._target, status)
-            return Step("roll", details=self._roll_details(directory, live, self._prepared))
-        except OSError as error:
-            self._notes(self._roll_failed(error))
-            return None
-
-    def _roll_details(self, directory: Directory, live: LiveFile, fresh: LiveFile) -> dict[str, Any]:
-        target, start = self._target, self._period.start
-        schedule = rotation.schedule_of(target.rotation)
-        stamp = None if schedule is None or start is None else schedule.stamp(start)
-        archives = list_archives(directory, target)
-        moves = rotation.chain(target.name, live.inode, archives, stamp)
-        return {
-            "dev": directory.device,
-            "moves": [list(move) for move in moves],
-            "temp": fresh.name,
-            "temp_ino": fresh.inode,
-            "delete": [list(one) for one in rotation.surplus(archives, moves, target.rotation.backup_count)],
-            "start": start,
-        }
+    def _roll_step(self, live: LiveFile) -> Step | None:
+        return self._rolling.plan(self._opened(), self._target, live, self._period.start)
 
     def _roll(self, step: Step) -> Outcome:
         directory, details = self._opened(), step.details
-        notes = []
-        try:
-            whole = rollover.make_moves(directory, [Move(*move) for move in details["moves"]])
-        except OSError as error:
-            whole = False
-            notes.append(self._roll_failed(error))
-        placed = rollover.place(directory, details["temp"], details["temp_ino"], self._target.name)
-        if whole and placed:
-            self._rolled(details)
-            failed = rollover.delete_files(directory, details["delete"])
-            notes += [f"could not delete {one}" for one in failed]
-        else:
-            self._drop_prepared()
         self._maintenance.look_soon()
-        return Outcome(notes=tuple(note for note in notes if note))
-
-    def _rolled(self, details: dict[str, Any]) -> None:
+        if not self._rolling.carry_out(directory, self._target.name, details):
+            return Outcome()
         self._rotations += 1
         self._forced = False
-        self._roll_at, self._roll_wait, self._unrotated = 0.0, _FIRST_WAIT, ""
-        fresh, self._prepared = self._prepared, None
         self._retire()
-        if fresh is None or fresh.inode != details["temp_ino"]:
-            self._live = open_live(self._opened(), self._target, None)
-        else:
-            fresh.name, self._live = self._target.name, fresh
-        if details["start"] is not None:
-            self._period.keep(self._live.device, self._live.inode, details["start"])
-
-    def _roll_failed(self, error: OSError) -> str:
-        """Wait longer each time. Returns what to say: nothing when it was said before."""
-        pinned = error.errno in rollover.PINNED
-        self._roll_wait = _LONGEST_WAIT if pinned else min(self._roll_wait * 2, _LONGEST_WAIT)
-        self._roll_at = self._clock.monotonic() + self._roll_wait
-        hint = " (mount its directory into the container, not the file)" if pinned else ""
-        text = f"{self._target.name} cannot be rotated, it grows on: {error.strerror or error}{hint}"
-        said, self._unrotated = self._unrotated == text, text
-        return "" if said else text
-
-    def _drop_prepared(self) -> None:
-        fresh, self._prepared = self._prepared, None
+        fresh = self._rolling.take_prepared(details["temp_ino"])
         if fresh is None:
-            return
-        fresh.close()
-        if self._directory is not None:
-            with contextlib.suppress(OSError):
-                self._directory.unlink(fresh.name)
+            fresh = open_live(directory, self._target, None)
+        fresh.name, self._live = self._target.name, fresh
+        if details["start"] is not None:
+            self._period.keep(fresh.device, fresh.inode, details["start"])
+        return Outcome()
 
     # The rest.
 
@@ -429,9 +361,6 @@ class FileSink:
                     platform.sync_file(fd)
                 finally:
                     os.close(fd)
-
-    def _say(self, text: str) -> None:
-        self._notes(text)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -52,11 +52,11 @@ def temporary_name(name: str) -> str:
     return f".{name}.{secrets.token_hex(8)}.logboom"
 
 
-def remove_strays(directory: Directory, name: str, keep: set[str]) -> None:
+def remove_strays(directory: Directory, name: str) -> None:
     """Delete temporary files that a killed process left."""
     pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.logboom")
     for found, _ in directory.files():
-        if pattern.fullmatch(found) and found not in keep:
+        if pattern.fullmatch(found):
             directory.unlink(found)
 
 

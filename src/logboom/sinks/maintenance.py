@@ -52,11 +52,6 @@ class Maintenance:
         """The archive that is being compressed."""
         return None if self._job is None else self._job.archive.name
 
-    @property
-    def temporaries(self) -> set[str]:
-        """Temporary files that are in use."""
-        return set() if self._job is None else {self._job.temporary}
-
     def look_soon(self) -> None:
         """Something changed: look at the directory with the next call."""
         self._look_at = 0.0

@@ -1,0 +1,133 @@
+"""One rollover: its plan as an intent, carrying it out, and patience when it fails.
+
+Owns: the step `roll`, the new live file until it has its name, back-off. Never knows: batches, when a
+rollover is due.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from logboom import rotation
+from logboom.clock import Clock
+from logboom.platform.files import Directory
+from logboom.rotation import Move
+from logboom.sinks import rollover
+from logboom.sinks.base import Step
+from logboom.sinks.live import LiveFile, create_temporary
+from logboom.sinks.maintenance import list_archives
+from logboom.target import Target
+
+__all__ = ["Rolling"]
+
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 300.0
+
+
+class Rolling:
+    """Rollovers of one set.
+
+    Attributes:
+        prepared: the new live file while it has a temporary name.
+        unrotated: why the live file grows on unrotated; empty when it does not.
+    """
+
+    def __init__(self, notes: Callable[[str], None], clock: Clock) -> None:
+        self._notes = notes
+        self._clock = clock
+        self._not_before = 0.0
+        self._wait = _FIRST_WAIT
+        self.prepared: LiveFile | None = None
+        self.unrotated = ""
+
+    def try_soon(self) -> None:
+        """Forget earlier failures."""
+        self._not_before, self._wait = 0.0, _FIRST_WAIT
+
+    def plan(self, directory: Directory, target: Target, live: LiveFile, start: float | None) -> Step | None:
+        """The step; None when it fails, or the last failure was too short a time ago.
+
+        Args:
+            directory, target, live: of the set.
+            start: when the live file's period began, in a timed rotation.
+        """
+        if self._clock.monotonic() < self._not_before:
+            return None
+        try:
+            if live.device != directory.device:
+                raise OSError(errno.EXDEV, "Another file system is mounted on the file")
+            if self.prepared is None:
+                self.prepared = create_temporary(directory, target, live.status())
+            return Step("roll", details=_details(directory, target, live, self.prepared, start))
+        except OSError as error:
+            self._failed(target.name, error)
+            return None
+
+    def carry_out(self, directory: Directory, name: str, details: dict[str, Any]) -> bool:
+        """Make the moves, place the new file, delete the surplus: what of it is not done yet.
+
+        Returns whether the new file is the live one now.
+        """
+        try:
+            whole = rollover.make_moves(directory, [Move(*move) for move in details["moves"]])
+        except OSError as error:
+            whole = False
+            self._failed(name, error)
+        placed = rollover.place(directory, details["temp"], details["temp_ino"], name)
+        if not (whole and placed):
+            self.discard(directory)
+            return False
+        self.try_soon()
+        self.unrotated = ""
+        for failed in rollover.delete_files(directory, details["delete"]):
+            self._notes(f"could not delete {failed}")
+        return True
+
+    def take_prepared(self, inode: int) -> LiveFile | None:
+        """The new live file, when it is still open here."""
+        fresh, self.prepared = self.prepared, None
+        if fresh is None or fresh.inode == inode:
+            return fresh
+        fresh.close()
+        return None
+
+    def discard(self, directory: Directory | None) -> None:
+        """Give up the prepared file."""
+        fresh, self.prepared = self.prepared, None
+        if fresh is None:
+            return
+        fresh.close()
+        if directory is not None:
+            with contextlib.suppress(OSError):
+                directory.unlink(fresh.name)
+
+    def _failed(self, name: str, error: OSError) -> None:
+        """Wait longer each time; say each reason once."""
+        pinned = error.errno in rollover.PINNED
+        self._wait = _LONGEST_WAIT if pinned else min(self._wait * 2, _LONGEST_WAIT)
+        self._not_before = self._clock.monotonic() + self._wait
+        hint = ". Mount its directory into the container, not the file" if pinned else ""
+        text = f"{name} cannot be rotated and grows on: {os.strerror(error.errno or 0)}{hint}"
+        if text != self.unrotated:
+            self._notes(text)
+        self.unrotated = text
+
+
+def _details(
+    directory: Directory, target: Target, live: LiveFile, fresh: LiveFile, start: float | None
+) -> dict[str, Any]:
+    schedule = rotation.schedule_of(target.rotation)
+    stamp = None if schedule is None or start is None else schedule.stamp(start)
+    archives = list_archives(directory, target)
+    moves = rotation.chain(target.name, live.inode, archives, stamp)
+    return {
+        "moves": [list(move) for move in moves],
+        "temp": fresh.name,
+        "temp_ino": fresh.inode,
+        "delete": [list(one) for one in rotation.surplus(archives, moves, target.rotation.backup_count)],
+        "start": start,
+    }
