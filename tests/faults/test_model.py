@@ -89,15 +89,20 @@ class Journal(RuleBasedStateMachine):
             )
             self.producers.append(Producer(writer))
 
-    def living(self, which: int) -> Producer | None:
+    def living(self, which: int) -> Producer:
+        if not any(producer.alive for producer in self.producers):
+            self.open()
         living = [producer for producer in self.producers if producer.alive]
-        return living[which % len(living)] if living else None
+        return living[which % len(living)]
+
+    @rule(which=st.integers(0, 2), text=texts, size=st.integers(0, 30_000), times=st.integers(1, 12))
+    def append_many(self, which: int, text: str, size: int, times: int) -> None:
+        self.append(which, [text, "z" * size] * times)
 
     @rule(which=st.integers(0, 2), batch=st.lists(texts, min_size=1, max_size=8))
     def append(self, which: int, batch: list[str]) -> None:
         producer = self.living(which)
-        for text in batch if producer is not None else ():
-            assert producer is not None
+        for text in batch:
             self.count += 1
             self.write(producer.writer, line_of(self.count, text))
             producer.expected.append(f"{self.count}:{text}")
@@ -118,8 +123,6 @@ class Journal(RuleBasedStateMachine):
     def crash_in_mid_line(self, which: int, text: str, start: float, length: float) -> None:
         """SIGKILL inside the copy of a line: any one stretch of it is there, the rest is zero."""
         producer = self.living(which)
-        if producer is None:
-            return
         segment = producer.writer.segment
         self.count += 1
         line = line_of(self.count, text)
@@ -129,6 +132,23 @@ class Journal(RuleBasedStateMachine):
             self.put(segment, line[first:last], first)
             producer.maybe = f"{self.count}:{text}" if (first, last) == (0, len(line)) else None
         self.kill(producer)
+
+    @precondition(lambda self: self.mapped and any(producer.alive for producer in self.producers))
+    @rule(which=st.integers(0, 2), text=texts, start=st.floats(0, 1), length=st.floats(0, 1))
+    def read_in_mid_copy(self, which: int, text: str, start: float, length: float) -> None:
+        """The reader comes while a line is being copied, in whatever order the processor copies."""
+        producer = self.living(which)
+        self.count += 1
+        line = line_of(self.count, text)
+        segment = producer.writer.segment
+        if segment is not None and segment.written() + len(line) < self.size(segment):
+            first = int(start * len(line))
+            last = min(len(line), first + int(length * (len(line) + 1)))
+            if (first, last) != (0, len(line)):
+                self.put(segment, line[first:last], first)
+                self.read_some(producer, 10**6)
+        self.write(producer.writer, line)
+        producer.expected.append(f"{self.count}:{text}")
 
     @staticmethod
     def size(segment: Segment) -> int:
@@ -144,11 +164,10 @@ class Journal(RuleBasedStateMachine):
         producer.writer.close()
         producer.alive = False
 
+    @precondition(lambda self: any(producer.alive for producer in self.producers))
     @rule(which=st.integers(0, 2))
     def crash(self, which: int) -> None:
-        producer = self.living(which)
-        if producer is not None:
-            self.kill(producer)
+        self.kill(self.living(which))
 
     def crash_all(self) -> None:
         for producer in self.producers:
