@@ -6,6 +6,7 @@ Owns: its configuration as a user writes it. Never knows: what is measured.
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 from bench.contenders.base import Contender
@@ -61,5 +62,6 @@ class LogboomWrite(Logboom):
 
     name = "logboom-write"
 
-    def options(self) -> dict[str, Any]:
-        return {}
+    def start(self) -> None:
+        os.environ["LOGBOOM_JOURNAL"] = "write"
+        super().start()

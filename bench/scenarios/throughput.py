@@ -14,14 +14,14 @@ from bench.logset import Tally, census, last_write
 from bench.spec import Spec
 from bench.workload import log_numbered
 
-__all__ = ["run"]
+__all__ = ["make_old_files", "run"]
 
 _QUIET = 1.5
 
 
 def run(spec: Spec, contender: Contender) -> dict[str, float]:
     each = max(int(spec.records * contender.share) // spec.processes, 1)
-    _old_files(contender, int(spec.options.get("old_files", 0)))
+    make_old_files(contender, int(spec.options.get("old_files", 0)))
     crew = Crew(
         contender, spec.processes, lambda call, message, writer: log_numbered(call, message, writer, each)
     )
@@ -59,7 +59,7 @@ def _settle(tally: Tally, expected: int) -> None:
         time.sleep(0.01)
 
 
-def _old_files(contender: Contender, count: int) -> None:
+def make_old_files(contender: Contender, count: int) -> None:
     """Rotated files of earlier days, oldest with the highest number."""
     for number in range(1, count + 1):
         (contender.directory / f"app.log.{number}").write_bytes(b"an older line\n")
