@@ -159,13 +159,13 @@ def _time_options(formatter: logging.Formatter) -> dict[str, Any] | None:
 
 
 def _columns(parts: tuple[template.Part, ...], style: str, defaults: dict[str, Any]) -> list[Column] | None:
-    """A column for each field, or None when one cannot work: a conversion, or a default that does not travel."""
+    """A column for each field, or None when a conversion cannot work or a default cannot travel."""
     columns: dict[str, Column] = {}
     for part in parts:
         types = part.types(style)
         if part.field in columns and (before := columns[part.field].types) is not None:
             types = before if types is None else types & before
-        if part.field == "levelname":
+        if part.field == "levelname" and types is None:
             types = frozenset((str,))
         if part.field:
             columns[part.field] = Column(part.field, types)

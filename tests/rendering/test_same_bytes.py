@@ -1,0 +1,214 @@
+"""The bytes that come out are the standard library's, whichever way a record takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from logboom.journal.layout import Context, decode_control, encode_line
+from logboom.record import finished_plan, plan_for, zone_at
+from logboom.rendering import renderer_for
+
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/St_Johns",
+    "Asia/Kathmandu",
+    "Africa/Monrovia",
+    "<+0330>-3:30",
+    "XYZ7",
+]
+STYLES: list[Any] = ["%", "{", "$"]
+FIELDS = [
+    *("asctime", "created", "filename", "funcName", "levelname", "levelno", "lineno", "message", "module"),
+    *("msecs", "name", "pathname", "process", "processName", "relativeCreated", "taskName", "thread"),
+    *("threadName", "request_id"),
+]
+PERCENT = [
+    "s",
+    "-8s",
+    "8s",
+    ".3s",
+    "-12.5s",
+    "r",
+    "a",
+    "d",
+    "05d",
+    "03d",
+    "-6d",
+    "f",
+    ".3f",
+    "x",
+    "+d",
+    "08s",
+    "e",
+    "12r",
+]
+BRACE = ["", "", ":<8", ":>12.4", "!r", "!s:^9", ":05d", ":.3f", ":x", ":,", ":n", "!a", ":e", ":08.2f"]
+DATEFMTS = [
+    None,
+    None,
+    "",
+    "%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%d.%m.%y %Z%%Z",
+    "%a %b %c %p",
+    "%s %j %U",
+    "%-d|%F %T",
+    "é%Y",
+]
+
+
+class Shouting(str):
+    def __str__(self) -> str:
+        return "loud"
+
+    def __format__(self, spec: str) -> str:
+        return "formatted"
+
+
+@contextmanager
+def zone(name: str) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ")
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
+def rendered(formatter: logging.Formatter | None, record: logging.LogRecord, **changes: Any) -> bytes:
+    """What the collector, in another zone, writes for a record of this process."""
+    options: Any = {
+        "encoding": "utf-8",
+        "errors": "backslashreplace",
+        "terminator": "\n",
+        "raw": False,
+    } | changes
+    plan = plan_for(formatter, **options)
+    try:
+        line = plan.encoder(7)(record)
+    except Exception:
+        plan = finished_plan(formatter, **options)
+        line = plan.encoder(7)(record)
+    context = decode_control(
+        encode_line(plan.context(7, zone_at(record.created) if plan.zoned else zone_at(0)))
+    )
+    assert isinstance(context, Context) and line.endswith(b"\n") and line.count(b"\n") == 1
+    with zone("Antarctica/Troll"):
+        return renderer_for(context)([msgspec.json.decode(line)])[0]
+
+
+@st.composite
+def formats(draw: st.DrawFn, style: str) -> str:
+    pieces = []
+    for field in draw(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=5)):
+        pieces.append(draw(st.sampled_from(["", " ", " - ", "[", "] ", ": ", "%%", "$$", "{{", "é\t", "|"])))
+        if style == "%":
+            pieces.append(f"%({field}){draw(st.sampled_from(PERCENT))}")
+        elif style == "{":
+            pieces.append(f"{{{field}{draw(st.sampled_from(BRACE))}}}")
+        else:
+            pieces.append(draw(st.sampled_from([f"${field} ", f"${{{field}}}"])))
+    return "".join(pieces)
+
+
+@st.composite
+def formatters(draw: st.DrawFn) -> logging.Formatter:
+    style = draw(st.sampled_from(STYLES))
+    defaults = draw(st.sampled_from([None, {"request_id": "-"}, {"taskName": None}, {"request_id": 1.5}]))
+    formatter = logging.Formatter(
+        draw(formats(style)), draw(st.sampled_from(DATEFMTS)), style, validate=False, defaults=defaults
+    )
+    if draw(st.booleans()):
+        formatter.converter = time.gmtime
+    formatter.default_msec_format = draw(st.sampled_from(["%s,%03d", "%s.%03d", "%s %s", "", "%s;%dms"]))
+    return formatter
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
+VALUES = st.one_of(
+    WORDS,
+    st.integers(),
+    st.floats(),
+    st.none(),
+    st.booleans(),
+    st.just(Shouting("x")),
+    st.just(Decimal("1.5")),
+)
+TRACES = [None, "plain", "nested"]
+
+
+def raised(kind: str | None) -> Any:
+    if kind is None:
+        return None
+    try:
+        try:
+            raise ValueError("first\n  second")
+        except ValueError as error:
+            if kind == "plain":
+                raise
+            raise KeyError("second") from error
+    except (KeyError, ValueError):
+        return sys.exc_info()
+
+
+@st.composite
+def records(draw: st.DrawFn, words: st.SearchStrategy[str]) -> logging.LogRecord:
+    level = draw(st.sampled_from([0, 10, 20, 25, 40, 50]))
+    stack = draw(st.sampled_from([None, None, "Stack (most recent call last):\n  File x"]))
+    trace = raised(draw(st.sampled_from(TRACES)))
+    record = logging.LogRecord(
+        draw(words), level, "/srv/app/é.py", 12, "%s", (draw(words),), trace, "go", stack
+    )
+    record.created = draw(st.floats(0, 4e9, width=64))
+    record.msecs = draw(st.sampled_from([0.0, 7.0, 999.0, 12.7, record.created % 1 * 1000]))
+    for field in draw(st.lists(st.sampled_from([*FIELDS, "request_id"]), max_size=2)):
+        if field not in ("created", "message", "asctime"):
+            setattr(record, field, draw(VALUES))
+    return record
+
+
+def check(formatter: logging.Formatter, record: logging.LogRecord, tz: str, **changes: Any) -> None:
+    note(f"{formatter._fmt!r} {formatter.datefmt!r} {formatter.default_msec_format!r} {vars(record)}")
+    with zone(tz):
+        try:
+            expected = formatter.format(record) + "\n"
+        except Exception as error:
+            with pytest.raises(type(error)):
+                rendered(formatter, record, **changes)
+            return
+        assert rendered(formatter, record, **changes) == expected.encode("utf-8", "backslashreplace")
+
+
+@given(formatters(), records(WORDS), st.sampled_from(ZONES))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_format_gives_the_standard_bytes(
+    formatter: logging.Formatter, record: logging.LogRecord, tz: str
+) -> None:
+    """A user who changes the handler's class must find the same file."""
+    check(formatter, record, tz)
+
+
+@given(formatters(), records(st.text(max_size=12)), st.sampled_from(ZONES))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_raw_output_is_the_standard_bytes_for_any_text(
+    formatter: logging.Formatter, record: logging.LogRecord, tz: str
+) -> None:
+    """`raw=True` promises no change at all, so any character is compared."""
+    check(formatter, record, tz, raw=True)
