@@ -259,7 +259,16 @@ def daemon_pauses(setup: Setup) -> None:
 def signal_handler(setup: Setup) -> None:
     """A signal handler that logs inside log calls."""
     logger, inner = logging.getLogger("shop"), setup.writer("handler")
-    signal.signal(signal.SIGALRM, lambda *_: inner.log(logger, size=random.randint(0, setup.size or 1)))
+    busy = False
+
+    def handle(*_: object) -> None:
+        nonlocal busy
+        if not busy:  # a handler inside a handler would be a second writer
+            busy = True
+            inner.log(logger, size=random.randint(0, setup.size or 1))
+            busy = False
+
+    signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     setup.work("main")
     signal.setitimer(signal.ITIMER_REAL, 0)
