@@ -62,7 +62,8 @@ def _head_pattern(start: str) -> re.Pattern[str] | None:
     if not tokens or not tokens[0].strip():
         return None
     if tokens[0].isupper() and tokens[0].isalpha() and len(tokens[0]) > 1:
-        return re.compile(r"^(?= *[A-Z]+" + "".join(map(re.escape, tokens[1:2])) + ")", re.MULTILINE)
+        after = "".join(map(re.escape, tokens[1:2])) or r"(?![^\W\d_])"
+        return re.compile(rf"^(?= *[A-Z]{{2,}}{after})", re.MULTILINE)
     if blank or (tokens[0].isalpha() and not any(token.isdigit() for token in tokens)):
         return None
     shape = (r"\d+" if t.isdigit() else r"[^\W\d_]+" if t.isalpha() else re.escape(t) for t in tokens)

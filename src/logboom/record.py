@@ -31,7 +31,8 @@ class Zone(NamedTuple):
     name: str
 
 
-UTC: Final = Zone(0, "UTC")
+# "GMT" or "UTC", as the platform says for `%Z` of `time.gmtime`.
+UTC: Final = Zone(0, time.gmtime(0).tm_zone)
 
 
 def zone_at(created: float) -> Zone:
