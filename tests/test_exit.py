@@ -79,7 +79,7 @@ class Place:
 
     def run(self, code: str, status: int = 0, **env: str) -> str:
         """Run a program to its end; what it wrote to stderr."""
-        out, err = self.start(code, **env).communicate(timeout=60)
+        _, err = self.start(code, **env).communicate(timeout=60)
         assert self.processes[-1].returncode == status, err
         return err
 
@@ -164,8 +164,8 @@ def test_a_child_that_ended_has_written_its_tail(place: Place, method: str) -> N
         import logging, multiprocessing
         import logboom
         def work():
-            logging.basicConfig(
-                level=logging.INFO, format="%(message)s", handlers=[logboom.FileHandler("app.log")], force=True)
+            handlers = [logboom.FileHandler("app.log")]
+            logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
             for number in range(500):
                 logging.info("record %d", number)
         if __name__ == "__main__":
@@ -180,7 +180,9 @@ def test_a_child_that_ended_has_written_its_tail(place: Place, method: str) -> N
 
 def test_a_forked_child_that_returns_from_main(place: Place) -> None:
     """Parent and child both reach the end of the script, with one handler made before the fork."""
-    place.run(SETUP + "pid = os.fork()\nlogging.info('child' if pid == 0 else 'parent')\nif pid: os.waitpid(pid, 0)")
+    place.run(
+        SETUP + "pid = os.fork()\nlogging.info('child' if pid == 0 else 'parent')\nif pid: os.waitpid(pid, 0)"
+    )
     assert place.lines()[:500] == RECORDS
     assert sorted(place.lines()[500:]) == ["child", "parent"]
 

@@ -89,16 +89,12 @@ def overlay_os() -> Overlay:
 
 
 def overlay_logging() -> Overlay:
-    handlers = Overlay(
-        logging.handlers, {name: Used.counting(getattr(logboom, name)) for name in HANDLERS}
-    )
+    handlers = Overlay(logging.handlers, {name: Used.counting(getattr(logboom, name)) for name in HANDLERS})
     file_handler = Used.counting(logboom.FileHandler)
     scope = {**vars(logging), "FileHandler": file_handler}
     basic_config = types.FunctionType(logging.basicConfig.__code__, scope, "basicConfig")
     basic_config.__kwdefaults__ = logging.basicConfig.__kwdefaults__
-    return Overlay(
-        logging, {"FileHandler": file_handler, "handlers": handlers, "basicConfig": basic_config}
-    )
+    return Overlay(logging, {"FileHandler": file_handler, "handlers": handlers, "basicConfig": basic_config})
 
 
 def in_child(run: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,249 +6,33 @@ Never knows: which of the two it got in `api`.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import decimal
-import json
 import locale
 import logging
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-FULL = "%(asctime)s %(levelname)-8s %(name)s %(process)d %(threadName)s %(message)s"
-
-
-def fail(depth: int = 2) -> None:
-    if depth:
-        fail(depth - 1)
-    raise ValueError("nothing for it")
-
-
-def chained() -> None:
-    try:
-        fail()
-    except ValueError as error:
-        raise RuntimeError("while paying") from error
-
-
-def talk(log: logging.Logger) -> None:
-    """Every kind of record that a program makes."""
-    log.debug("not shown")
-    log.info("plain")
-    log.info("order %s paid by %s in %d ms", 17, "Ann", 3)
-    log.warning("by name: %(a)s %(b)05.1f", {"a": "x", "b": 2.25})
-    log.error("Привет, 世界, ümläut, 🪵")
-    log.critical("100%% is not formatted without arguments 100%")
-    log.log(25, "a level of its own")
-    log.info(("a", "tuple"))
-    log.info({"a": 1})
-    log.info("%r %s %s", decimal.Decimal("1.10"), None, datetime.date(2026, 11, 22))
-    log.info("tab\there, trailing spaces   ")
-    log.info("")
-    try:
-        chained()
-    except RuntimeError:
-        log.exception("it failed for %s", "Ann")
-        log.error("again", exc_info=True)
-    log.error("a given one", exc_info=OSError(2, "No such file", "x.txt"))
-    log.error("none to show", exc_info=True)
-    log.info("where", stack_info=True)
-    logging.getLogger("shop.cart").info("a child, propagating")
-    log.handle(logging.makeLogRecord({"msg": "made by hand", "levelno": 20, "levelname": "INFO"}))
-
-
-def logger(handler: logging.Handler, formatter: logging.Formatter | None = None) -> logging.Logger:
-    if formatter is not None:
-        handler.setFormatter(formatter)
-    log = logging.getLogger("shop")
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    return log
-
-
-def zone(name: str) -> None:
-    import os
-
-    os.environ["TZ"] = name
-    time.tzset()
-
-
-# Formatters. Each is used on a FileHandler with everything that `talk` says.
-
-
-def format_none() -> logging.Formatter | None:
-    return None
-
-
-def format_default() -> logging.Formatter:
-    return logging.Formatter()
-
-
-def format_full() -> logging.Formatter:
-    return logging.Formatter(FULL)
-
-
-def format_all_attributes() -> logging.Formatter:
-    names = "name levelno levelname pathname filename module lineno funcName created msecs relativeCreated"
-    names += " thread threadName process processName message"
-    return logging.Formatter(" | ".join(f"%({name})s" for name in names.split()))
-
-
-def format_percent_conversions() -> logging.Formatter:
-    return logging.Formatter("%(levelname)-8s %(lineno)05d %(msecs)03d %(created).3f %(levelno)x %% %(message).12s")
-
-
-def format_braces() -> logging.Formatter:
-    return logging.Formatter("{asctime} {levelname:<8} {name!r:>12} {created:.3f} {{}} {message}", style="{")
-
-
-def format_dollar() -> logging.Formatter:
-    return logging.Formatter("${asctime} $levelname $$ ${name}: $message", style="$")
-
-
-def format_datefmt() -> logging.Formatter:
-    return logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%Y-%m-%dT%H:%M:%S%z %Z %j %y")
-
-
-def format_datefmt_locale() -> logging.Formatter:
-    return logging.Formatter("%(asctime)s %(message)s", "%A %d %B %x %X %p")
-
-
-def format_gmtime() -> logging.Formatter:
-    formatter = logging.Formatter(FULL)
-    formatter.converter = time.gmtime
-    return formatter
-
-
-def format_gmtime_of_all() -> logging.Formatter:
-    logging.Formatter.converter = time.gmtime
-    return logging.Formatter(FULL)
-
-
-def format_foreign_converter() -> logging.Formatter:
-    formatter = logging.Formatter(FULL)
-    formatter.converter = lambda seconds: time.gmtime((seconds or 0) + 12_345)
-    return formatter
-
-
-def format_msec() -> logging.Formatter:
-    formatter = logging.Formatter(FULL)
-    formatter.default_msec_format = "%s.%03d"
-    return formatter
-
-
-def format_no_msec() -> logging.Formatter:
-    formatter = logging.Formatter(FULL)
-    formatter.default_msec_format = None
-    formatter.default_time_format = "%d.%m.%Y %H:%M:%S"
-    return formatter
-
-
-def format_defaults() -> logging.Formatter:
-    return logging.Formatter("%(message)s request=%(request_id)s", defaults={"request_id": "-"})
-
-
-def format_defaults_braces() -> logging.Formatter:
-    return logging.Formatter("{message} {request_id:>6} {n}", style="{", defaults={"request_id": "-", "n": 1.5})
-
-
-def format_newlines() -> logging.Formatter:
-    return logging.Formatter("%(levelname)s\n  %(message)s\n")
-
-
-def format_zone_new_york() -> logging.Formatter:
-    zone("America/New_York")
-    return logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S %Z %z")
-
-
-def format_zone_berlin() -> logging.Formatter:
-    zone("Europe/Berlin")
-    return logging.Formatter(FULL)
-
-
-def format_zone_posix() -> logging.Formatter:
-    zone("XYZ-05:45")
-    return logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S %Z %z")
-
-
-def format_zone_kathmandu_gmtime() -> logging.Formatter:
-    zone("Asia/Kathmandu")
-    formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S %Z %z")
-    formatter.converter = time.gmtime
-    return formatter
-
-
-class Shouting(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).upper()
-
-
-class ShortExceptions(logging.Formatter):
-    def formatException(self, ei: Any) -> str:
-        return f"<{ei[0].__name__}: {ei[1]}>" if ei[0] else "<none>"
-
-    def formatStack(self, stack_info: str) -> str:
-        return f"<{len(stack_info.splitlines())} lines of stack>" if stack_info else ""
-
-
-class ByLevel(logging.Formatter):
-    """A formatter a level, as people write it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loud = logging.Formatter("!!! " + FULL)
-        self.quiet = logging.Formatter("%(message)s")
-
-    def format(self, record: logging.LogRecord) -> str:
-        return (self.loud if record.levelno >= logging.WARNING else self.quiet).format(record)
-
-
-class Milliseconds(logging.Formatter):
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        return f"{record.created * 1000:.0f}"
-
-
-class Lines:
-    """Not a `logging.Formatter`: all that a handler needs is `format`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return json.dumps({"message": record.getMessage(), "level": record.levelname})
-
-
-def format_subclass() -> logging.Formatter:
-    return Shouting(FULL)
-
-
-def format_exceptions() -> logging.Formatter:
-    return ShortExceptions(FULL)
-
-
-def format_by_level() -> logging.Formatter:
-    return ByLevel()
-
-
-def format_time_overridden() -> logging.Formatter:
-    return Milliseconds(FULL)
-
-
-def format_instance_override() -> logging.Formatter:
-    formatter = logging.Formatter(FULL)
-    formatter.formatTime = lambda record, datefmt=None: "now"  # type: ignore[method-assign]
-    return formatter
-
-
-def format_duck() -> Any:
-    return Lines()
-
-
-# Programs.
+from talking import FULL, logger, talk
 
 
 def case_extra(api: Any, path: Path) -> None:
     formatter = logging.Formatter("%(message)s %(user)s %(n)05d %(ratio).2f %(ok)s %(nothing)s %(thing)s")
     log = logger(api.FileHandler(path, encoding="utf-8"), formatter)
-    for thing in (None, 1, 2.5, "text", True, decimal.Decimal("2.50"), [1, "a"], {"k": 1}, Path("x"), b"bytes"):
+    for thing in (
+        None,
+        1,
+        2.5,
+        "text",
+        True,
+        decimal.Decimal("2.50"),
+        [1, "a"],
+        {"k": 1},
+        Path("x"),
+        b"bytes",
+    ):
         extra = {"user": "Ann", "n": 7, "ratio": 0.5, "ok": False, "nothing": None, "thing": thing}
         log.info("with extra", extra=extra)
 
@@ -320,7 +104,6 @@ def case_filter_changes_level_name(api: Any, path: Path) -> None:
 
 def case_filter_returns_another_record(api: Any, path: Path) -> None:
     """3.12 and later take a record that a filter returns in place of its own."""
-    import copy
 
     def redact(record: logging.LogRecord) -> Any:
         other = copy.copy(record)
@@ -334,7 +117,9 @@ def case_filter_returns_another_record(api: Any, path: Path) -> None:
 
 
 def case_level_names(api: Any, path: Path) -> None:
-    log = logger(api.FileHandler(path, encoding="utf-8"), logging.Formatter("%(levelname)s %(levelno)d %(message)s"))
+    log = logger(
+        api.FileHandler(path, encoding="utf-8"), logging.Formatter("%(levelname)s %(levelno)d %(message)s")
+    )
     log.log(25, "no name")
     logging.addLevelName(25, "NOTICE")
     log.log(25, "a name")
@@ -416,7 +201,9 @@ def case_string_path(api: Any, path: Path) -> None:
 
 
 def case_handler_given_to_basic_config(api: Any, path: Path) -> None:
-    logging.basicConfig(handlers=[api.FileHandler(path, encoding="utf-8")], format="{message}", style="{", level=10)
+    logging.basicConfig(
+        handlers=[api.FileHandler(path, encoding="utf-8")], format="{message}", style="{", level=10
+    )
     logging.debug("through the root")
 
 
@@ -545,7 +332,9 @@ def case_do_rollover(api: Any, path: Path) -> None:
 
 
 def case_timed_hours(api: Any, path: Path) -> None:
-    handler = api.TimedRotatingFileHandler(path, when="H", interval=12, backupCount=2, encoding="utf-8", utc=True)
+    handler = api.TimedRotatingFileHandler(
+        path, when="H", interval=12, backupCount=2, encoding="utf-8", utc=True
+    )
     talk(logger(handler, logging.Formatter(FULL)))
 
 
@@ -578,6 +367,8 @@ def case_closed_and_used_again(api: Any, path: Path) -> None:
 def case_locale(api: Any, path: Path) -> None:
     """The driver is started with a locale of the test's choice."""
     locale.setlocale(locale.LC_ALL, "")
-    log = logger(api.FileHandler(path, encoding="utf-8"), logging.Formatter("%(asctime)s %(message)s", "%A %B %c %x"))
+    log = logger(
+        api.FileHandler(path, encoding="utf-8"), logging.Formatter("%(asctime)s %(message)s", "%A %B %c %x")
+    )
     log.info("weekday and month")
     log.info("%s", locale.str(1.5))

@@ -23,7 +23,11 @@ LIMIT = 60.0
 
 def environment(**more: str) -> dict[str, str]:
     """This process's, without what would change the tests' meaning."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOGBOOM_", "PYTHON", "LC_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LOGBOOM_", "PYTHON", "LC_"))
+    }
     return kept | {"PYTHONPATH": SOURCE, "PYTHONIOENCODING": "utf-8"} | more
 
 
@@ -38,7 +42,9 @@ class Programs:
     def log(self) -> Path:
         return self.directory / "app.log"
 
-    def run(self, code: str, *arguments: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, code: str, *arguments: str, check: bool = True, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `code` to its end; its working directory is `directory`."""
         script = self.directory / "script.py"
         script.write_text(textwrap.dedent(code), encoding="utf-8")
@@ -61,7 +67,13 @@ class Programs:
         """`logboom ARGUMENTS`, to its end."""
         command = [sys.executable, "-m", "logboom", *arguments]
         return subprocess.run(
-            command, cwd="/", env=environment(), capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL
+            command,
+            cwd="/",
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            stdin=subprocess.DEVNULL,
         )
 
     def collect(self, spool: Path, **env: str) -> subprocess.Popen[bytes]:

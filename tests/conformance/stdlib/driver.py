@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import cases
+import formats
+import talking
 
 # A second before Europe's clocks go forward, in 2024.
 START = 1_711_846_799.0
@@ -54,7 +56,7 @@ def run(api: Any, name: str, path: Path) -> None:
     freeze()
     if name.startswith("format_"):
         handler = api.FileHandler(path, encoding="utf-8")
-        cases.talk(cases.logger(handler, getattr(cases, name)()))
+        talking.talk(talking.logger(handler, getattr(formats, name)()))
     else:
         getattr(cases, name)(api, path)
 

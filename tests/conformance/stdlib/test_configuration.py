@@ -31,7 +31,12 @@ DICT = {
 FACTORY = json.loads(json.dumps(DICT).replace('"class"', '"()"'))
 BY_HANDLERS = json.loads(json.dumps(DICT).replace("logboom.R", "logboom.handlers.R"))
 OPTIONS: dict[str, Any] = json.loads(json.dumps(DICT))
-OPTIONS["handlers"]["file"] |= {"maxBytes": "10 MB", "max_age": "7 d", "compress": "gzip", "when_full": "block"}
+OPTIONS["handlers"]["file"] |= {
+    "maxBytes": "10 MB",
+    "max_age": "7 d",
+    "compress": "gzip",
+    "when_full": "block",
+}
 
 USE = """
 import logging
@@ -65,7 +70,9 @@ def dict_config(config: dict[str, Any], times: int = 1) -> str:
     return "import logging.config\n" + f"logging.config.dictConfig({config!r})\n" * times
 
 
-@pytest.mark.parametrize("config", [DICT, FACTORY, BY_HANDLERS, OPTIONS], ids=["class", "()", "handlers", "options"])
+@pytest.mark.parametrize(
+    "config", [DICT, FACTORY, BY_HANDLERS, OPTIONS], ids=["class", "()", "handlers", "options"]
+)
 @pytest.mark.parametrize("times", [1, 2])
 def test_dict_config(programs: Programs, config: dict[str, Any], times: int) -> None:
     """One changed line is the promise; spawn and reloads configure twice."""
@@ -92,7 +99,11 @@ def test_mode_w_configured_again_keeps_the_runs_records(programs: Programs) -> N
     """The second process of a run, or the second configuration, must not empty what the first wrote."""
     config: dict[str, Any] = json.loads(json.dumps(DICT))
     config["handlers"]["file"] = {
-        "class": "logboom.FileHandler", "filename": "app.log", "mode": "w", "formatter": "plain", "level": "INFO"
+        "class": "logboom.FileHandler",
+        "filename": "app.log",
+        "mode": "w",
+        "formatter": "plain",
+        "level": "INFO",
     }
     programs.log.write_text("from an earlier run\n")
     programs.run(dict_config(config) + USE + dict_config(config) + USE)
@@ -102,8 +113,6 @@ def test_mode_w_configured_again_keeps_the_runs_records(programs: Programs) -> N
 
 DJANGO = """
 import django
-from django.conf import settings
-settings.configure(LOGGING={config!r}, LOGGING_CONFIG="logging.config.dictConfig", TIME_ZONE="Asia/Tokyo", USE_TZ=True)
 django.setup()
 django.setup()
 """
@@ -115,7 +124,9 @@ def test_django(programs: Programs) -> None:
         pytest.skip("Django is not installed here")
     config: dict[str, Any] = json.loads(json.dumps(DICT))
     config["formatters"]["plain"] = {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%z"}
-    programs.run(DJANGO.format(config=config) + USE, TZ="UTC")
+    settings = f"LOGGING = {config!r}\nTIME_ZONE = 'Asia/Tokyo'\nUSE_TZ = True\n"
+    (programs.directory / "shop_settings.py").write_text(settings)
+    programs.run(DJANGO + USE, TZ="UTC", DJANGO_SETTINGS_MODULE="shop_settings")
     assert programs.lines() == ["+0900 INFO hello"]
 
 
@@ -205,7 +216,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("option, named", REFUSED)
-def test_a_wrong_option_is_refused_when_the_handler_is_made(programs: Programs, option: str, named: str) -> None:
+def test_a_wrong_option_is_refused_when_the_handler_is_made(
+    programs: Programs, option: str, named: str
+) -> None:
     """A mistake shows when the program starts, as a `ValueError` that names the option, not in the night."""
     done = programs.run(f"import logboom\nlogboom.RotatingFileHandler('app.log', {option})", check=False)
     last = done.stderr.strip().splitlines()[-1]

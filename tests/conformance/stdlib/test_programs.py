@@ -14,7 +14,7 @@ import logging
 import logboom
 logging.basicConfig(
     level=logging.INFO, format="%(message)s",
-    handlers=[logboom.RotatingFileHandler("app.log", maxBytes=20_000, backupCount=100)],
+    handlers=[logboom.RotatingFileHandler("app.log", maxBytes=5_000, backupCount=100)],
 )
 log = logging.getLogger("program")
 """

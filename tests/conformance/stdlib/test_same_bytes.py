@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-CASES = [name for name in runpy.run_path(str(HERE / "cases.py")) if name.startswith(("case_", "format_"))]
+SCRIPTS = (HERE / "formats.py").read_text(encoding="utf-8") + (HERE / "cases.py").read_text(encoding="utf-8")
+CASES = re.findall(r"^def ((?:case|format)_\w+)", SCRIPTS, re.MULTILINE)
 PRODUCER = {"TZ": "Asia/Kolkata", "LANG": "C.UTF-8"}
 
 # What differs by intent, with the heading of `docs/reference/differences.md` that gives the reason.
@@ -56,7 +57,10 @@ def actual(
     collect = [sys.executable, "-m", "logboom", "collect", str(directory / ".logboom")]
     collector = subprocess.Popen(collect, cwd="/", env=environ(TZ="UTC", LANG="C"), stdin=subprocess.DEVNULL)
     wait_until((directory / ".logboom/status.json").exists, what="the collector is up")
-    yield directory, run_cases("logboom", directory, environ(LOGBOOM_COLLECTOR="external", **PRODUCER, **german))
+    yield (
+        directory,
+        run_cases("logboom", directory, environ(LOGBOOM_COLLECTOR="external", **PRODUCER, **german)),
+    )
     collector.terminate()
     assert collector.wait(20) == 0
 

@@ -64,11 +64,13 @@ def test_a_fifo(programs: Programs, handler: str) -> None:
 
 
 def test_standard_output_that_is_a_file(programs: Programs) -> None:
-    """`script.py > out.txt`: the records stand in that file, between what the program prints."""
+    """`script.py >> out.txt`: the records stand in that file, between what the program prints."""
     script = programs.directory / "printing.py"
-    script.write_text(program(HANDLERS[0], "/dev/stdout") + "print('printed', flush=True)\nlogging.info('last')\n")
+    script.write_text(
+        program(HANDLERS[0], "/dev/stdout") + "print('printed', flush=True)\nlogging.info('last')\n"
+    )
     out = programs.directory / "out.txt"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with out.open("wb") as stream:
+    with out.open("ab") as stream:
         subprocess.run([sys.executable, str(script)], stdout=stream, check=True, timeout=60, env=environment)
     assert sorted(out.read_text().splitlines()) == sorted([*EXPECTED, "printed", "INFO last"])
