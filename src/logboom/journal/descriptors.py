@@ -71,6 +71,8 @@ class Descriptors:
             try:
                 fd = os.open(self._directory / name, _FLAGS)
             except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise _no_file(self._directory / name) from None
                 if error.errno not in _SCARCE or not self._open:
                     raise
                 self._most = max(1, len(self._open) * 3 // 4)
@@ -80,7 +82,11 @@ class Descriptors:
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
-            raise FileNotFoundError(errno.ENOENT, "not a regular file", str(self._directory / name))
+            raise _no_file(self._directory / name)
 
     def _close_oldest(self) -> None:
         os.close(self._open.pop(next(iter(self._open))))
+
+
+def _no_file(path: Path) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
