@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
@@ -22,14 +20,14 @@ from logboom.collector.election import Leadership
 from logboom.collector.service import Service
 from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SpoolError
+from logboom.journal.allowed import allowed
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Sink
 from logboom.sinks.file import FileSink
 from logboom.target import Target
 
-__all__ = ["ALLOWED", "collect", "drain", "run_detached"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
 
-ALLOWED = "allowed.json"
 _CANDIDACY = 1.0
 
 
@@ -51,24 +49,27 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
         raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")
     directory = spool.parent
     if target.directory is not None and Path(target.directory) != directory:
-        if target.directory not in _allowed(spool):
+        if target.directory not in allowed(spool):
             raise ConfigurationError(
-                f"a journal asks for the directory {target.directory!r}, which {spool / ALLOWED} does not allow",
+                f"a journal asks for {target.directory!r}, which is not in {spool / 'allowed'}",
                 hint="Configure a handler with this spool= as the spool's owner once",
             )
         directory = Path(target.directory)
     return FileSink(target, directory, notes=note)
 
 
-def _allowed(spool: Path) -> list[str]:
-    """Directories that the spool's owner allowed; a file of somebody else allows nothing."""
-    try:
-        path = spool / ALLOWED
-        if path.stat().st_uid != spool.stat().st_uid or path.is_symlink():
-            return []
-        return msgspec.json.decode(path.read_bytes(), type=list[str])
-    except (OSError, msgspec.MsgspecError):
-        return []
+def prune(spool: Path, room: int) -> None:
+    """Lead for a moment and give up the oldest records for `room` bytes; nothing when another leads."""
+    leadership = Leadership.seek(spool)
+    if leadership is not None:
+        try:
+            cycle = make_cycle(spool, Notebook(spool))
+            try:
+                cycle.prune(room)
+            finally:
+                cycle.close()
+        finally:
+            leadership.release()
 
 
 def drain(spool: Path, deadline: float) -> bool:

@@ -22,12 +22,15 @@ __all__ = [
     "DOORBELL",
     "FLUSH",
     "LEADER_LOCK",
+    "PRUNE",
     "STARTING_LOCK",
     "STATUS",
+    "STOP",
     "WAKE",
     "Launch",
     "collect_here",
     "collector_lives",
+    "make_room",
     "python_for_collector",
     "read_status",
     "reap",
@@ -41,6 +44,8 @@ DOORBELL: Final = "doorbell"
 STATUS: Final = "status.json"
 WAKE: Final = b"w"
 FLUSH: Final = b"f"
+STOP: Final = b"s"
+PRUNE: Final = b"p"
 
 # Runs before `site`: forks so that nobody has to wait for it, then becomes the collector. One line, and
 # its first word says in `ps` what this is.
@@ -168,6 +173,12 @@ def collect_here(spool: Path, deadline: float) -> bool:
     """
     drain = importlib.import_module("logboom.assembly").drain
     return bool(drain(spool, deadline))
+
+
+def make_room(spool: Path, room: int) -> None:
+    """Have the oldest records given up for `room` bytes: by the collector, or here."""
+    if not collector_lives(spool, PRUNE):
+        importlib.import_module("logboom.assembly").prune(spool, room)
 
 
 def read_status(spool: Path) -> dict[str, Any]:

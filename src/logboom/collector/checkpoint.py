@@ -22,6 +22,7 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +31,7 @@ from logboom.failpoints import reach
 from logboom.sinks.base import Step
 from logboom.target import Target
 
-__all__ = ["Checkpoint", "Counts", "Intent"]
+__all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 
 _REWRITE_AT = 1024 * 1024
 _NAME = "checkpoint.jsonl"
@@ -70,6 +71,20 @@ class _State(msgspec.Struct, omit_defaults=True):
     targets: dict[str, Target] = msgspec.field(default_factory=dict)
     counts: dict[str, Counts] = msgspec.field(default_factory=dict)
     intents: dict[str, Intent] = msgspec.field(default_factory=dict)
+
+
+class Recorded(NamedTuple):
+    """What a checkpoint says, for somebody who only looks.
+
+    Attributes:
+        positions: producer to delivered position (`layout.pack_position`).
+        counts: totals by target.
+        interrupted: targets with a step that was begun and is not known to be done.
+    """
+
+    positions: dict[str, int]
+    counts: dict[str, Counts]
+    interrupted: list[str]
 
 
 class _Configure(msgspec.Struct):
@@ -265,6 +280,22 @@ class Checkpoint:
             f"{bad} damaged lines in {self.path}, kept as {kept}: what they said is not known, "
             "so some records may be delivered again"
         )
+
+
+def read_recorded(spool: Path) -> Recorded:
+    """What is recorded in `spool` now; changes nothing, and passes over damaged lines.
+
+    Raises:
+        OSError: the checkpoint is there and cannot be read.
+    """
+    try:
+        lines = (spool / _NAME).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        lines = []
+    state = _State()
+    for event in filter(None, map(_unframe, lines)):
+        state = _replay(state, event)
+    return Recorded(state.positions, state.counts, list(state.intents))
 
 
 def _frame(line: _Line) -> bytes:

@@ -16,6 +16,7 @@ from logboom.collector.pipe import Pipe
 from logboom.errors import LogboomError
 from logboom.failpoints import reach
 from logboom.journal.layout import pack_position
+from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Sink
@@ -61,6 +62,7 @@ class Cycle:
         self._clock = clock
         self._note = note
         self._home: dict[str, str] = {}
+        self._dropped: dict[str, int] = {}
         self._upkeep_at = 0.0
         self._unsynced = False
         for text in self.checkpoint.notes:
@@ -172,6 +174,8 @@ class Cycle:
             if pipe is None:
                 continue
             read += len(chunk.rows) + len(chunk.dropped)
+            for value, _ in chunk.dropped:
+                self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
             pipe.add(
                 reader.producer,
                 reader.contexts,
@@ -263,9 +267,17 @@ class Cycle:
         reach("cycle.reclaimed")
         self.checkpoint.forget(finished)
         for producer in finished:
+            self._dropped.pop(producer, None)
             pipe = self.pipes.get(self._home.pop(producer, ""))
             if pipe is not None:
                 pipe.forget(producer)
+
+    def prune(self, room: int) -> None:
+        """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""
+        reading = {name: reader.segment for name, reader in self.source.readers.items()}
+        dropped = prune(self.spool, self.checkpoint.positions, reading, room)
+        if dropped:
+            self._note(f"the spool was full: {dropped} of the oldest records dropped")
 
     def sync(self) -> None:
         """Output first, then the checkpoint: a position that survives a power loss is true."""
@@ -315,4 +327,5 @@ class Cycle:
             "target": self._home.get(reader.producer, ""),
             "alive": not reader.gone,
             "position": reader.position,
+            "dropped": self._dropped.get(reader.producer, 0),
         }

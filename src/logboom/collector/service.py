@@ -18,7 +18,7 @@ from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.status import Notebook, write_status
-from logboom.launch import DOORBELL, FLUSH
+from logboom.launch import DOORBELL, FLUSH, PRUNE
 from logboom.platform import Doorbell
 
 __all__ = ["Service"]
@@ -28,6 +28,7 @@ _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
 _LONGEST_BACKOFF: Final = 5.0
+_ROOM: Final = 8 * 1024 * 1024
 
 
 class Service:
@@ -103,11 +104,13 @@ class Service:
         """One cycle; returns a reason to leave, or an empty string."""
         if not self._leadership.is_held():
             return "the lock file was removed"
-        if self._stopping:
+        if self._stopping or STOP in rung:
             self._flush()
             return "stopped"
         try:
             cycle = self._cycle or self._begin()
+            if PRUNE in rung:
+                cycle.prune(_ROOM)
             if FLUSH in rung:
                 self._flush()
             elif cycle.step(thorough=bool(rung)):

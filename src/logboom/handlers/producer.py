@@ -24,10 +24,12 @@ from logboom import launch, platform
 from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.options import Options
-from logboom.journal.layout import Dropped, encode_line
+from logboom.handlers.room import Drops, Room
+from logboom.journal.allowed import allow
+from logboom.journal.layout import encode_line
 from logboom.journal.spool import Spool
 from logboom.journal.writer import JournalWriter, Segment
-from logboom.record import Plan, Zone, finished_plan, plan_for, zone_at
+from logboom.record import Plan, Zone, finished_plan, plan_for, stamp_of, zone_at
 from logboom.target import Target
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
@@ -53,28 +55,22 @@ class Live:
         low, high: the records' `created` for which it holds: one second, since zones change between seconds.
         pid: the process for which it holds.
         formatter: the formatter for which it holds.
-        encode: record to line.
+        context: how the records are to be rendered.
+        encode: record to line, as `context` says.
         write: line to segment; `ValueError` when it is full.
     """
 
-    __slots__ = ("encode", "formatter", "high", "low", "number", "pid", "write")
+    __slots__ = ("context", "encode", "formatter", "high", "low", "pid", "write")
 
     def __init__(
-        self,
-        low: float,
-        high: float,
-        pid: int,
-        formatter: logging.Formatter | None,
-        number: int,
-        encode: Callable[[logging.LogRecord], bytes],
-        write: Callable[[bytes], object],
+        self, low: float, high: float, pid: int, context: Context | None, write: Callable[[bytes], object]
     ) -> None:
         self.low = low
         self.high = high
         self.pid = pid
-        self.formatter = formatter
-        self.number = number
-        self.encode = encode
+        self.context = context
+        self.formatter = None if context is None else context.formatter
+        self.encode = _never if context is None else context.encode
         self.write = write
 
 
@@ -82,7 +78,7 @@ def _never(*_: object) -> bytes:
     raise ValueError("no segment yet")
 
 
-NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, 0, _never, _never)
+NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, _never)
 
 
 def _zone(created: float) -> Zone:
@@ -92,7 +88,7 @@ def _zone(created: float) -> Zone:
         return zone_at(time.time())
 
 
-class _Context:
+class Context:
     """A plan under its number, stated in each segment that uses it."""
 
     __slots__ = ("encode", "formatter", "line", "number", "plan", "zone")
@@ -123,18 +119,13 @@ class Producer:
         self.terminator = terminator
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
-        self._contexts: dict[tuple[str, int], _Context] = {}
-        self._stated: dict[Segment, set[int]] = {}
+        self._contexts: dict[tuple[str, int], Context] = {}
         self._numbers = itertools.count(1)
         self._pid = os.getpid()
         self._looked = -math.inf
         self._full_until = -math.inf
-        self._blocked = False
-        self._drops = itertools.count()
-        self._drop_reads = 0
-        self._dropping = 0
-        self._dropped_since = 0.0
-        self._reason = ""
+        self.drops = Drops()
+        self._room = Room(spool, options)
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
         self._synced: tuple[int, int] = (0, 0)
@@ -153,7 +144,7 @@ class Producer:
         """
         if self._pid != os.getpid():
             self.forget()
-        created = record.created if math.isfinite(record.created) else time.time()
+        created = stamp_of(record.created)
         context = self._context(formatter, created)
         self._look()
         try:
@@ -163,11 +154,11 @@ class Producer:
             self.put(finished.encode(record), finished)
         else:
             self.put(line, context)
-            self._publish(formatter, created, context)
+            self._publish(created, context)
         if self.options.fsync_level is not None and record.levelno >= self.options.fsync_level:
             self._sync()
 
-    def put(self, line: bytes, context: _Context | None) -> None:
+    def put(self, line: bytes, context: Context) -> None:
         """Append a line that may name `context`; never raises."""
         try:
             self._write(line, context)
@@ -176,86 +167,86 @@ class Producer:
 
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """The segment of `live` refused `line`: go on in the next one."""
-        for context in list(self._contexts.values()):
-            if context.number == live.number:
-                self.put(line, context)
-                self._publish(live.formatter, created, context)
+        if live.context is not None:
+            self.put(line, live.context)
+            self._publish(created, live.context)
 
-    def _write(self, line: bytes, context: _Context | None) -> None:
+    def _write(self, line: bytes, context: Context) -> None:
         writer = self._writer or self._open()
         segment = writer.segment
         while True:
             if segment is None or segment.pid != self._pid:
                 segment = self._roll(writer, segment, len(line))
             try:
-                if context is not None and context.number not in self._stated.setdefault(segment, set()):
+                if context.number not in segment.stated:
                     segment.write(context.line)
-                    self._stated[segment].add(context.number)
+                    segment.stated.add(context.number)
                 segment.write(line)
                 return
             except ValueError:
                 segment = self._roll(writer, segment, len(line))
             except OSError as error:
-                writer.segment = None if writer.segment is segment else writer.segment
+                writer.abandon(segment)
                 raise SpoolFullError(str(error), path=segment.path) from error
 
     def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment:
         lifecycle.register_process()
         if time.monotonic() < self._full_until:
-            raise SpoolFullError(self._reason, path=self.spool_path)
+            raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if old is not None and self.options.fsync_level is not None:
             self._sync()
-        contexts = list(self._contexts.values())
-        notice = self._dropped_line()
-        preamble = [context.line for context in contexts] + [notice]
+        stated = {context.number: context.line for context in list(self._contexts.values())}
         try:
-            segment = writer.roll(old, preamble, room)
+            segment = writer.roll(old, stated, room)
         except LogboomError:
             self._full_until = time.monotonic() + _RETRY_AFTER
             raise
-        if notice and segment is writer.segment:
-            self._dropped_said()
-        if old is not None:
-            self._stated.pop(old, None)
-        self._stated.setdefault(segment, {context.number for context in contexts})
-        self._blocked = False
+        self.drops.say(segment.write)
         return segment
 
     def _open(self) -> JournalWriter:
         if time.monotonic() < self._full_until:
-            raise SpoolError(self._reason, path=self.spool_path)
+            raise SpoolError(self.drops.reason, path=self.spool_path)
         try:
-            spool = Spool.create(self.spool_path)
+            spool = self._make_spool()
             mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
-        except (SpoolError, OSError) as error:
+        except OSError as error:
             self._full_until = time.monotonic() + _RETRY_AFTER
-            raise (
-                error if isinstance(error, SpoolError) else SpoolError(str(error), path=self.spool_path)
-            ) from error
+            if isinstance(error, SpoolError):
+                raise
+            raise SpoolError(str(error), path=self.spool_path) from error
         if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
             mapped = False
-        self._writer = JournalWriter(
-            spool.journal_path, self.target, mapped=mapped, mode=self._segment_mode(), admit=self._admit
+        writer = JournalWriter(
+            spool.journal_path, self.target, mapped=mapped, mode=self._segment_mode(), admit=self._room.admit
         )
+        if self._writer is None:  # no call between: another thread may have come first
+            self._writer = writer
         lifecycle.register(self)
         return self._writer
+
+    def _make_spool(self) -> Spool:
+        spool = Spool.create(self.spool_path)
+        if self.target.directory is not None:
+            allow(spool.path, self.target.directory)
+        return spool
 
     def _segment_mode(self) -> int:
         mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
         return 0o600 | (mode & 0o040)
 
-    def _publish(self, formatter: logging.Formatter | None, created: float, context: _Context) -> None:
+    def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
         segment = self._writer.segment if self._writer is not None else None
         usual = self.options.collector != "off" and self.options.fsync_level is None
-        if segment is None or not usual or context.number not in self._stated.get(segment, ()):
+        if segment is None or not usual or context.number not in segment.stated:
             return
         low = math.floor(created)
-        self.live = Live(low, low + 1, self._pid, formatter, context.number, context.encode, segment.write)
+        self.live = Live(low, low + 1, self._pid, context, segment.write)
 
     # -- contexts ----------------------------------------------------------------------------------
 
-    def _context(self, formatter: logging.Formatter | None, created: float) -> _Context:
+    def _context(self, formatter: logging.Formatter | None, created: float) -> Context:
         key = ("plan", id(formatter))
         current = self._contexts.get(key)
         if current is None or current.formatter is not formatter or not current.plan.fresh():
@@ -264,7 +255,7 @@ class Producer:
             current = self._remember(key, current.plan, formatter, created)
         return current
 
-    def _finished(self, formatter: logging.Formatter | None) -> _Context:
+    def _finished(self, formatter: logging.Formatter | None) -> Context:
         key = ("finished", id(formatter))
         current = self._contexts.get(key)
         if current is None or current.formatter is not formatter:
@@ -273,11 +264,11 @@ class Producer:
 
     def _remember(
         self, key: tuple[str, int], plan: Plan, formatter: logging.Formatter | None, created: float
-    ) -> _Context:
+    ) -> Context:
         if len(self._contexts) >= _MOST_CONTEXTS:
             self._contexts.clear()
         zone = _zone(created) if plan.zoned else Zone(0, "UTC")
-        context = self._contexts[key] = _Context(plan, formatter, zone, next(self._numbers))
+        context = self._contexts[key] = Context(plan, formatter, zone, next(self._numbers))
         return context
 
     def _plan_options(self) -> PlanOptions:
@@ -296,14 +287,23 @@ class Producer:
         if now - self._looked < _LOOK_EVERY and self._writer is not None:
             return
         self._looked = now
-        writer = self._writer
-        if writer is not None and writer.segment is not None and not writer.segment.is_linked():
-            writer.segment.end()
-            writer.close()
-            self._writer = None
         launch.reap()
-        if self.options.collector == "auto" and self._ensure_open():
-            self._ensure_collector()
+        if self._ensure_open():
+            self._ensure_linked()
+            if self.options.collector == "auto":
+                self._ensure_collector()
+
+    def _ensure_linked(self) -> None:
+        """A segment that somebody unlinked or moved is silent: go on in a new one."""
+        writer = self._writer
+        segment = None if writer is None else writer.segment
+        if writer is None or segment is None or segment.pid != self._pid or segment.is_linked():
+            return
+        try:
+            self._make_spool()
+            self._roll(writer, segment, 0)
+        except OSError as error:
+            self._warn(f"the spool is gone and cannot be made again: {error}")
 
     def _ensure_open(self) -> bool:
         try:
@@ -331,45 +331,9 @@ class Producer:
 
     # -- dropping ----------------------------------------------------------------------------------
 
-    def _admit(self, size: int) -> None:
-        """Room for a segment of `size` bytes, by the quota; waits for it under `block`."""
-        if self._has_room(size):
-            return
-        if self.options.when_full == "block" and not self._blocked:
-            self._blocked = True
-            deadline = time.monotonic() + self.options.block_timeout
-            while time.monotonic() < deadline:
-                time.sleep(0.01)
-                if self._has_room(size):
-                    return
-        raise SpoolFullError("the spool is full", path=self.spool_path, hint="See `logboom status`")
-
-    def _has_room(self, size: int) -> bool:
-        quota = min(self.options.spool_max_size, platform.disk_size(self.spool_path) // 10)
-        return Spool(self.spool_path).used_bytes() + size <= quota
-
     def _drop(self, error: LogboomError) -> None:
-        next(self._drops)
-        self._reason = error.message
-        self._dropped_since = self._dropped_since or time.time()
+        self.drops.add(error.message)
         self._warn(f"records are dropped: {error}")
-
-    def dropped(self) -> int:
-        """Records dropped by this process and not yet said in the log."""
-        count = next(self._drops) - self._drop_reads
-        self._drop_reads += 1
-        return count
-
-    def _dropped_line(self) -> bytes:
-        count = self.dropped()
-        if not count:
-            return b""
-        self._dropping = count
-        return encode_line(Dropped(count, self._dropped_since, time.time(), self._reason))
-
-    def _dropped_said(self) -> None:
-        self._drop_reads += self._dropping
-        self._dropped_since = 0.0
 
     # -- delivery, forks, the end ------------------------------------------------------------------
 
@@ -409,12 +373,10 @@ class Producer:
         """In a forked child: drop what belongs to the parent. Takes no lock, logs nothing."""
         self.live = NOT_LIVE
         self._pid = os.getpid()
-        self._stated = {}
         self._looked = -math.inf
         self._flushed = None
         self._synced = (0, 0)
-        self._drops = itertools.count()
-        self._drop_reads = 0
+        self.drops = Drops()
         launch.forget_children()
         if self._writer is not None:
             self._writer.forget()
@@ -423,9 +385,9 @@ class Producer:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
         self.wait(deadline)
-        count = self.dropped()
+        count = self.drops.count()
         if count:
-            self._warn(f"{count} records were dropped: {self._reason}")
+            self._warn(f"{count} records were dropped: {self.drops.reason}")
         if self._writer is not None and self._pid == os.getpid():
             self._writer.close()
         self._writer = None

@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from logboom import platform
@@ -46,6 +46,7 @@ class Segment:
         pid: the process that may write here.
         number: its place in the producer's stream.
         path: where it lies; looked at now and then, since an unlinked segment is silent.
+        stated: numbers of the contexts whose lines are in it.
     """
 
     write: Callable[[bytes], object]
@@ -54,6 +55,7 @@ class Segment:
         self.path = path
         self.number = number
         self.pid = os.getpid()
+        self.stated: set[int] = set()
         self._fd = fd
         self._identity = _identity(os.fstat(fd))
 
@@ -219,12 +221,12 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self.pid = os.getpid()
 
-    def roll(self, old: Segment | None, preamble: Iterable[bytes], room: int) -> Segment:
+    def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment:
         """The segment to go on in when `old` is full; another thread may have made it already.
 
         Args:
             old: the segment that refused a line, or None for the first.
-            preamble: context lines that the new segment must begin with.
+            stated: context lines that the new segment must begin with, by number.
             room: bytes that the waiting line needs.
 
         Raises:
@@ -234,16 +236,22 @@ class JournalWriter:
         current = self.segment
         if current is not None and current is not old:
             return current
-        new = self._make(b"".join(preamble), room)
-        if self.segment is old:
+        new = self._make(b"".join(stated.values()), room)
+        new.stated.update(stated)
+        if self.segment is old or self.segment is None:  # no call between: another thread may have come first
             self.segment = new
         else:
             self._unmake(new)
-            new = self.segment or new
         if old is not None:
             old.end()
             old.release()
-        return new
+        return self.segment
+
+    def abandon(self, segment: Segment) -> None:
+        """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
+        if self.segment is segment:
+            self.segment = None
+        segment.release()
 
     def _make(self, preamble: bytes, room: int) -> Segment:
         number = next(self._numbers)
@@ -320,7 +328,7 @@ class JournalWriter:
         return self.producer, segment.number, segment.written()
 
     def close(self) -> None:
-        """Give the last segment's lock back, so that its reader may leave it. A later line begins a new one."""
+        """Give the last segment's lock back: its reader may leave it. A later line begins a new one."""
         segment, self.segment = self.segment, None
         if segment is not None and segment.pid == os.getpid():
             segment.release()

@@ -1,0 +1,135 @@
+"""What lies in a spool's journal, told without changing it.
+
+Owns: for each stream who writes it, whether he lives, what of it waits. Never knows: the checkpoint,
+what records mean, who asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import msgspec
+
+from logboom.errors import JournalError
+from logboom.journal.layout import (
+    Dropped,
+    Header,
+    committed_length,
+    decode_control,
+    decode_header,
+    segment_name,
+    unpack_position,
+)
+from logboom.journal.spool import DEAD_SUFFIX, Spool
+
+__all__ = ["Stream", "survey"]
+
+_BLOCK: Final = 1024 * 1024
+_DROPPED: Final = b'{"dropped"'
+
+
+class Stream(NamedTuple):
+    """One producer's journal.
+
+    Attributes:
+        producer: its id.
+        header: of its newest segment that can be read, or None.
+        alive: somebody can still write to it: its lock is held.
+        waiting: bytes of records that are committed and not delivered.
+        oldest: when the oldest of them was made (wall time), or None.
+        dropped: records that it says it dropped, and that the log does not say yet.
+        trouble: why it cannot be read, or an empty string.
+    """
+
+    producer: str
+    header: Header | None = None
+    alive: bool = False
+    waiting: int = 0
+    oldest: float | None = None
+    dropped: int = 0
+    trouble: str = ""
+
+
+def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
+    """Every stream of `spool`.
+
+    Args:
+        positions: producer to packed delivered position; what is before it does not wait.
+    """
+    return [
+        _look(spool, producer, numbers, *unpack_position(positions.get(producer, 0)))
+        for producer, numbers in spool.segments().items()
+    ]
+
+
+def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: int) -> Stream:
+    stream = Stream(producer)
+    for number in numbers:
+        try:
+            with _open(spool.journal_path, segment_name(producer, number)) as file:
+                stream = _with_header(stream, file)
+                if number == numbers[-1]:
+                    stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
+                if number >= first and not stream.trouble:
+                    stream = _with_waiting(stream, file, offset if number == first else 0)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}")
+    return stream
+
+
+def _open(directory: Path, name: str) -> BinaryIO:
+    try:
+        return (directory / name).open("rb")
+    except FileNotFoundError:
+        return (directory / (name + DEAD_SUFFIX)).open("rb")
+
+
+def _with_header(stream: Stream, file: BinaryIO) -> Stream:
+    line = file.readline(_BLOCK)
+    try:
+        return stream._replace(header=decode_header(line))
+    except (JournalError, UnicodeError) as error:
+        return stream._replace(trouble=str(error) if getattr(error, "hint", "") else stream.trouble)
+
+
+def _with_waiting(stream: Stream, file: BinaryIO, offset: int) -> Stream:
+    waiting, dropped, oldest = stream.waiting, stream.dropped, stream.oldest
+    for line in _committed_lines(file, offset):
+        if line.startswith(b"["):
+            waiting += len(line)
+            oldest = _created(line) if oldest is None else oldest
+        elif line.startswith(_DROPPED):
+            waiting += len(line)
+            dropped += _count(line)
+    return stream._replace(waiting=waiting, dropped=dropped, oldest=oldest)
+
+
+def _committed_lines(file: BinaryIO, offset: int) -> Iterator[bytes]:
+    size = _BLOCK
+    while True:
+        file.seek(offset)
+        block = file.read(size)
+        length = committed_length(block)
+        if not length and (len(block) < size or 0 in block):
+            return
+        size = _BLOCK if length else size * 2
+        offset += length
+        yield from block[:length].splitlines(keepends=True)
+
+
+def _created(line: bytes) -> float | None:
+    with contextlib.suppress(ValueError):
+        return float(line[1 : line.index(b",")])
+    return None
+
+
+def _count(line: bytes) -> int:
+    with contextlib.suppress(JournalError, UnicodeError, msgspec.MsgspecError):
+        value = decode_control(line)
+        return value.dropped if isinstance(value, Dropped) else 0
+    return 0
