@@ -1,0 +1,113 @@
+"""Codecs and the escape rule."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logboom.encoding import bom, encode_text, escape, escape_tail, guard, has_controls
+
+HEAD = "2026-11-22 10:00:00,123 INFO app: paid"
+FORGED = "2026-11-22 10:00:01,000 ERROR app: forged"
+ANY = st.text(st.sampled_from("ab1 \n\r\x00\x1b\x85\u2028\u2029é\t[:{\x7f\x9f"), max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb\rc\x00d", "a\\nb\\rc\\x00d"),
+        ("\x1b[31m\x7f\x85\u2028\u2029", "\\x1b[31m\\x7f\\x85\\u2028\\u2029"),
+        ("tab\tand nbsp\xa0 and \U0001f600\u200d", "tab\tand nbsp\xa0 and \U0001f600\u200d"),
+    ],
+)
+def test_control_characters_become_visible(text: str, expected: str) -> None:
+    """The table of the escape rule, and what it must leave alone."""
+    assert escape(text) == expected
+
+
+@given(ANY)
+def test_an_escaped_value_is_one_line_for_every_reader(text: str) -> None:
+    """`splitlines` knows all the line ends that any tool believes in."""
+    escaped = escape(text)
+    assert len(escaped.splitlines()) <= 1 and not has_controls(escaped)
+
+
+@pytest.mark.parametrize(
+    ("head", "forged"),
+    [
+        (HEAD, FORGED),
+        ("[ERROR] app", "[INFO] app"),
+        ("ERROR:root:x", "INFO:root:forged"),
+        ("   ERROR x", "CRITICAL forged"),
+        ("Nov 22 10:00:00 x", "Dec 1 23:59:59 forged"),
+        ("12 INFO x", "99999 INFO forged"),
+        ("\nINFO below an empty line", "DEBUG forged"),
+    ],
+)
+def test_a_line_of_a_traceback_cannot_pose_as_a_record(head: str, forged: str) -> None:
+    """An exception's message is the attacker's text too."""
+    tail = f"Traceback (most recent call last):\nValueError: x\n{forged}\n{forged}"
+    assert escape_tail(tail, head) == tail.replace(f"\n{forged}", f"\n {forged}")
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD, "ERROR:root:x", "NOTSET", "something failed", "app.db: x", "", "    1 / 0", "(x)"]
+)
+def test_an_ordinary_traceback_keeps_its_bytes(head: str) -> None:
+    """Tools that read tracebacks out of logs must go on working, whatever the format starts with."""
+    try:
+        try:
+            raise KeyError("x")
+        except KeyError:
+            raise ExceptionGroup("both", [OSError(2, "No such file"), ValueError("1 of 2")]) from None
+    except ExceptionGroup:
+        text = traceback.format_exc()
+    assert escape_tail(text, head) == text
+
+
+def test_a_tail_keeps_newlines_and_loses_other_controls() -> None:
+    """A terminal sequence in a traceback is as harmful as in a message."""
+    assert escape_tail("a\nb\x1b[0m\r\nc", HEAD) == "a\nb\\x1b[0m\\r\nc"
+
+
+def test_a_custom_formatters_own_lines_stay() -> None:
+    """Only the message, which others can choose, is put on one line."""
+    text = "2026-11-22 x: a\nb\n  detail: 1"
+    assert guard(text, "a\nb") == "2026-11-22 x: a\\nb\n  detail: 1"
+
+
+def test_a_custom_formatter_that_escapes_by_itself_is_left_alone() -> None:
+    """A JSON formatter's text must not be escaped twice."""
+    assert guard('{"message": "a\\nb"}', "a\nb") == '{"message": "a\\nb"}'
+
+
+def test_values_that_are_not_the_message_cannot_forge_either() -> None:
+    """`extra` reaches a custom formatter's text without passing the message."""
+    assert guard(f"{HEAD} user=x\n{FORGED}", "paid") == f"{HEAD} user=x\n {FORGED}"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "UTF16", "utf-32", "latin-1", "utf-16-le"]
+)
+def test_records_after_a_mark_read_back(encoding: str) -> None:
+    """The mark stands once at the start of a file, so records must not bring their own."""
+    data = bom(encoding) + encode_text("é1\n", encoding, "strict") + encode_text("é2\n", encoding, "strict")
+    assert data.decode(encoding) == "é1\né2\n"
+
+
+def test_marks_are_the_codecs_own() -> None:
+    """A file that the standard library began must look the same."""
+    for encoding in ("utf-8-sig", "utf-16", "utf-32", "utf-8", "latin-1"):
+        assert bom(encoding) == "".encode(encoding)
+    assert sys.byteorder == "little" or bom("utf-16") == b"\xfe\xff"
+
+
+def test_what_the_codec_lacks_is_a_matter_for_its_error_handler() -> None:
+    """`errors=` of a handler means the same as for a file."""
+    assert encode_text("é", "ascii", "backslashreplace") == b"\\xe9"
+    with pytest.raises(UnicodeEncodeError):
+        encode_text("é", "ascii", "strict")

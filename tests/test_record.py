@@ -1,0 +1,268 @@
+"""Plans: which way a record takes, and that nothing is lost or changed on any of them."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from logboom.formatters import JSONFormatter
+from logboom.journal.layout import Context
+from logboom.record import Plan, UnencodableError, Zone, finished_plan, plan_for, zone_at
+from logboom.rendering import renderer_for
+
+OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
+VERBOSE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def record(message: object = "paid %s", args: Any = (7,), **changes: Any) -> logging.LogRecord:
+    made = logging.LogRecord("app", 20, "/srv/app/views.py", 12, message, args, None, "view")
+    vars(made).update(changes)
+    return made
+
+
+def context(plan: Plan) -> Context:
+    return plan.context(3, zone_at(time.time()))
+
+
+def written(plan: Plan, made: logging.LogRecord) -> str:
+    row = msgspec.json.decode(plan.encoder(3)(made))
+    return renderer_for(plan.context(3, zone_at(made.created)))([row])[0].decode()
+
+
+class Shout(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record) + "!"
+
+
+class Duck:
+    """Not even a `logging.Formatter`: the `logging` module asks for `format` alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"duck {record.getMessage()}"
+
+
+def with_attribute(name: str, value: object) -> logging.Formatter:
+    formatter = logging.Formatter(VERBOSE)
+    setattr(formatter, name, value)
+    return formatter
+
+
+@pytest.mark.parametrize(
+    ("formatter", "renderer", "columns"),
+    [
+        (None, "text", ("message",)),
+        (logging.Formatter(VERBOSE), "text", ("msecs", "levelname", "message")),
+        (logging.Formatter("{asctime} {message}", "%H:%M", "{"), "text", ("message",)),
+        (logging.Formatter(VERBOSE, "%A"), "text", ("asctime", "levelname", "message")),
+        (with_attribute("converter", lambda t: time.gmtime(t)), "text", ("asctime", "levelname", "message")),
+        (with_attribute("formatTime", lambda record, datefmt: "now"), "message", ("text",)),
+        (with_attribute("note", "an attribute of the user's own"), "text", ("msecs", "levelname", "message")),
+        (logging.Formatter("{args[0]}", style="{"), "message", ("text",)),
+        (logging.Formatter("%(msg)s"), "message", ("text",)),
+        (Shout(), "message", ("text",)),
+        (Duck(), "message", ("text",)),
+        (JSONFormatter(fields=["message"]), "json", ("message",)),
+    ],
+)
+def test_the_way_of_a_formatter(formatter: Any, renderer: str, columns: tuple[str, ...]) -> None:
+    """The fast way is for what is exactly the standard library's; all else runs in the producer."""
+    plan = plan_for(formatter, **OPTIONS)
+    assert (context(plan).renderer, context(plan).columns) == (renderer, columns)
+    expected = (formatter or logging.Formatter()).format(record(created=1.5)) + "\n"
+    assert written(plan, record(created=1.5)) == expected
+
+
+def test_a_replaced_method_of_the_standard_class_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs patch `logging.Formatter` itself; the collector does not know about that."""
+    monkeypatch.setattr(logging.Formatter, "formatException", lambda self, info: "no details")
+    assert context(plan_for(logging.Formatter(), **OPTIONS)).renderer == "message"
+
+
+class Level(enum.IntEnum):
+    LOUD = 33
+
+
+class Word(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        record("lone \udc80", ()),
+        record(name="lone \udc80"),
+        record(levelname=Word("INFO")),
+        record(levelname={"a": 1}),
+        record(levelname=None),
+        record(levelno=Level.LOUD),
+        record(created=5),
+        record(created=1e12),
+        record(msecs=Decimal("1")),
+        record(relativeCreated=float("inf")),
+        record(name=7),
+    ],
+    ids=lambda made: (
+        f"{made.msg} {made.name} {made.levelname} {made.levelno} {made.created:.0e} {made.msecs} {made.relativeCreated}"
+    ),
+)
+def test_what_json_would_change_is_refused_and_finished(made: logging.LogRecord) -> None:
+    """A value that does not come back as it went must not travel; its own formatter renders it at once."""
+    formatter = logging.Formatter(VERBOSE + " %(relativeCreated)s")
+    with pytest.raises((UnencodableError, UnicodeError)):
+        plan_for(formatter, **OPTIONS).encoder(3)(made)
+    finished = finished_plan(formatter, **OPTIONS)
+    expected = (formatter.format(made) + "\n").encode("utf-8", "backslashreplace")
+    row = msgspec.json.decode(finished.encoder(3)(made))
+    assert renderer_for(context(finished))([row]) == [expected]
+    assert type(row[0]) is float and type(row[2]) is int and type(row[3]) is str
+
+
+def test_a_time_that_is_none_gives_the_merge_one() -> None:
+    """The merge needs a time from every record, the formatter does not."""
+    before = time.time()
+    row = msgspec.json.decode(
+        finished_plan(logging.Formatter("%(message)s"), **OPTIONS).encoder(1)(record(created=None))
+    )
+    assert before <= row[0] <= time.time()
+
+
+@pytest.mark.parametrize("plan", [plan_for, finished_plan])
+def test_what_the_record_raises_goes_up(plan: Callable[..., Plan]) -> None:
+    """Wrong arguments are a matter for `Handler.handleError`, as always."""
+    with pytest.raises(TypeError):
+        plan(logging.Formatter(VERBOSE), **OPTIONS).encoder(3)(record("%d", ("x",)))
+
+
+def test_a_missing_extra_is_the_formatters_error() -> None:
+    """The standard library's ValueError for an unknown field must not be lost on the way."""
+    formatter = logging.Formatter("%(request_id)s %(message)s")
+    with pytest.raises(KeyError):
+        plan_for(formatter, **OPTIONS).encoder(3)(record())
+    with pytest.raises(ValueError, match="request_id"):
+        finished_plan(formatter, **OPTIONS).encoder(3)(record())
+    assert written(plan_for(formatter, **OPTIONS), record(request_id=None)) == "None paid 7\n"
+
+
+@pytest.mark.parametrize(
+    ("formatter", "made"),
+    [
+        (logging.Formatter(VERBOSE), record("a\nb")),
+        (Shout(VERBOSE), record("a\nb %s")),
+        (logging.Formatter(VERBOSE, "%A"), record("a\nb %s")),
+    ],
+)
+def test_a_message_stays_on_its_line_whichever_way(
+    formatter: logging.Formatter, made: logging.LogRecord
+) -> None:
+    """The escape rule holds for formatters that run in the producer as well."""
+    made.args = () if "%" not in str(made.msg) else (1,)
+    assert written(plan_for(formatter, **OPTIONS), made).count("\n") == 1
+    assert written(finished_plan(formatter, **OPTIONS), made).count("\n") == 1
+    assert written(plan_for(formatter, **OPTIONS | {"raw": True}), made).count("\n") == 2
+
+
+def test_the_record_is_left_as_the_standard_formatter_leaves_it() -> None:
+    """Handlers after ours rely on `message` and the cached traceback."""
+    made = record()
+    try:
+        raise KeyError("x")
+    except KeyError:
+        made.exc_info = sys.exc_info()
+    plan_for(None, **OPTIONS).encoder(3)(made)
+    assert made.message == "paid 7"
+    assert made.exc_text is not None and made.exc_text.endswith("KeyError: 'x'")
+
+
+def test_a_record_factorys_own_message_is_used() -> None:
+    """`setLogRecordFactory` is a common way to other message styles."""
+
+    class Braces(logging.LogRecord):
+        def getMessage(self) -> str:
+            return str(self.msg).format(*(self.args or ()))
+
+    made = Braces("app", 20, "/x.py", 1, "paid {}", (7,), None)
+    assert written(plan_for(None, **OPTIONS), made) == "paid 7\n"
+
+
+def change_style(formatter: logging.Formatter) -> None:
+    formatter._style._fmt = "other %(message)s"
+
+
+def change_datefmt(formatter: logging.Formatter) -> None:
+    formatter.datefmt = "%H"
+
+
+def change_converter(formatter: logging.Formatter) -> None:
+    formatter.converter = time.gmtime
+
+
+def change_defaults(formatter: logging.Formatter) -> None:
+    assert formatter._style._defaults is not None
+    formatter._style._defaults["where"] = "there"
+
+
+def change_method(formatter: logging.Formatter) -> None:
+    formatter.format = lambda record: "other"  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def class_converter() -> Iterator[None]:
+    before = logging.Formatter.converter
+    yield
+    logging.Formatter.converter = before
+
+
+@pytest.mark.parametrize(
+    "change", [change_style, change_datefmt, change_converter, change_defaults, change_method]
+)
+def test_a_plan_knows_when_its_formatter_changed(change: Callable[[logging.Formatter], None]) -> None:
+    """People change formatters in place; the next record must follow."""
+    formatter = logging.Formatter("%(asctime)s %(where)s", defaults={"where": "here"})
+    plan = plan_for(formatter, **OPTIONS)
+    assert plan.fresh()
+    change(formatter)
+    assert not plan.fresh()
+    made = record(created=5e8)
+    assert written(plan_for(formatter, **OPTIONS), made) == formatter.format(made) + "\n"
+
+
+def test_a_plan_knows_when_the_class_changed(class_converter: None) -> None:
+    """`logging.Formatter.converter = time.gmtime` is the documented way to UTC for all."""
+    plan = plan_for(logging.Formatter(VERBOSE), **OPTIONS)
+    assert plan.zoned and plan.fresh()
+    logging.Formatter.converter = time.gmtime
+    assert not plan.fresh()
+    assert not plan_for(logging.Formatter(VERBOSE), **OPTIONS).zoned
+
+
+def test_the_zone_stands_in_the_context_only_where_it_matters() -> None:
+    """A zone that nobody prints would make contexts change for nothing."""
+    plan = plan_for(logging.Formatter(VERBOSE), **OPTIONS)
+    made = plan.context(3, Zone(3600, "CET"))
+    assert (made.context, made.offset, made.zone) == (3, 3600, "CET")
+    assert plan_for(None, **OPTIONS).context(3, Zone(3600, "CET")).offset == 0
+
+
+def test_a_line_is_one_json_line() -> None:
+    """The journal's commit rule stands on it: one newline at the end, no zero byte."""
+    line = plan_for(None, **OPTIONS).encoder(3)(record("a\nb\x00c", ()))
+    assert line.count(b"\n") == 1 and line.endswith(b"\n") and b"\0" not in line
+    assert msgspec.json.decode(line)[1:] == [3, 20, "app", "a\nb\x00c"]
+
+
+def test_a_subclass_of_our_own_formatter_runs_in_the_producer() -> None:
+    """The collector knows `JSONFormatter` alone, not what a subclass makes of it."""
+
+    class Mine(JSONFormatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return "mine"
+
+    assert written(plan_for(Mine(), **OPTIONS), record()) == "mine\n"
