@@ -127,7 +127,7 @@ def test_a_module_is_in_the_table_and_imports_only_what_stands_above(module: str
 
 @MODULES
 def test_only_two_modules_import_by_name(module: str) -> None:
-    """A name in a string is a way past the table; these go by it: lazy exports, and collecting in the caller."""
+    """A name in a string is a way past the table; these are the two that need it."""
     for node in ast.walk(_tree(PATHS[module])):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {
             "import_module",
