@@ -17,7 +17,6 @@ __all__ = ["Descriptors"]
 
 _MOST: Final = 128
 _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE})
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | platform.extend_open_flags()
 
 
 class Descriptors:
@@ -69,7 +68,7 @@ class Descriptors:
     def _open_patiently(self, name: str) -> int:
         while True:
             try:
-                fd = os.open(self._directory / name, _FLAGS)
+                fd = platform.open_for_reading(self._directory / name)
             except OSError as error:
                 if error.errno == errno.ELOOP:
                     raise _no_file(self._directory / name) from None

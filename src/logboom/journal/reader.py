@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Context,
@@ -172,7 +173,7 @@ class JournalReader:
         self._knows_head = offset == 0
 
     def _fetch(self, size: int, offset: int) -> bytes:
-        return os.pread(self._descriptor(), size, offset)
+        return platform.read_at(self._descriptor(), size, offset)
 
     def _descriptor(self) -> int:
         return self._spool.open_segment(self.producer, self._number)
@@ -246,7 +247,7 @@ class JournalReader:
             if self.header is None and number > self._number:
                 fd = self._spool.open_segment(self.producer, number)
                 with contextlib.suppress(JournalError, UnicodeError):
-                    self.header = decode_header(os.pread(fd, _KEPT, 0).partition(b"\n")[0])
+                    self.header = decode_header(platform.read_at(fd, _KEPT, 0).partition(b"\n")[0])
                 self._spool.close_segment(self.producer, number)
 
     def _decode(self, block: bytes, start: int, chunks: list[Chunk]) -> None:

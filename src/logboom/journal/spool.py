@@ -144,7 +144,8 @@ class Spool:
 
     def owner_gone(self, fd: int) -> bool:
         """Whether nobody can write to this open segment any more: its lock is free."""
-        return platform.lock_is_free(fd)
+        free: bool = platform.lock_is_free(fd)
+        return free
 
     def retire(self, producer: str, number: int) -> None:
         """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""

@@ -33,6 +33,8 @@ __all__ = [
     "lock_is_free",
     "mapping_is_safe",
     "name_process",
+    "open_for_reading",
+    "read_at",
     "ring",
     "spawn_detached",
     "sync_directory",
@@ -148,6 +150,16 @@ def sync_directory(path: str | Path) -> None:
 def extend_open_flags() -> int:
     """Flags for every `os.open` of ours: not inherited by children, never through a symlink."""
     return os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def open_for_reading(path: str | Path) -> int:
+    """Follows no symlink, does not block on a FIFO, keeps nobody from renaming or deleting the file."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | extend_open_flags())
+
+
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """At most `size` bytes from `offset` on; fewer at the end of the file."""
+    return os.pread(fd, size, offset)
 
 
 def give_like(fd: int, mode: int, directory: str | Path) -> None:
