@@ -257,9 +257,9 @@ def test_schedule_is_the_standard_librarys(
             start = 1_790_000_000 + day * 86400 + 7919 * (day % 11)
             expected = theirs.computeRollover(start)
             assert local.rollover_at(start) == ours.rollover_at(start)
-            if (
-                zone != "Australia/Lord_Howe"
-            ):  # There summer time is half an hour, and theirs is off by another.
+            # Across a change of the hour theirs is off by one before 3.13: the table above has those days.
+            around = (start - 86400, start, expected, expected + 7200)
+            if len({time.localtime(one).tm_gmtoff for one in around}) == 1:
                 assert ours.rollover_at(start) == expected, time.ctime(start)
             assert ours.stamp(start) == local.stamp(start)
     finally:
