@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from logboom.demo import run as demo
+from logboom.demo import stage
 from logboom.demo.oracle import Score
 from logboom.demo.stage import Turn
 from logboom.demo.table import draw, verdict
@@ -55,8 +56,9 @@ def test_the_exit_status_is_that_of_logboom_alone(
 
 
 @pytest.mark.crash
-def test_the_demonstration_sees_the_losses_of_the_standard_handler() -> None:
-    """Put in logboom's place, a handler that loses records must end the demonstration with status 1."""
+def test_the_demonstration_sees_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put in logboom's place, a handler that surely loses records must end the demonstration with status 1."""
+    monkeypatch.setattr(stage, "BACKUP_COUNT", 1)
     out = io.StringIO()
     assert demo.run(out, seconds=2.0, handler="logging.handlers.RotatingFileHandler") == 1, out.getvalue()
 

@@ -20,8 +20,8 @@ __all__ = ["Turn", "play"]
 
 PROCESSES = 4
 SECONDS = 4.0
-MAX_BYTES = 50_000
-BACKUP_COUNT = 400
+MAX_BYTES = 20_000
+BACKUP_COUNT = 1000
 _SETTLE = 6.0
 _KILLS = (("producer", 0.15), ("producer", 0.3), ("collector", 0.4), ("producer", 0.55), ("collector", 0.7))
 
