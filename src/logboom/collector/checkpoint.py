@@ -79,12 +79,12 @@ class Recorded(NamedTuple):
     Attributes:
         positions: producer to delivered position (`layout.pack_position`).
         counts: totals by target.
-        interrupted: targets with a step that was begun and is not known to be done.
+        targets: the configuration in force by target.
     """
 
     positions: dict[str, int]
     counts: dict[str, Counts]
-    interrupted: list[str]
+    targets: dict[str, Target]
 
 
 class _Configure(msgspec.Struct):
@@ -295,7 +295,7 @@ def read_recorded(spool: Path) -> Recorded:
     state = _State()
     for event in filter(None, map(_unframe, lines)):
         state = _replay(state, event)
-    return Recorded(state.positions, state.counts, list(state.intents))
+    return Recorded(state.positions, state.counts, state.targets)
 
 
 def _frame(line: _Line) -> bytes:

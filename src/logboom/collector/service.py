@@ -18,7 +18,7 @@ from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.status import Notebook, write_status
-from logboom.launch import DOORBELL, FLUSH, PRUNE
+from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP
 from logboom.platform import Doorbell
 
 __all__ = ["Service"]
@@ -94,8 +94,8 @@ class Service:
                 rung = doorbell.wait(self._pause())
         finally:
             doorbell.close()
-            self._discard()
             self._publish(alive=False)
+            self._discard()
             self._leadership.release()
 
     # -- one turn ----------------------------------------------------------------------------------
@@ -115,8 +115,6 @@ class Service:
                 self._flush()
             elif cycle.step(thorough=bool(rung)):
                 self._busy_at = self._clock.monotonic()
-            if cycle.stale:
-                self._discard()
             self._backoff = 0.0
         except Exception as error:
             self._fail(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from logboom.errors import JournalError
 from logboom.journal.layout import Context, Dropped, Header, committed_length, decode_header
@@ -53,7 +53,7 @@ class SegmentFile:
         """Bytes of the file, allocated ones included."""
         return self.path.stat().st_size
 
-    def rows(self) -> Iterator[list[list[object]]]:
+    def rows(self) -> Iterator[list[list[Any]]]:
         """The records' arrays, block by block."""
         offset = self._header_length()
         while True:
@@ -65,7 +65,7 @@ class SegmentFile:
             self.committed = offset = gap.end
         self._file.close()
 
-    def _block(self, offset: int) -> Generator[list[list[object]], None, int]:
+    def _block(self, offset: int) -> Generator[list[list[Any]], None, int]:
         size = _BLOCK
         while True:
             block = self._fetch(size, offset)
@@ -78,7 +78,7 @@ class SegmentFile:
                 offset += length
                 self.committed = offset
 
-    def _decode(self, block: bytes, offset: int) -> list[list[object]]:
+    def _decode(self, block: bytes, offset: int) -> list[list[Any]]:
         found: Decoded = self._decoder.decode(block, offset)
         self.gaps += (Gap(offset + start, offset + end, last=False) for start, end in found.damage)
         self.dropped += (value for value, _ in found.dropped)

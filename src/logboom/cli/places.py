@@ -1,0 +1,64 @@
+"""Which spool a person means.
+
+Owns: finding it from a log file, a spool or the working directory, and what to say when it is not found.
+Never knows: what is in a spool, output.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from logboom.errors import SpoolError
+from logboom.journal.spool import spool_for
+
+__all__ = ["is_spool", "one_spool", "spools_here", "spools_of"]
+
+_GLOBS = (".logboom", ".logboom-*", "*/.logboom", "*/.logboom-*")
+
+
+def is_spool(path: Path) -> bool:
+    """Whether `path` is a directory in which a handler made its journal."""
+    return (path / "journal").is_dir()
+
+
+def spools_of(place: Path) -> list[Path]:
+    """The spools of a log file, of a spool, or of a directory with log files.
+
+    Raises:
+        SpoolError: there is none; the text says what to do.
+    """
+    path = place.resolve()
+    if is_spool(path):
+        return [path]
+    if path.is_dir():
+        found = spools_here(path)
+    else:
+        found = [spool for spool in (spool_for(path, None),) if is_spool(spool)]
+    if not found:
+        raise SpoolError(
+            "no spool belongs to this", path=path, hint="Log a record first; with spool=, name that directory"
+        )
+    return found
+
+
+def spools_here(directory: Path) -> list[Path]:
+    """The spools in a directory and in the directories in it, by name."""
+    found = {path for pattern in _GLOBS for path in directory.glob(pattern) if is_spool(path)}
+    return sorted(path.resolve() for path in found)
+
+
+def one_spool(place: Path | None) -> Path:
+    """The one spool that is meant; None means the one in the working directory.
+
+    Raises:
+        SpoolError: there is none, or more than one.
+    """
+    found = spools_of(place) if place is not None else spools_here(Path.cwd())
+    if not found:
+        raise SpoolError("no spool is in this directory or in one below it", path=Path.cwd(), hint=NAME_ONE)
+    if len(found) > 1:
+        raise SpoolError(f"{len(found)} spools: {', '.join(map(str, found))}", hint=NAME_ONE)
+    return found[0]
+
+
+NAME_ONE = "Name the log file, or the spool"

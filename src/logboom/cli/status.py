@@ -1,0 +1,121 @@
+"""`logboom status`: who logs, who collects, what waits.
+
+Owns: the text of it and its exit status. Never knows: where the values come from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from logboom.cli.overview import overview
+from logboom.cli.places import one_spool, spools_here, spools_of
+from logboom.cli.terminal import Paint, age, escape, plural, size
+
+__all__ = ["add", "run"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("place", nargs="?", type=Path, metavar="FILE|SPOOL", help="a log file or its spool")
+    parser.add_argument("--json", action="store_true", help="print the values as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns 0 when a collector runs for every spool that is shown, else 1."""
+    if arguments.json:
+        values = overview(one_spool(arguments.place))
+        print(json.dumps(values, indent=2))
+        return 0 if values["collector"]["alive"] else 1
+    place: Path | None = arguments.place
+    spools = spools_of(place) if place is not None else spools_here(Path.cwd())
+    shown = [overview(spool) for spool in spools or [one_spool(None)]]
+    paint = Paint(sys.stdout)
+    print("\n\n".join("\n".join(_describe(values, paint)) for values in shown))
+    return 0 if all(values["collector"]["alive"] for values in shown) else 1
+
+
+def _describe(values: dict[str, Any], paint: Paint) -> list[str]:
+    lines = [paint("bold", escape(values["spool"])), *_collector(values, paint), *_sinks(values, paint)]
+    lines += [f"{'waiting':10} {_waiting(values)}", f"{'totals':10} {_totals(values)}"]
+    lines += _producers(values, paint)
+    if values["trouble"]:
+        lines.append(paint("red", f"{'trouble':10} {escape(values['trouble'])}"))
+    if values["collector_log"]:
+        lines.append(f"the last lines of {escape(values['spool'])}/collector.log:")
+        lines += (paint("dim", f"  {escape(line)}") for line in values["collector_log"])
+    return lines
+
+
+def _collector(values: dict[str, Any], paint: Paint) -> list[str]:
+    collector = values["collector"]
+    if collector["alive"]:
+        since = "" if collector["since"] is None else f" since {_moment(collector['since'])}"
+        pid = "of unknown pid" if collector["pid"] is None else f"pid {collector['pid']}"
+        text = f"{pid}{since}, version {escape(collector['version'] or 'unknown')}"
+        return [f"{'collector':10} " + paint("green", text)]
+    return [f"{'collector':10} " + paint("yellow", "none runs"), f"{'':10} {_why(values)}"]
+
+
+def _why(values: dict[str, Any]) -> str:
+    """Why no collector runs, and what to do about it."""
+    living = sum(producer["alive"] for producer in values["producers"])
+    if living:
+        return (
+            f"{plural(living, 'program')} could start one with the next record; none could so far, or "
+            f'collector="external" is set: run `logboom collect --stay {escape(values["spool"])}`'
+        )
+    if values["pending_bytes"]:
+        return (
+            "No program logs here now. Run `logboom drain` to write what waits; "
+            "the next program that logs here writes it too"
+        )
+    return "No program logs here now, and nothing waits: nothing needs to be done"
+
+
+def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
+    lines = []
+    for key, sink in sorted(values["sinks"].items()):
+        about = ["missing" if sink.get("size") is None else size(sink["size"])]
+        if sink.get("rotations"):
+            about.append(plural(sink["rotations"], "rotation"))
+        lines.append(f"{'file':10} {escape(sink.get('path', key))}: {', '.join(about)}")
+        for trouble in filter(None, (sink.get("trouble"), sink.get("unrotated"))):
+            lines.append(f"{'':10} " + paint("red", escape(trouble)))
+    for key, reason in sorted(values["refused"].items()):
+        lines.append(f"{'refused':10} " + paint("red", f"{escape(key)}: {escape(reason)}"))
+    return lines
+
+
+def _waiting(values: dict[str, Any]) -> str:
+    if not values["pending_bytes"]:
+        return "nothing"
+    return f"{size(values['pending_bytes'])}, the oldest record for {age(values['lag'])}"
+
+
+def _totals(values: dict[str, Any]) -> str:
+    names = ("written", "dropped", "late", "damaged", "rewritten")
+    return ", ".join(f"{values[name]:,} {name}" for name in names if values[name] or name != "rewritten")
+
+
+def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
+    if not values["producers"]:
+        return [f"{'programs':10} none"]
+    lines = [f"{'programs':10} {'pid':>8}  {'state':6} {'waiting':>10} {'dropped':>8}  program"]
+    for one in sorted(
+        values["producers"], key=lambda producer: (not producer["alive"], producer["pid"] or 0)
+    ):
+        state = "alive" if one["alive"] else "ended"
+        dropped = f"{one['dropped']:,}"
+        line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {size(one['waiting']):>10} {dropped:>8}  "
+        line += f"{escape(one['program']) or '?'} -> {escape(one['file']) or '?'}"
+        lines.append(line if not one["trouble"] else paint("red", f"{line} ({escape(one['trouble'])})"))
+    return lines
+
+
+def _moment(wall: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))

@@ -1,0 +1,66 @@
+"""`logboom stop`: end the collector after it wrote everything.
+
+Owns: asking it, and waiting until it is gone. Never knows: how it ends.
+
+It is asked through its doorbell, which only the living collector of this spool hears: a process id that
+it wrote down could be another program's by now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from logboom import launch
+from logboom.cli.places import one_spool
+from logboom.cli.terminal import escape, plural
+from logboom.journal.spool import Spool
+from logboom.journal.survey import survey
+
+__all__ = ["add", "run"]
+
+_LOOK_EVERY: Final = 0.02
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("place", nargs="?", type=Path, metavar="FILE|SPOOL", help="a log file or its spool")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, metavar="SECONDS", help="give up after this long (default: 10)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns 0 when no collector runs any more, else 1."""
+    spool = one_spool(arguments.place)
+    if not launch.collector_lives(spool, launch.STOP):
+        print(f"{escape(spool)}: no collector runs")
+        return 0
+    pid = (launch.read_status(spool).get("collector") or {}).get("pid")
+    if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
+        print(
+            f"logboom: {escape(spool)}: the collector (pid {pid}) has not ended yet; "
+            "see `logboom status`, or give it more time with --timeout",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"{escape(spool)}: the collector (pid {pid}) has ended")
+    living = sum(stream.alive for stream in survey(Spool(spool), {}))
+    if living:
+        print(
+            f'{plural(living, "program")} still there: with collector="auto", the next record starts another'
+        )
+    return 0
+
+
+def _wait_until_gone(spool: Path, pid: int | None, deadline: float) -> bool:
+    """Until nobody listens, or somebody else does: a program that logs starts a new one at once."""
+    while time.monotonic() < deadline:
+        now = (launch.read_status(spool).get("collector") or {}).get("pid")
+        if not launch.collector_lives(spool, b"") or (now is not None and now != pid):
+            return True
+        time.sleep(_LOOK_EVERY)
+    return False
