@@ -8,25 +8,25 @@ Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments.
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from logboom import __version__
+from logboom.cli import collect, demo, drain, inspect, status, stop
 from logboom.cli.terminal import escape
 from logboom.errors import LogboomError
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
 COMMANDS: Final = {
-    "collect": "be the collector of a spool, in the foreground",
-    "status": "who logs, who collects, what waits",
-    "drain": "write what waits, now",
-    "stop": "end the collector after it wrote everything",
-    "inspect": "show or export what a journal segment holds",
-    "demo": "kill logging processes and count what arrived",
+    "collect": (collect.add, collect.run, "be the collector of a spool, in the foreground"),
+    "status": (status.add, status.run, "who logs, who collects, what waits"),
+    "drain": (drain.add, drain.run, "write what waits, now"),
+    "stop": (stop.add, stop.run, "end the collector after it wrote everything"),
+    "inspect": (inspect.add, inspect.run, "show or export what a journal segment holds"),
+    "demo": (demo.add, demo.run, "kill logging processes and count what arrived"),
 }
 
 
@@ -38,13 +38,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"logboom {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, help_text in COMMANDS.items():
-        module = importlib.import_module(f"logboom.cli.{name}")
-        command = commands.add_parser(
-            name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}."
-        )
-        module.add(command)
-        command.set_defaults(run=module.run)
+    for name, (add, run, help_text) in COMMANDS.items():
+        sentence = f"{help_text[0].upper()}{help_text[1:]}."
+        command = commands.add_parser(name, help=help_text, description=sentence)
+        add(command)
+        command.set_defaults(run=run)
     return parser
 
 
@@ -56,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = make_parser().parse_args(argv)
     try:
-        status: int = arguments.run(arguments)
+        result: int = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # `logboom ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,4 +68,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = "" if error.filename is None else f"{error.filename}: "
         print(f"logboom: {escape(where)}{escape(error.strerror or error)}", file=sys.stderr)
         return 1
-    return status
+    return result
