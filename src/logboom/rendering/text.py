@@ -158,9 +158,9 @@ class _Text:
         """Rows of which some have a traceback, or cannot be rendered."""
         try:
             heads = self._heads([row[: self._width] for row in rows])
+            return [self._finish(head, row[self._width :]) for head, row in zip(heads, rows, strict=True)]
         except Exception:
             return [self._single(row) for row in rows]
-        return [self._finish(head, row[self._width :]) for head, row in zip(heads, rows, strict=True)]
 
     def _single(self, row: Row) -> bytes:
         try:
