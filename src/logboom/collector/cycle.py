@@ -25,7 +25,8 @@ from logboom.target import Target
 
 __all__ = ["Cycle", "target_key"]
 
-BUDGET: Final = 4 * 1024 * 1024
+BUDGET: Final = 1024 * 1024
+_AHEAD: Final = 20_000
 _BACKLOG: Final = 50_000
 _UPKEEP_EVERY: Final = 0.5
 _DAMAGED_KEPT: Final = 10_000_000
@@ -48,7 +49,6 @@ class Cycle:
 
     Attributes:
         newer: a segment of a newer release was met: hand over.
-        stale: records of a target that was refused were passed over: read again with a new `Cycle`.
     """
 
     def __init__(self, spool: Spool, make_sink: MakeSink, clock: Clock, note: Callable[[str], None]) -> None:
@@ -56,7 +56,6 @@ class Cycle:
         self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
         self.pipes: dict[str, Pipe] = {}
         self.newer = False
-        self.stale = False
         self.refused: dict[str, str] = {}
         self._make_sink = make_sink
         self._clock = clock
@@ -69,7 +68,7 @@ class Cycle:
             note(text)
         for key, target in list(self.checkpoint.targets.items()):
             self._open(key, target)
-        self.source = JournalsSource(spool, self._recover(), clock)
+        self.source = JournalsSource(spool, self._recover(), clock, self._accepts)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -168,10 +167,11 @@ class Cycle:
         if self.backlog > _BACKLOG and any(pipe.trouble for pipe in self.pipes.values()):
             return 0
         read = 0
-        for reader, chunk in self.source.poll(BUDGET, thorough=thorough):
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=self._ahead()):
             pipe = self._pipe_of(reader)
             self._report_damage(reader)
             if pipe is None:
+                self._note(f"{reader.producer}: its header is damaged: see `logboom inspect` for its records")
                 continue
             read += len(chunk.rows) + len(chunk.dropped)
             for value, _ in chunk.dropped:
@@ -190,6 +190,21 @@ class Cycle:
             if reader.damaged:
                 self._report_damage(reader)
         return read
+
+    def _ahead(self) -> set[str]:
+        """Streams that were read further than the merge can use now: reading more would only fill the memory."""
+        most = max(200, _AHEAD // max(1, len(self.source.readers)))
+        readers = self.source.readers
+        return {
+            name
+            for pipe in self.pipes.values()
+            for name, count in pipe.merge.counts().items()
+            if count > most and not readers[name].exhausted
+        }
+
+    def _accepts(self, reader: JournalReader) -> bool:
+        """Whether a stream's target can be written; else its records wait where they are."""
+        return self._pipe_of(reader) is not None
 
     def _unfinished(self, pipe: Pipe) -> list[str]:
         return [
@@ -253,8 +268,8 @@ class Cycle:
         self._upkeep_at = now_mono + (0.0 if any(busy) else _UPKEEP_EVERY)
         for key in list(self.refused):
             target = self.checkpoint.targets.get(key)
-            if target is not None and self._open(key, target) is not None:
-                self.stale = True
+            if target is not None:
+                self._open(key, target)
 
     def _reclaim(self, now_mono: float) -> None:
         if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):

@@ -7,6 +7,7 @@ works, signals, threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ NOTICE: Final = -1
 _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
 _Contexts = Mapping[int, Context]
+_number = itemgetter(1)
 
 
 class Pipe:
@@ -222,10 +224,11 @@ class Pipe:
     def _render(self, merged: Merged) -> list[bytes]:
         if not merged.rows:
             return []
+        only = self._only_renderer(merged)
+        if only is not None:
+            return only(merged.rows)
         renderers = self._renderers_of(merged)
         distinct = set(renderers)
-        if len(distinct) == 1:
-            return renderers[0](merged.rows)
         lines: list[bytes] = [b""] * len(renderers)
         for renderer in distinct:
             places = [index for index, own in enumerate(renderers) if own is renderer]
@@ -233,13 +236,30 @@ class Pipe:
                 lines[place] = line
         return lines
 
+    def _only_renderer(self, merged: Merged) -> Renderer | None:
+        """The renderer that all these records have, as is usual; None when they may differ."""
+        numbers = set(map(_number, merged.rows))
+        if NOTICE in numbers:
+            return None
+        found = {
+            self._known(producer, number)
+            for producer in set(merged.producers)
+            for number in numbers
+            if number in self._contexts[producer]
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def _known(self, producer: str, number: int) -> Renderer:
+        renderer = self._by_context.get((producer, number))
+        if renderer is None:
+            renderer = self._by_context[producer, number] = self._renderer(producer, number)
+        return renderer
+
     def _renderers_of(self, merged: Merged) -> list[Renderer]:
-        known = self._by_context
-        keys = list(zip(merged.producers, [row[1] for row in merged.rows], strict=True))
-        for key in set(keys):
-            if key not in known:
-                known[key] = self._renderer(key[0], key[1])
-        return [known[key] for key in keys]
+        numbers = map(_number, merged.rows)
+        return [
+            self._known(producer, number) for producer, number in zip(merged.producers, numbers, strict=True)
+        ]
 
     def _renderer(self, producer: str, number: int) -> Renderer:
         """One renderer for all contexts that say the same, whatever their producer and number."""

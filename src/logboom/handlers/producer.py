@@ -177,6 +177,7 @@ class Producer:
         while True:
             if segment is None or segment.pid != self._pid:
                 segment = self._roll(writer, segment, len(line))
+                continue
             try:
                 if context.number not in segment.stated:
                     segment.write(context.line)
@@ -189,7 +190,7 @@ class Producer:
                 writer.abandon(segment)
                 raise SpoolFullError(str(error), path=segment.path) from error
 
-    def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment:
+    def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment | None:
         lifecycle.register_process()
         if time.monotonic() < self._full_until:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
@@ -201,7 +202,8 @@ class Producer:
         except LogboomError:
             self._full_until = time.monotonic() + _RETRY_AFTER
             raise
-        self.drops.say(segment.write)
+        if segment is not None:
+            self.drops.say(segment.write)
         return segment
 
     def _open(self) -> JournalWriter:

@@ -221,13 +221,16 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self.pid = os.getpid()
 
-    def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment:
+    def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment | None:
         """The segment to go on in when `old` is full; another thread may have made it already.
 
         Args:
             old: the segment that refused a line, or None for the first.
             stated: context lines that the new segment must begin with, by number.
             room: bytes that the waiting line needs.
+
+        Returns:
+            The segment to try next; None when another thread abandoned it meanwhile.
 
         Raises:
             SpoolFullError: the quota or the disk has no room.

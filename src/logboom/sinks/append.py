@@ -9,6 +9,7 @@ writers' bytes (F) before, between and after:
     F? all F?                        done
     F? prefix                        complete it
     F? prefix F                      from the broken line on again, on a line of its own
+                                     (fewer than 16 bytes between others' lines are not seen)
     F? prefix F line rest-prefix F?  the same, when an earlier recovery was killed as well
 """
 
@@ -62,7 +63,7 @@ def locate(written: bytes, data: bytes, newline: bytes = b"\n") -> Found:
         whole = _line_start(data, kept, end, newline)
         damaged = damaged or end > whole
         kept, start = whole, place + length
-    return Found(kept, damaged, bool(written) and damaged and not written.endswith(newline))
+    return Found(kept, damaged, bool(written) and not written.endswith(newline))
 
 
 def _best_match(written: bytes, start: int, data: bytes, kept: int, newline: bytes) -> tuple[int, int] | None:

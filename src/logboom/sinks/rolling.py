@@ -77,9 +77,10 @@ class Rolling:
         except OSError as error:
             whole = False
             self._failed(name, error)
-        placed = rollover.place(directory, details["temp"], details["temp_ino"], name)
-        if not (whole and placed):
-            self.discard(directory)
+        fresh = Move(details["temp_ino"], details["temp"], name)
+        if not (whole and rollover.place(directory, fresh)):
+            self.take_prepared(-1)
+            rollover.delete_files(directory, [(fresh.inode, fresh.source)])
             return False
         self.try_soon()
         self.unrotated = ""

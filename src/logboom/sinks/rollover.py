@@ -67,15 +67,12 @@ def _make_move(directory: Directory, move: Move) -> bool:
     return True
 
 
-def place(directory: Directory, temporary: str, inode: int, name: str) -> bool:
-    """Give the new live file its name; False when somebody's file has it, and then ours is deleted."""
+def place(directory: Directory, fresh: Move) -> bool:
+    """Give the new live file its name; False when somebody's file has it. Raises `OSError`."""
     reach("roll.place")
-    placed = _make_move(directory, Move(inode, temporary, name))
-    status = directory.stat(temporary)
-    if not placed and status is not None and status.st_ino == inode:
-        directory.unlink(temporary)
-    found = directory.stat(name)
-    return found is not None and found.st_ino == inode
+    _make_move(directory, fresh)
+    found = directory.stat(fresh.target)
+    return found is not None and found.st_ino == fresh.inode
 
 
 def delete_files(directory: Directory, files: Iterable[Sequence[Any]]) -> list[str]:

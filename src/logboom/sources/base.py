@@ -6,7 +6,7 @@ checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from logboom.journal.reader import Chunk, JournalReader
@@ -23,12 +23,15 @@ class Source(Protocol):
 
     readers: dict[str, JournalReader]
 
-    def poll(self, budget: int, *, thorough: bool = False) -> Sequence[tuple[JournalReader, Chunk]]:
+    def poll(
+        self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
+    ) -> Sequence[tuple[JournalReader, Chunk]]:
         """What is new.
 
         Args:
             budget: about how many bytes at most, shared by the streams.
             thorough: look everywhere now, also where nothing came for a while.
+            skip: streams to pass over this time.
 
         One stream's trouble is in the source's `errors`, and it is tried again.
 

@@ -10,7 +10,7 @@ are not late for the merge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from logboom.clock import Clock
@@ -23,7 +23,7 @@ _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.25
 _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes into looking at idle ones
 _LIVENESS_PAUSE: Final = 0.25
-_SMALLEST_SHARE: Final = 16 * 1024
+_SMALLEST_SHARE: Final = 4 * 1024
 _REST: Final = 5.0  # a late writer of a dead journal has this long
 
 
@@ -88,17 +88,19 @@ class JournalsSource:
         self._busy = 1
         self._listing: dict[str, list[int]] | None = None
 
-    def poll(self, budget: int, *, thorough: bool = False) -> list[tuple[JournalReader, Chunk]]:
+    def poll(
+        self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
+    ) -> list[tuple[JournalReader, Chunk]]:
         """See `Source.poll`."""
         now = self._clock.monotonic()
         self._discover(now)
         share = max(budget // self._busy, _SMALLEST_SHARE)
-        busy: set[str] = set()
+        busy = set(skip)
         found = self._round(now, share, busy, longest=0.0 if thorough else _LONGEST_PAUSE, check=thorough)
-        if busy and not thorough:
+        if len(busy) > len(skip) and not thorough:
             often = max(_SHORTEST_PAUSE, _PAUSE_A_JOURNAL * len(self._journals))
             found += self._round(now, share, busy, longest=often, check=False)
-        self._busy = max(1, len(busy))
+        self._busy = max(1, len(busy) - len(skip))
         return found
 
     def wait_hint(self) -> float:
