@@ -1,0 +1,626 @@
+"""The file sink among others that write, rename, truncate and delete; access rights; what fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logboom import platform
+from logboom.errors import ConfigurationError, SinkError
+from logboom.platform.files import Directory
+from logboom.sinks import append, compression
+from logboom.sinks.base import Outcome
+from logboom.sinks.file import FileSink
+from logboom.target import Rotation, Target
+
+START = 1_790_000_000.0
+NewRig = Callable[..., Any]
+LINES = [b"2026-09-21 14:13:20 line %02d\n" % i for i in range(4)]
+MINE = b"".join(LINES)
+THEIRS = b"somebody else's line\n"
+
+
+def add(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+# Others, between any two steps.
+
+
+def test_a_deleted_file_is_made_again(new_rig: NewRig) -> None:
+    """24 hours of logs must not go to a file that nobody can see."""
+    rig = new_rig()
+    rig.write(LINES[:2])
+    rig.live.unlink()
+    rig.write(LINES[2:])
+    assert rig.live.read_bytes() == b"".join(LINES[2:])
+
+
+def test_a_file_deleted_between_plan_and_write_is_made_again(new_rig: NewRig) -> None:
+    """The deletion may come at the worst moment."""
+    rig = new_rig()
+    rig.write(LINES[:1])
+
+    def delete(rig: Any, place: str) -> None:
+        if place == "append.before":
+            rig.between = None
+            rig.live.unlink()
+
+    rig.between = delete
+    rig.write(LINES)
+    assert rig.live.read_bytes() == MINE
+    assert rig.outcomes[-1].rewritten == 4
+
+
+def test_logrotate_by_renaming(new_rig: NewRig) -> None:
+    """The file goes on under a new name, ours under the old one, in the same mode."""
+    rig = new_rig(Target(name="app.log", file_mode=0o640))
+    rig.write(LINES[:2])
+    rig.live.rename(rig.directory / "app.log-20261122")
+    rig.write(LINES[2:])
+    assert (rig.directory / "app.log-20261122").read_bytes() == b"".join(LINES[:2])
+    assert rig.live.read_bytes() == b"".join(LINES[2:])
+    assert stat.S_IMODE(rig.live.stat().st_mode) == 0o640
+
+
+def test_somebody_elses_file_is_carried_on(new_rig: NewRig) -> None:
+    """logrotate's `create` makes the file before we do: it is appended to, and keeps its mode."""
+    rig = new_rig()
+    rig.write(LINES[:2])
+    rig.live.rename(rig.directory / "app.log.old")
+    rig.live.write_bytes(THEIRS)
+    rig.live.chmod(0o600)
+    rig.write(LINES[2:])
+    assert rig.live.read_bytes() == THEIRS + b"".join(LINES[2:])
+    assert stat.S_IMODE(rig.live.stat().st_mode) == 0o600
+
+
+def test_the_directory_is_made_again(new_rig: NewRig) -> None:
+    """Removing the log directory under a running program costs what was in it, and no more."""
+    rig = new_rig()
+    rig.write(LINES[:2])
+    rig.live.unlink()
+    rig.directory.rmdir()
+    rig.write(LINES[2:])
+    assert rig.live.read_bytes() == b"".join(LINES[2:])
+    rig.directory.rename(rig.directory.with_name("moved"))
+    rig.write(LINES[:1])
+    assert rig.live.read_bytes() == LINES[0]
+
+
+# Others, between the intent and the recovery.
+
+
+def crash(rig: Any, part: int | None) -> None:
+    """Die with `part` bytes of MINE written; None for none of them and for no attempt."""
+    step = rig.sink.plan(LINES, [START] * 4, START)
+    rig.intent = step
+    if part is not None:
+        add(rig.live, MINE[:part])
+    rig.die()
+
+
+@pytest.mark.parametrize("part", [None, 0, 1, 5, 28, 29, 40, len(MINE) - 1, len(MINE)])
+def test_recovery_without_disturbance(new_rig: NewRig, part: int | None) -> None:
+    """Whatever a killed write left is completed; doing it twice changes nothing."""
+    rig = new_rig()
+    rig.write([THEIRS])
+    crash(rig, part)
+    step = rig.intent
+    assert rig.recover() == Outcome()
+    assert rig.live.read_bytes() == THEIRS + MINE
+    assert rig.sink.recover(step) == Outcome()
+    assert rig.live.read_bytes() == THEIRS + MINE
+
+
+@pytest.mark.parametrize("part", [0, 1, 5, 28, 29, 40, len(MINE) - 1, len(MINE)])
+@pytest.mark.parametrize("early", [b"", THEIRS])
+@pytest.mark.parametrize("late", [b"", THEIRS, THEIRS[:-1]])
+def test_recovery_among_foreign_appends(new_rig: NewRig, part: int, early: bytes, late: bytes) -> None:
+    """Others append before ours, after it, without a newline: all of ours whole once, nothing cut."""
+    rig = new_rig()
+    step = rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    add(rig.live, early + MINE[:part] + late)
+    rig.die()
+    outcome = rig.recover()
+    text = rig.live.read_bytes()
+    broken = bool(late) and part % len(LINES[0]) != 0 and (part >= 16 or not early)
+    assert text.startswith(early + MINE[:part] + late)
+    assert outcome.damaged == broken
+    lines = text.splitlines(keepends=True)
+    assert [lines.count(line) for line in LINES] == [1] * 4
+    assert rig.sink.recover(step).rewritten == 0
+    assert rig.live.read_bytes() == text
+
+
+@pytest.mark.parametrize("part", [0, 5, 40, len(MINE)])
+@pytest.mark.parametrize("late", [b"", THEIRS])
+def test_recovery_after_copytruncate(new_rig: NewRig, part: int, late: bytes) -> None:
+    """Somebody emptied the file: what was ours is written again, and counted."""
+    rig = new_rig()
+    rig.write([b"old line %d of the log\n" % i for i in range(40)])
+    crash(rig, part)
+    os.truncate(rig.live, 0)
+    add(rig.live, late)
+    assert rig.recover().rewritten == 4
+    assert rig.live.read_bytes() == late + MINE
+
+
+def test_recovery_finds_what_was_written_after_a_truncation(new_rig: NewRig) -> None:
+    """Emptied between the intent and the write: ours is there, at the beginning."""
+    rig = new_rig()
+    rig.write([b"old line %d of the log\n" % i for i in range(40)])
+    rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    os.truncate(rig.live, 0)
+    add(rig.live, MINE)
+    rig.die()
+    assert rig.recover() == Outcome()
+    assert rig.live.read_bytes() == MINE
+
+
+@pytest.mark.parametrize("part", [0, 5, 40, len(MINE)])
+def test_recovery_of_a_renamed_file(new_rig: NewRig, part: int) -> None:
+    """logrotate came between: the file is found under its new name, by its inode."""
+    rig = new_rig()
+    rig.write([THEIRS])
+    crash(rig, part)
+    rig.live.rename(rig.directory / "app.log-20261122")
+    assert rig.recover() == Outcome()
+    assert (rig.directory / "app.log-20261122").read_bytes() == THEIRS + MINE
+    rig.write([THEIRS])
+    assert rig.live.read_bytes() == THEIRS
+
+
+@pytest.mark.parametrize("again", [None, 0, 5, 40, len(MINE)])
+def test_recovery_of_a_deleted_file(new_rig: NewRig, again: int | None) -> None:
+    """The file is gone: its lines go to the new one, once, also when that is killed midway."""
+    rig = new_rig()
+    rig.write([THEIRS])
+    crash(rig, 40)
+    keeper = os.open(rig.live, os.O_RDONLY)  # So that the next file gets another inode.
+    rig.live.unlink()
+    if again is not None:
+        rig.live.write_bytes(MINE[:again])
+    outcome = rig.recover()
+    os.close(keeper)
+    assert outcome.rewritten == (0 if again else 4)
+    assert rig.live.read_bytes() == MINE
+
+
+@pytest.mark.parametrize("what", ["taken", "newcomer", "oldest gone", "live gone", "live replaced"])
+def test_disturbed_rollover(new_rig: NewRig, what: str) -> None:
+    """Somebody's file under a name of the chain is never overwritten, and ours are all kept."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
+    for line in LINES[:3]:
+        rig.write([line, line])
+    assert len(rig.archives()) == 2
+
+    def disturb(rig: Any, place: str) -> None:
+        if place != "roll.move":
+            return
+        rig.between = None
+        if what == "taken":
+            (rig.directory / "app.log.3").write_bytes(THEIRS)
+        elif what == "newcomer":
+            rig.between = lambda rig, place: place == "roll.place" and rig.live.write_bytes(THEIRS)
+        elif what == "oldest gone":
+            (rig.directory / "app.log.2").unlink()
+        else:
+            rig.live.rename(rig.directory / "elsewhere")
+            if what == "live replaced":
+                rig.live.write_bytes(THEIRS)
+
+    rig.between = disturb
+    rig.write([LINES[3]] * 2)
+    every = b"".join(path.read_bytes() for path in rig.directory.iterdir())
+    kept = LINES[1:] if what == "oldest gone" else LINES
+    assert all(every.count(line) == 2 for line in kept)
+    assert (THEIRS in every) == (what in ("taken", "newcomer", "live replaced"))
+    assert rig.hidden() == []
+
+
+# Rotation's own rules.
+
+
+def test_a_restart_does_not_lose_the_period(new_rig: NewRig) -> None:
+    """A program that is restarted every half hour still rolls every hour."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="H", utc=True)))
+    for _ in range(5):
+        rig.write([LINES[0]], [rig.clock.now])
+        rig.restart()
+        rig.clock.go(1800)
+    assert len(rig.archives()) == 2
+
+
+def test_a_rollover_that_was_missed_happens(new_rig: NewRig) -> None:
+    """The file of last week gets its own day's name, also without remembered state."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="MIDNIGHT", utc=True)))
+    rig.directory.mkdir()
+    rig.live.write_bytes(THEIRS)
+    os.utime(rig.live, (START - 7 * 86400,) * 2)
+    rig.write([LINES[0]], [START])
+    assert rig.archives() == ["app.log.2026-09-14"]
+
+
+def test_one_period_can_roll_twice(new_rig: NewRig) -> None:
+    """By size within the day: `.1`, `.2`, over a restart as well, and never over a file."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="MIDNIGHT", max_bytes=60, utc=True)))
+    for line in LINES:
+        rig.write([line, line])
+        rig.restart()
+    assert rig.archives() == ["app.log.2026-09-21.2", "app.log.2026-09-21.1", "app.log.2026-09-21"]
+    assert rig.content() == b"".join(line + line for line in LINES)
+
+
+def test_backup_count_counts_files(new_rig: NewRig) -> None:
+    """Not days: also when a day has several."""
+    rotation = Rotation(when="MIDNIGHT", max_bytes=60, backup_count=2, utc=True)
+    rig = new_rig(Target(name="app.log", rotation=rotation))
+    (rig.directory).mkdir()
+    (rig.directory / "app.log.bak").write_bytes(THEIRS)
+    for line in LINES * 2:
+        rig.write([line, line])
+    rig.maintain()
+    assert len(rig.archives()) == 2
+    assert (rig.directory / "app.log.bak").exists()
+
+
+def test_a_failed_rotation_waits_and_loses_nothing(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not tried again with each record, it is said once, and it goes on when it can."""
+    tries = []
+
+    def refuse(self: Directory, source: str, target: str) -> None:
+        tries.append(source)
+        raise OSError(errno.EBUSY, "busy")
+
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
+    rig.write(LINES[:2])
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move", refuse)
+        for _ in range(50):
+            rig.write([LINES[2]])
+    assert len(tries) == 1
+    assert len(rig.notes) == 1
+    assert "mount" in rig.notes[0].lower()
+    assert rig.sink.status()["unrotated"]
+    rig.clock.go(1000)
+    rig.write([LINES[3]])
+    assert rig.sink.status()["unrotated"] == ""
+    assert rig.content() == b"".join(LINES[:2] + [LINES[2]] * 50 + [LINES[3]])
+
+
+def test_retention_failing_never_rotates(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup that cannot be deleted is one note; records and rollovers go on."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=1)))
+    real = Directory.unlink
+
+    def refuse(self: Directory, name: str) -> None:
+        if name in ("app.log.2", "app.log.3"):
+            raise PermissionError(errno.EPERM, "not permitted", name)
+        real(self, name)
+
+    monkeypatch.setattr(Directory, "unlink", refuse)
+    for line in LINES[:3]:
+        rig.write([line, line])
+    assert rig.content().endswith(b"".join(LINES[2:3] * 2))
+    assert rig.sink.status()["rotations"] == 2
+
+
+def test_max_age_and_total_size(new_rig: NewRig) -> None:
+    """The directory is looked at now and then, without a rollover too."""
+    rig = new_rig(Target(name="app.log", max_age=3600.0, rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES:
+        rig.write([line, line])
+    rig.maintain()
+    for name in rig.archives():
+        os.utime(rig.directory / name, (rig.clock.now,) * 2)
+    rig.clock.go(3500)
+    rig.maintain()
+    assert len(rig.archives()) == 3
+    rig.clock.go(200)
+    rig.maintain()
+    assert rig.archives() == []
+
+
+def test_newer_settings(new_rig: NewRig) -> None:
+    """The rotation of the newest configuration counts from the next batch on."""
+    rig = new_rig()
+    rig.write(LINES)
+    rig.sink.configure(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=2)))
+    rig.write(LINES[:2])
+    assert rig.archives() == ["app.log.1"]
+
+
+def test_rollover_by_hand(new_rig: NewRig) -> None:
+    """`doRollover` rolls a file that has something in it."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=10**6, backup_count=2)))
+    rig.write(LINES)
+    rig.step(rig.sink.rollover(START))
+    assert rig.sink.rollover(START) is None
+    assert rig.archives() == ["app.log.1"]
+
+
+# Modes, names, encodings.
+
+
+def test_modes_come_from_the_settings_and_the_old_file(new_rig: NewRig) -> None:
+    """Not from the collector's umask; rotation keeps what an administrator set."""
+    rig = new_rig(Target(name="app.log", umask_mode=0o664, rotation=Rotation(max_bytes=60, backup_count=2)))
+    os.umask(0o077)
+    rig.write(LINES[:2])
+    assert stat.S_IMODE(rig.live.stat().st_mode) == 0o664
+    rig.live.chmod(0o604)
+    rig.write(LINES[2:])
+    assert stat.S_IMODE(rig.live.stat().st_mode) == 0o604
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_owner_and_group_stay(new_rig: NewRig) -> None:
+    """A set that belongs to www-data does so after a rollover by root."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=2)))
+    rig.write(LINES[:2])
+    os.chown(rig.live, 33, 34)
+    rig.write(LINES[2:])
+    assert (rig.live.stat().st_uid, rig.live.stat().st_gid) == (33, 34)
+
+
+def test_links_are_not_followed(new_rig: NewRig, tmp_path: Path) -> None:
+    """A link in a directory that others can write must not lead the collector to another file."""
+    rig = new_rig()
+    rig.directory.mkdir()
+    (tmp_path / "secret").write_bytes(b"")
+    rig.live.symlink_to(tmp_path / "secret")
+    with pytest.raises(SinkError):
+        rig.write(LINES)
+    rig.live.unlink()
+    os.mkfifo(rig.live)
+    with pytest.raises(SinkError):
+        rig.write(LINES)
+    assert (tmp_path / "secret").read_bytes() == b""
+
+
+def test_two_sinks_never_write_one_file(new_rig: NewRig) -> None:
+    """A leader that was thought dead must not go on beside its successor."""
+    rig = new_rig()
+    rig.write(LINES)
+    other = FileSink(rig.target, rig.directory, notes=rig.notes.append)
+    with pytest.raises(SinkError):
+        other.plan(LINES, [START] * 4, START)
+    rig.restart()
+    assert other.plan(LINES, [START] * 4, START).count == 4
+    other.close()
+    other.close()
+
+
+def test_mark_of_wide_encodings(new_rig: NewRig) -> None:
+    """Each file of the set begins with it, once, also after it was emptied."""
+    rotation = Rotation(max_bytes=200, backup_count=9)
+    rig = new_rig(Target(name="app.log", encoding="utf-16", rotation=rotation))
+    lines = [f"line {i} \u0a0a of text\n" for i in range(40)]
+    rig.write([line.encode("utf-16-le") for line in lines])
+    files = [(rig.directory / name).read_bytes() for name in [*reversed(rig.archives()), "app.log"]]
+    assert "".join(one.decode("utf-16") for one in files) == "".join(lines)
+    assert all(one.count(b"\xff\xfe") == 1 for one in files)
+    os.truncate(rig.live, 0)
+    rig.write(["again\n".encode("utf-16-le")])
+    assert rig.live.read_bytes() == "again\n".encode("utf-16")
+
+
+def test_mode_w(new_rig: NewRig) -> None:
+    """Emptied once, when the cycle asks; a step that is given again does not cut what came after."""
+    rig = new_rig()
+    rig.write([*LINES, *LINES])
+    step = rig.sink.truncate()
+    rig.step(step)
+    assert rig.live.read_bytes() == b""
+    rig.write(LINES[:1])
+    rig.sink.recover(step)
+    assert rig.live.read_bytes() == LINES[0]
+
+
+def test_delay(new_rig: NewRig) -> None:
+    """The file is there once configured, unless it shall wait for the first record."""
+    rig = new_rig()
+    rig.maintain()
+    assert rig.live.read_bytes() == b""
+    late = new_rig(Target(name="app.log", delay=True))
+    late.maintain()
+    assert not late.live.exists()
+
+
+def test_strays_of_the_dead_are_removed(new_rig: NewRig) -> None:
+    """Temporary files of a killed process, and nothing that only looks like them."""
+    rig = new_rig()
+    rig.directory.mkdir()
+    (rig.directory / ".app.log.0123456789abcdef.logboom").write_bytes(b"")
+    (rig.directory / ".app.log.mine.logboom").write_bytes(b"")
+    rig.maintain()
+    assert rig.hidden() == [".app.log.mine.logboom"]
+
+
+# Compression.
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_the_newest_backup_stays_plain(new_rig: NewRig, codec: Any) -> None:
+    """The others are compressed, with their mode and time, and their content is exact."""
+    target = Target(name="app.log", compress=codec, rotation=Rotation(max_bytes=60, backup_count=9))
+    rig = new_rig(target)
+    for line in LINES:
+        rig.write([line, line])
+        rig.live.chmod(0o640)
+    os.utime(rig.directory / "app.log.3", (START, START))
+    rig.maintain()
+    suffix = {"gzip": ".gz", "zstd": ".zst"}[codec]
+    assert rig.archives() == ["app.log.1", "app.log.2" + suffix, "app.log.3" + suffix]
+    oldest = (rig.directory / ("app.log.3" + suffix)).stat()
+    assert oldest.st_mtime == START
+    assert rig.content() == b"".join(line + line for line in LINES)
+    assert rig.hidden() == []
+
+
+def test_a_rollover_may_come_during_a_compression(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive has another number by the time it is compressed."""
+    rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES[:3]:
+        rig.write([line, line])
+    while not rig.sink.status()["compressing"]:
+        assert rig.sink.upkeep(START) is None
+    step = rig.sink.upkeep(START)
+    assert rig.sink.upkeep(START) is step
+    rig.write([LINES[3]] * 2)
+    rig.step(step)
+    assert rig.archives() == ["app.log.1", "app.log.2", "app.log.3.gz"]
+    assert rig.content() == b"".join(line + line for line in LINES)
+
+
+@pytest.mark.parametrize("what", ["grown", "gone", "taken"])
+def test_disturbed_compression(new_rig: NewRig, what: str) -> None:
+    """Somebody appended, deleted, or has the name: nobody's bytes are lost."""
+    rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES[:3]:
+        rig.write([line, line])
+    while (step := rig.sink.upkeep(START)) is None:
+        pass
+    archive = rig.directory / "app.log.2"
+    if what == "grown":
+        add(archive, THEIRS)
+    elif what == "gone":
+        archive.unlink()
+    else:
+        (rig.directory / "app.log.2.gz").write_bytes(THEIRS)
+    rig.step(step)
+    names = {path.name for path in rig.directory.iterdir()}
+    assert ("app.log.2" in names) == (what != "gone")
+    assert ("app.log.2.gz" in names) == (what == "taken")
+    assert rig.hidden() == []
+    if what == "grown":
+        assert archive.read_bytes() == LINES[0] * 2 + THEIRS
+
+
+def test_compression_takes_slices(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A big archive never holds up the records: each call gives the time back after a slice."""
+    monkeypatch.setattr(compression, "_BLOCK", 1000)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(compression.time, "perf_counter", lambda: next(ticks) * 0.007)
+    rig = new_rig(
+        Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=50_000, backup_count=9))
+    )
+    rig.write(LINES * 1000)
+    calls = 0
+    while (step := rig.sink.upkeep(START)) is None:
+        calls += 1
+    assert calls > 10
+    rig.step(step)
+    assert rig.content() == MINE * 1000
+
+
+def test_check_compression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot work is said at configuration, with what to do."""
+    for name in (None, "gzip", "zstd"):
+        compression.check_compression(name)
+    with pytest.raises(ConfigurationError, match="gzip"):
+        compression.check_compression("bzip2")
+    monkeypatch.setattr(compression.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="logboom\\[zstd\\]"):
+        compression.check_compression("zstd")
+
+
+# Disks.
+
+
+def test_sync_reaches_every_file(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was rolled since the last sync is on the disk as well."""
+    synced: list[int] = []
+    monkeypatch.setattr(platform, "sync_file", lambda fd: synced.append(os.fstat(fd).st_ino))
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=9)))
+    rig.write(LINES)
+    rig.sink.sync()
+    assert sorted(synced) == sorted(path.stat().st_ino for path in rig.directory.iterdir())
+    synced.clear()
+    rig.write(LINES)
+    rig.sink.sync()
+    new = [rig.directory / name for name in ("app.log", "app.log.1", "app.log.2")]
+    assert sorted(synced) == sorted(path.stat().st_ino for path in new)
+
+
+def test_a_failed_sync_is_final(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel forgets what it could not write: the next records go to a new file."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=10**6, backup_count=9)))
+    rig.write(LINES)
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(platform, "sync_file", fail)
+        with pytest.raises(SinkError):
+            rig.sink.sync()
+    rig.write(LINES)
+    assert rig.archives() == ["app.log.1"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a tmpfs")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True)
+    if mount.returncode:
+        pytest.skip(f"cannot mount a tmpfs: {mount.stderr.decode()}")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_full_disk(new_rig: NewRig, small_disk: Path) -> None:
+    """A step that filled the disk is completed once there is room: nothing lost, nothing twice."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=30_000, backup_count=9)))
+    rig.directory = small_disk / "logs"
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(20_000))
+    lines = [b"line %06d of a disk that is too small\n" % i for i in range(1200)]
+    left, failures = lines[:], 0
+    while left:
+        try:
+            if rig.intent is not None:
+                step = rig.intent
+                rig._done(rig.sink.recover(step))
+            else:
+                step = rig.sink.plan(left[:500], [START] * 500, START)
+                rig.step(step)
+            left = left[step.count :]
+        except SinkError:
+            failures += 1
+            if failures == 3:
+                ballast.unlink()
+            rig.clock.go(400)
+            assert failures < 10
+    assert failures >= 3
+    assert rig.content() == b"".join(lines)
+    rig.die()
+
+
+def test_write_errors_are_sink_errors(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cycle keeps the batch and tries again; nothing else may come out of the sink."""
+    rig = new_rig()
+    rig.write(LINES[:1])
+
+    def fail(fd: int, data: bytes) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(append, "write_all", fail)
+        with pytest.raises(SinkError, match="I/O error"):
+            rig.step(rig.sink.plan(LINES, [START] * 4, START))
+    assert rig.recover() == Outcome()
+    assert rig.live.read_bytes() == LINES[0] + MINE
