@@ -76,8 +76,8 @@ def test_the_way_of_a_formatter(formatter: Any, renderer: str, columns: tuple[st
     """The fast way is for what is exactly the standard library's; all else runs in the producer."""
     plan = plan_for(formatter, **OPTIONS)
     assert (context(plan).renderer, context(plan).columns) == (renderer, columns)
-    expected = (formatter or logging.Formatter()).format(record(created=1.5)) + "\n"
-    assert written(plan, record(created=1.5)) == expected
+    made = record(created=1.5)
+    assert written(plan, made) == (formatter or logging.Formatter()).format(made) + "\n"
 
 
 def test_a_replaced_method_of_the_standard_class_counts(monkeypatch: pytest.MonkeyPatch) -> None:
