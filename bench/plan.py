@@ -29,9 +29,10 @@ _VARIANTS: Final = ("json", "custom", "exc_info")
 
 @dataclass(frozen=True)
 class Size:
-    """How large a run is."""
+    """How large a run is; `rounds` of the main comparisons, `repeats` of variants and growth."""
 
     rounds: int
+    repeats: int
     calls: int
     records: int
     counts: tuple[int, ...]
@@ -41,8 +42,8 @@ class Size:
     backlog: int
 
 
-QUICK: Final = Size(2, 2_000, 20_000, (1, 4), 60, 2.0, 60, 500_000)
-FULL: Final = Size(5, 10_000, 100_000, (1, 4, 8, 32), 200, 10.0, 600, 9_000_000)
+QUICK: Final = Size(2, 1, 2_000, 20_000, (1, 4), 60, 2.0, 60, 500_000)
+FULL: Final = Size(5, 5, 10_000, 80_000, (1, 4, 8, 32), 200, 10.0, 600, 9_000_000)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _calls(size: Size) -> Iterator[Group]:
 
 def _throughput(size: Size) -> Iterator[Group]:
     for count in size.counts:
-        names = (*_KEEPERS, "logboom-write")
+        names = (*_KEEPERS, "logboom-write") if count == 4 else _KEEPERS
         yield _group("throughput", names, size, case=str(count), processes=count, records=size.records)
     yield _variants("throughput", size, processes=4, records=size.records // 2)
 
@@ -70,7 +71,7 @@ def _throughput(size: Size) -> Iterator[Group]:
 def _growth(size: Size) -> Iterator[Group]:
     """The same work with more of something beside it: processes, rotated files."""
     few, many = 2, size.counts[-1]
-    records = size.records * 2
+    records = size.records * 3 // 2
     yield Group(
         (
             Spec("throughput", "logboom", f"growth: {few} processes", few, records),
@@ -78,12 +79,13 @@ def _growth(size: Size) -> Iterator[Group]:
             Spec("throughput", "logboom", "growth: 1 file", 4, records, options={"old_files": 1}),
             Spec("throughput", "logboom", "growth: 1000 files", 4, records, options={"old_files": 1000}),
         ),
-        size.rounds,
+        size.repeats,
     )
 
 
 def _latency(size: Size) -> Iterator[Group]:
-    yield _group("latency", _KEEPERS, size, case="1", records=size.latency)
+    group = _group("latency", _KEEPERS, size, case="1", records=size.latency)
+    yield Group(group.specs, size.repeats)
 
 
 def _memory(size: Size) -> Iterator[Group]:
@@ -96,8 +98,9 @@ def _memory(size: Size) -> Iterator[Group]:
 
 
 def _backlog(size: Size) -> Iterator[Group]:
-    small = Spec("backlog", "logboom-uncollected", "small", 2, min(size.backlog, 500_000))
-    large = Spec("backlog", "logboom-uncollected", "large", 2, size.backlog)
+    small = Spec("backlog", "logboom-uncollected", "small", 2, min(size.backlog // 2, 500_000))
+    case = "1 GB" if size.backlog == FULL.backlog else f"{size.backlog} records"
+    large = Spec("backlog", "logboom-uncollected", case, 2, size.backlog)
     yield Group((small, large), 1)
 
 
@@ -126,7 +129,7 @@ def _variants(scenario: str, size: Size, *, processes: int, records: int) -> Gro
         for variant in _VARIANTS
         for name in ("own-file", "logboom")
     )
-    return Group(specs, size.rounds)
+    return Group(specs, size.repeats)
 
 
 SCENARIOS: Final[dict[str, Callable[[Size], Iterator[Group]]]] = {

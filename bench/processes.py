@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "end", "memory", "peak_rss"]
+__all__ = ["adopt_orphans", "cpu_seconds", "descendants", "end", "memory", "peak_rss", "writer_of"]
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PROC: Final = Path("/proc")
@@ -71,6 +71,18 @@ def memory(pid: int) -> tuple[float, float]:
     """`(RSS, PSS)` of `pid` in MB (10**6 bytes); zeros when it is gone."""
     rollup = _PROC / str(pid) / "smaps_rollup"
     return _kilobytes(rollup, "Rss:") * 1024 / 1e6, _kilobytes(rollup, "Pss:") * 1024 / 1e6
+
+
+def writer_of(pids: set[int]) -> set[int]:
+    """`pids` that live; at least one.
+
+    Raises:
+        RuntimeError: none does: what it costs cannot be told, and is not nothing.
+    """
+    living = {pid for pid in pids if memory(pid)[0] > 0}
+    if not living:
+        raise RuntimeError("no process that writes for all was found")
+    return living
 
 
 def peak_rss(pid: int) -> float:

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def _trial(spec: Spec, number: int, directory: Path) -> Row:
     try:
         output, errors = child.communicate(timeout=_LONG.get(spec.scenario, _TIMEOUT))
         measures = json.loads(output) if child.returncode == 0 else {}
-        error = "" if measures else (errors.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
+        error = "" if measures else _reason(errors) or f"exit status {child.returncode}"
     except subprocess.TimeoutExpired:
         measures, error = {}, "it hung"
         os.killpg(child.pid, signal.SIGKILL)
@@ -71,6 +72,12 @@ def _trial(spec: Spec, number: int, directory: Path) -> Row:
         for leftover in (place, place.with_name(place.name + ".spent")):
             shutil.rmtree(leftover, ignore_errors=True)
     return Row(spec.scenario, spec.label, spec.case, number, measures, error)
+
+
+def _reason(errors: str) -> str:
+    """The first exception's line, and the last: a worker's own, and what the trial made of it."""
+    named = [line for line in errors.splitlines() if re.match(r"[\w.]+(Error|Exception|Full)\b", line)]
+    return " | ".join(dict.fromkeys([*named[:1], *named[-1:]]))
 
 
 def _run(size: Size, options: argparse.Namespace, directory: Path) -> list[Row]:

@@ -30,7 +30,7 @@ class Contender:
     module: ClassVar[str] = ""
     message: ClassVar[str] = MESSAGE
     share: ClassVar[float] = 1.0
-    keeps: ClassVar[bool] = True
+    keeps: bool = True
 
     def __init__(self, directory: Path, variant: str = "text", backups: int = 10_000) -> None:
         self.directory = directory

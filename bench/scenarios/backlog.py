@@ -24,7 +24,6 @@ _PATIENCE = 600.0
 def run(spec: Spec, contender: Contender) -> dict[str, float]:
     each = spec.records // spec.processes
     spool = contender.directory / ".logboom"
-    contender.keeps = False  # type: ignore[misc]  # nobody writes the warm-up out yet
     crew = Crew(
         contender, spec.processes, lambda call, message, writer: log_numbered(call, message, writer, each)
     )

@@ -29,13 +29,14 @@ def run(spec: Spec, contender: Contender) -> dict[str, float]:
     crew.start()
     crew.release()
     time.sleep(_SETTLE)
-    servants = crew.servants()
+    servants = processes.writer_of(crew.servants())
     before = sum(map(processes.cpu_seconds, servants))
     started = time.perf_counter()
     disk = _allocated(contender.directory / ".logboom")
     time.sleep(seconds)
     cpu = sum(map(processes.cpu_seconds, servants)) - before
     elapsed = time.perf_counter() - started
+    processes.writer_of(servants)
     crew.join()
     return {
         "disk_kib": disk / 1024 / spec.processes,

@@ -48,12 +48,10 @@ def run(spec: Spec, contender: Contender) -> dict[str, float]:
     crew.join()
     contender.finish()
     delays = sorted((when - start) * 1e3 for start, when in zip(called, seen, strict=False))
-    return {
-        "p50_ms": quantile(delays, 0.5),
-        "p99_ms": quantile(delays, 0.99),
-        "servant_percent": cpu / elapsed * 100,
-        "unseen": spec.records - len(seen),
-    }
+    if len(seen) < spec.records:
+        raise RuntimeError(f"{len(seen)} of {spec.records} records were seen")
+    measures = {"p50_ms": quantile(delays, 0.5), "p99_ms": quantile(delays, 0.99)}
+    return measures | ({"servant_percent": cpu / elapsed * 100} if servants else {})
 
 
 def _watch(tally: Tally, records: int) -> list[float]:

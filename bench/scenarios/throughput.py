@@ -17,6 +17,7 @@ from bench.workload import log_numbered
 __all__ = ["make_old_files", "run"]
 
 _QUIET = 1.5
+OLD_LINE = b"2026-01-01 00:00:00,000 INFO     shop.orders 1 order warm-up paid by nobody in 0 ms\n"
 
 
 def run(spec: Spec, contender: Contender) -> dict[str, float]:
@@ -62,4 +63,4 @@ def _settle(tally: Tally, expected: int) -> None:
 def make_old_files(contender: Contender, count: int) -> None:
     """Rotated files of earlier days, oldest with the highest number."""
     for number in range(1, count + 1):
-        (contender.directory / f"app.log.{number}").write_bytes(b"an older line\n")
+        (contender.directory / f"app.log.{number}").write_bytes(OLD_LINE)
