@@ -10,12 +10,13 @@ import contextlib
 import gc
 import os
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
-from logboom.collector.cycle import Cycle
+from logboom.collector.cycle import Cycle, target_key
 from logboom.collector.election import Leadership
 from logboom.collector.service import Service
 from logboom.collector.status import Notebook
@@ -55,7 +56,8 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
                 hint="Configure a handler with this spool= as the spool's owner once",
             )
         directory = Path(target.directory)
-    return FileSink(target, directory, notes=note)
+    key = zlib.crc32(target_key(target).encode("utf-8", "surrogateescape"))
+    return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
 
 
 def prune(spool: Path, room: int) -> None:

@@ -6,12 +6,8 @@ Never knows: records, formats, files. Nothing is pickled, and no object's code b
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import math
-import pathlib
 import traceback
-import uuid
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Final
@@ -25,14 +21,8 @@ _NODES: Final = 10_000
 _TEXT: Final = 10_000
 _FRAMES: Final = 100
 _CAUSES: Final = 20
-_READABLE: Final = (
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    decimal.Decimal,
-    pathlib.PurePath,
-    uuid.UUID,
-)
+# Modules whose values read better by `str`; named, since importing them would cost every program.
+_READABLE: Final = frozenset(("datetime", "decimal", "pathlib", "uuid"))
 
 
 def safe_text(value: object, convert: Any = repr) -> str:
@@ -79,7 +69,8 @@ class _Coercion:
             return self._mapping(value, depth) if isinstance(value, dict) else self._items(value, depth)
         if inner:
             return f"<{type(value).__name__} of {len(value)}>"
-        return _encodable(safe_text(value, str if isinstance(value, _READABLE) else repr))
+        readable = any(base.__module__.partition(".")[0] in _READABLE for base in type(value).__mro__)
+        return _encodable(safe_text(value, str if readable else repr))
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}

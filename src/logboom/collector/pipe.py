@@ -15,7 +15,7 @@ import msgspec
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.errors import SinkError
 from logboom.failpoints import reach
-from logboom.journal.layout import Context, Dropped
+from logboom.journal.layout import ROLLOVER, Context, Dropped
 from logboom.merge import Merge, Merged
 from logboom.rendering import Renderer, render_notice, renderer_for
 from logboom.sinks.base import Outcome, Sink, Step
@@ -24,6 +24,7 @@ from logboom.target import Target
 __all__ = ["Pipe"]
 
 NOTICE: Final = -1
+_NOTHING: Final = "nothing"
 _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
 _Contexts = Mapping[int, Context]
@@ -61,6 +62,7 @@ class Pipe:
         self._lines: list[bytes] = []
         self._retry_at = 0.0
         self._notices = 0
+        self._requests = False
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -146,7 +148,8 @@ class Pipe:
         if data is None:
             raise SinkError("the bytes of an interrupted write cannot be read", path=self._checkpoint.path)
         reach("recover.begin")
-        outcome = self.sink.recover(msgspec.structs.replace(intent.step, data=data))
+        step = msgspec.structs.replace(intent.step, data=data)
+        outcome = Outcome() if step.kind == _NOTHING else self.sink.recover(step)
         reach("recover.applied")
         self._finish(outcome)
         self._forget_written(intent.advance)
@@ -178,18 +181,32 @@ class Pipe:
     def _write_ready(self, now_wall: float) -> int:
         written = 0
         while self._lines:
-            step = self.sink.plan(self._lines, self._ready.keys, now_wall)
-            count = step.count
-            advance = dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True))
-            self._make(step, advance)
-            written += count
-            if count == len(self._lines):
-                self._lines, self._ready = [], Merged([], [], [], [])
-            elif count:
-                del self._lines[:count]
-                for values in self._ready:
-                    del values[:count]
+            request = self._next_request()
+            if request == 0:
+                self._take(self.sink.rollover(now_wall) or Step(_NOTHING), 1)
+                continue
+            lines = self._lines if request is None else self._lines[:request]
+            step = self.sink.plan(lines, self._ready.keys, now_wall)
+            self._take(step, step.count)
+            written += step.count
         return written
+
+    def _next_request(self) -> int | None:
+        """Place of the first request to roll the output among the ready records."""
+        if not self._requests:
+            return None
+        return next((place for place, row in enumerate(self._ready.rows) if row[1] == ROLLOVER), None)
+
+    def _take(self, step: Step, count: int) -> None:
+        """Make a step that covers the first `count` ready records, and let go of them."""
+        self._make(step, dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True)))
+        if count == len(self._lines):
+            self._lines, self._ready = [], Merged([], [], [], [])
+            self._requests = False
+        elif count:
+            del self._lines[:count]
+            for values in self._ready:
+                del values[:count]
 
     def _make(self, step: Step, advance: Mapping[str, int]) -> None:
         counts = msgspec.structs.replace(self._checkpoint.counts(self.key))
@@ -199,7 +216,7 @@ class Pipe:
             self._notices -= len(notices)
             counts.dropped += sum(row[5] for row in notices)
         self._checkpoint.intend(self.key, step, advance, counts)
-        outcome = self.sink.apply(step)
+        outcome = Outcome() if step.kind == _NOTHING else self.sink.apply(step)
         reach("sink.applied")
         self._finish(outcome)
 
@@ -239,7 +256,8 @@ class Pipe:
     def _only_renderer(self, merged: Merged) -> Renderer | None:
         """The renderer that all these records have, as is usual; None when they may differ."""
         numbers = set(map(_number, merged.rows))
-        if NOTICE in numbers:
+        self._requests = ROLLOVER in numbers
+        if self._requests or NOTICE in numbers:
             return None
         found = {
             self._known(producer, number)
@@ -267,6 +285,8 @@ class Pipe:
         if number == NOTICE:
             latest = contexts[max(contexts)] if contexts else None
             return lambda rows: [render_notice(latest, row[0], row[2], row[3], row[4]) for row in rows]
+        if number == ROLLOVER:
+            return lambda rows: [b""] * len(rows)
         context = contexts[number]
         wanted = msgspec.json.encode(msgspec.structs.replace(context, context=0))
         renderer = self._renderers.get(wanted)

@@ -161,6 +161,14 @@ class JournalHandler(_Base):
         except Exception:
             self.handleError(record)
 
+    def doRollover(self) -> None:
+        """Roll the file behind everything logged here so far; waits for it at most `flush_timeout`.
+
+        The collector rolls: for all processes, once for each call.
+        """
+        if self._producer is not None:
+            self._producer.roll_over(time.monotonic() + self._producer.options.flush_timeout)
+
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
         producer = self._producer

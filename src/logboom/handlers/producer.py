@@ -10,6 +10,7 @@ appended with nothing between. Everything here happens at most once a second, or
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
@@ -20,13 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypedDict
 
+import msgspec
+
 from logboom import launch, platform
 from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
+from logboom.journal import layout
 from logboom.journal.allowed import allow
-from logboom.journal.layout import encode_line
+from logboom.journal.layout import ROLLOVER, encode_line
 from logboom.journal.spool import Spool
 from logboom.journal.writer import JournalWriter, Segment
 from logboom.record import Plan, Zone, finished_plan, plan_for, stamp_of, zone_at
@@ -37,6 +41,7 @@ __all__ = ["NOT_LIVE", "Live", "Producer"]
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
 _MOST_CONTEXTS: Final = 32
+UTC: Final = Zone(0, "UTC")
 
 
 class PlanOptions(TypedDict):
@@ -93,13 +98,21 @@ class Context:
 
     __slots__ = ("encode", "formatter", "line", "number", "plan", "zone")
 
-    def __init__(self, plan: Plan, formatter: logging.Formatter | None, zone: Zone, number: int) -> None:
+    def __init__(
+        self, plan: Plan | None, formatter: logging.Formatter | None, zone: Zone, number: int
+    ) -> None:
+        """`plan` is None for context 0, whose records are requests."""
         self.plan = plan
         self.formatter = formatter
         self.zone = zone
         self.number = number
-        self.line = encode_line(plan.context(number, zone))
-        self.encode = plan.encoder(number)
+        said = layout.Context(number, "rollover") if plan is None else plan.context(number, zone)
+        self.line = encode_line(said)
+        self.encode = _never if plan is None else plan.encoder(number)
+
+    def fits(self, formatter: logging.Formatter | None) -> bool:
+        """Whether it still says how `formatter` renders."""
+        return self.formatter is formatter and self.plan is not None and self.plan.fresh()
 
 
 class Producer:
@@ -170,6 +183,15 @@ class Producer:
         if live.context is not None:
             self.put(line, live.context)
             self._publish(created, live.context)
+
+    def roll_over(self, deadline: float) -> None:
+        """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
+        if self._pid != os.getpid():
+            self.forget()
+        self._look()
+        context = self._contexts.setdefault(("rollover", 0), Context(None, None, UTC, ROLLOVER))
+        self.put(msgspec.json.encode([time.time(), ROLLOVER, 0, "logboom"]) + b"\n", context)
+        self.wait(deadline)
 
     def _write(self, line: bytes, context: Context) -> None:
         writer = self._writer or self._open()
@@ -251,7 +273,7 @@ class Producer:
     def _context(self, formatter: logging.Formatter | None, created: float) -> Context:
         key = ("plan", id(formatter))
         current = self._contexts.get(key)
-        if current is None or current.formatter is not formatter or not current.plan.fresh():
+        if current is None or current.plan is None or not current.fits(formatter):
             current = self._remember(key, plan_for(formatter, **self._plan_options()), formatter, created)
         elif current.plan.zoned and _zone(created) != current.zone:
             current = self._remember(key, current.plan, formatter, created)
@@ -269,7 +291,7 @@ class Producer:
     ) -> Context:
         if len(self._contexts) >= _MOST_CONTEXTS:
             self._contexts.clear()
-        zone = _zone(created) if plan.zoned else Zone(0, "UTC")
+        zone = _zone(created) if plan.zoned else UTC
         context = self._contexts[key] = Context(plan, formatter, zone, next(self._numbers))
         return context
 
@@ -352,6 +374,13 @@ class Producer:
             return True
         return False
 
+    def _wait_for_others(self, deadline: float) -> None:
+        """A parent that logged nothing itself still ends after its children's records are in the file."""
+        own = "" if self._writer is None else self._writer.producer
+        with contextlib.suppress(OSError):
+            if any(producer != own for producer in Spool(self.spool_path).segments()):
+                launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline))
+
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, when the lock is free."""
         launch.collect_here(self.spool_path, time.monotonic() + self.options.flush_timeout)
@@ -387,6 +416,7 @@ class Producer:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
         self.wait(deadline)
+        self._wait_for_others(deadline)
         count = self.drops.count()
         if count:
             self._warn(f"{count} records were dropped: {self.drops.reason}")

@@ -7,7 +7,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
     +--------------------+----------------------------------------------------------------+
     | first line         | the header: a JSON object, `{"logboom":1,...}` (`Header`)      |
     | a line "{...}"     | control: `{"context":..}`, `{"dropped":..}`, `{"end":true}`    |
-    | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`        |
+    | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`;       |
+    |                    | in context 0 no record, but a request to roll the output       |
     | a line of spaces   | filler, at the end of a mapped segment that is full            |
     | zero bytes         | not yet written                                                |
     +--------------------+----------------------------------------------------------------+
@@ -35,6 +36,7 @@ from logboom.target import Target
 __all__ = [
     "END",
     "FORMAT",
+    "ROLLOVER",
     "SEGMENT_SUFFIX",
     "Context",
     "Dropped",
@@ -52,6 +54,7 @@ __all__ = [
 FORMAT: Final = 1
 SEGMENT_SUFFIX: Final = ".segment"
 END: Final = b'{"end":true}\n'
+ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
 
 

@@ -54,7 +54,7 @@ class Directory:
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Name and status of every regular file."""
-        for name in os.listdir(self._fd):  # noqa: PTH208
+        for name in os.listdir(self._fd):
             status = self.stat(name)
             if status is not None and stat.S_ISREG(status.st_mode):
                 yield name, status

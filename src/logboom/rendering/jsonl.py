@@ -48,6 +48,8 @@ _LEADING: Final = ("created", "context", "levelno", "name")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
+_THREE: Final = tuple(f"{number:03d}" for number in range(1000))
+
 _encode = msgspec.json.Encoder().encode
 LineMaker: TypeAlias = Callable[[Sequence[Any]], bytes]
 
@@ -57,8 +59,11 @@ def _iso_clock() -> Callable[[float], str]:
     seconds = Stamps("%Y-%m-%dT%H:%M:%S", 0, "UTC")
 
     def iso(created: float) -> str:
-        second, micros = divmod(round(created * 1_000_000), 1_000_000)
-        return f"{seconds[second]}.{micros:06d}Z"
+        second = created // 1
+        micros = int((created - second) * 1_000_000 + 0.5)
+        if micros > 999_999:
+            second, micros = second + 1, 0
+        return f"{seconds[second]}.{_THREE[micros // 1000]}{_THREE[micros % 1000]}Z"
 
     return iso
 

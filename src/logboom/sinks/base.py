@@ -91,6 +91,10 @@ class Sink(Protocol):
         """A step that is due without a record: make the live file, roll by time, compress, delete."""
         ...
 
+    def rollover(self, now: float) -> Step | None:
+        """A step that rolls the output because a program asked for it; None when there is nothing to roll."""
+        ...
+
     def truncate(self) -> Step:
         """A step that empties the output, for mode `w`."""
         ...
