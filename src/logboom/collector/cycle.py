@@ -192,7 +192,7 @@ class Cycle:
         return read
 
     def _ahead(self) -> set[str]:
-        """Streams that were read further than the merge can use now: reading more would only fill the memory."""
+        """Streams read further than the merge can use now: more would only fill the memory."""
         most = max(200, _AHEAD // max(1, len(self.source.readers)))
         readers = self.source.readers
         return {
