@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logboom.errors import ConfigurationError
@@ -95,6 +96,15 @@ def test_every_field_is_there() -> None:
     assert line["timestamp"] == "2025-11-22T10:00:00.250000Z" and line["created"] == 1763805600.25
     assert (line["message"], line["template"]) == ("paid 7", "paid %s")
     assert (line["extra"], line["stack"]) == ({"user": "ann"}, "Stack")
+
+
+@given(st.floats(0, 4e9))
+@example(1763805600.9999998)
+def test_a_timestamp_is_the_nearest_microsecond(created: float) -> None:
+    """Rounding up over a second must carry."""
+    line = json.loads(JSONFormatter(fields=["timestamp"]).format(record(created=created)))
+    found = datetime.datetime.fromisoformat(line["timestamp"]).timestamp()
+    assert abs(found - created) < 1.1e-6
 
 
 def test_an_exception_is_data() -> None:

@@ -100,13 +100,14 @@ def json_line(columns: Sequence[str], options: dict[str, Any]) -> LineMaker:
     order = list(names)
     places = (*_LEADING, *columns)
     sources = [FIELDS[field] for field in order if field not in _TAILS and field != "timestamp"]
-    pick = itemgetter(*(places.index(source) for source in sources), 0)
+    # Two more than are needed: with one index `itemgetter` gives no tuple.
+    pick = itemgetter(*(places.index(source) for source in sources), 0, 0)
     iso = _iso_clock() if options["timestamp"] == "iso" else float
     stamped, width = "timestamp" in names, len(places)
     tails = [(index, f"f{order.index(field)}") for index, field in enumerate(_TAILS) if field in names]
 
     def make(row: Sequence[Any]) -> bytes:
-        values = pick(row)[:-1]
+        values = pick(row)[:-2]
         value = line(iso(row[0]), *values) if stamped else line(*values)
         if len(row) > width:
             for index, attribute in tails:
