@@ -71,6 +71,14 @@ def test_damage_has_its_place() -> None:
     assert [block[start:end] for start, end in found.damage] == [b"[1.0,1,20\n", b'{"context":x}\n']
 
 
+def test_a_carriage_return_ends_no_line() -> None:
+    """As damage inside a record it costs that record alone, and is told as one place."""
+    block = b'[1.0,1,20,"a"]\n[1.0,1,20,"b\r[c"]\n[1.0,1,20,"d"]\n'
+    found = LineDecoder({1: CONTEXT}).decode(block, 0)
+    assert [block[start:end] for start, end in found.damage] == [b'[1.0,1,20,"b\r[c"]\n']
+    assert [row[3] for row in found.rows] == ["a", "d"] and found.ends[-1] == len(block)
+
+
 def test_a_row_of_an_unknown_context_is_damage() -> None:
     """Nobody knows how to render it; it is kept aside instead of being written wrong."""
     decoder = LineDecoder({})

@@ -47,11 +47,6 @@ class Descriptors:
         self._open[name] = fd
         return fd
 
-    def rename(self, old: str, new: str) -> None:
-        """The file has another name now; its descriptor stays good."""
-        if old in self._open:
-            self._open[new] = self._open.pop(old)
-
     def drop(self, name: str) -> None:
         """Close the descriptor for `name`, if it is open."""
         fd = self._open.pop(name, -1)

@@ -152,7 +152,6 @@ class Spool:
         name = segment_name(producer, number)
         with contextlib.suppress(FileNotFoundError):
             (self.journal_path / name).rename(self.journal_path / (name + DEAD_SUFFIX))
-            self.descriptors.rename(name, name + DEAD_SUFFIX)
 
     def remove(self, producer: str, number: int) -> None:
         """Unlink a segment; harmless when it is gone."""
