@@ -20,6 +20,7 @@ _LINE: Final = re.compile(
     rb"(?:\d{3}-\d{7} paid by alice in 12 ms|warm-up paid by nobody in 0 ms)"
 )
 _MARK: Final = b" paid by "
+_STAMP: Final = 23
 
 
 def log_files(directory: Path) -> list[Path]:
@@ -74,16 +75,42 @@ class Census:
     lost: int
     duplicated: int
     torn: int
+    late: int
+
+
+def _age(path: Path) -> int:
+    """The number of a backup; a live file has none."""
+    number = path.name.rpartition(".")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _behind(lines: list[bytes], newest: bytes) -> tuple[bytes, int]:
+    """The newest timestamp, and how many lines stand after one that is younger than they are."""
+    count = 0
+    for line in lines:
+        stamp = line[:_STAMP]
+        if stamp < newest:
+            count += 1
+        else:
+            newest = stamp
+    return newest, count
 
 
 def census(directory: Path, writers: int, each: int, *, check_lines: bool) -> Census:
-    """Look at every record of `writers` x `each`; with `check_lines` also at every line's shape."""
+    """Look at every record of `writers` x `each`; with `check_lines` also at every line's shape and time.
+
+    `late` says something of one shared set only.
+    """
     seen: Counter[tuple[bytes, bytes]] = Counter()
-    torn = 0
-    for path in log_files(directory):
+    torn = late = 0
+    newest = b""
+    for path in sorted(log_files(directory), key=_age, reverse=True):
         data = path.read_bytes()
         seen.update(_RECORD.findall(data))
         if check_lines:
-            torn += sum(_LINE.fullmatch(line) is None for line in data.splitlines())
+            lines = data.splitlines()
+            torn += sum(_LINE.fullmatch(line) is None for line in lines)
+            newest, behind = _behind(lines, newest)
+            late += behind
     unique = len(seen)
-    return Census(unique, writers * each - unique, seen.total() - unique, torn)
+    return Census(unique, writers * each - unique, seen.total() - unique, torn, late)

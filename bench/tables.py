@@ -30,6 +30,7 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
         ("lost", "lost", False),
         ("duplicated", "twice", False),
         ("torn", "torn", False),
+        ("late_share", "late of 10,000", False),
     ),
     "latency": (
         ("p50_ms", "p50 ms", False),
@@ -47,6 +48,7 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
     "idle": (("disk_kib", "KiB a producer", False), ("servant_percent", "collector's CPU %", False)),
     "startup": (
         ("setup_ms", "import and handler ms", False),
+        ("setup_cpu_ms", "of it CPU", False),
         ("rss_mb", "RSS MB", False),
         ("exit_ms", "exit ms", False),
         ("missing_at_exit", "missing after exit", False),

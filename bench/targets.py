@@ -87,7 +87,8 @@ def _throughput_targets() -> list[Target]:
             rate = _ratio("throughput", case, "rate", peer)
             what = f"records a second, {case} processes, of {peer}"
             targets.append(Target(what, "x", None, factor, rate, True))
-    return targets
+    late = _median("throughput", "32", "late_share")
+    return [*targets, Target("lines late, 32 processes", "of 10,000", 1, None, late)]
 
 
 def _call_targets() -> list[Target]:

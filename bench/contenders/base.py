@@ -24,6 +24,7 @@ class Contender:
         message: the message in the style of its API.
         share: part of the records of a run that it gets, so that slow ones take as long as fast ones.
         keeps: it writes files at all.
+        one_set: what all processes log is in one set of files, so there is an order to keep.
     """
 
     name: ClassVar[str] = ""
@@ -31,6 +32,7 @@ class Contender:
     message: ClassVar[str] = MESSAGE
     share: ClassVar[float] = 1.0
     keeps: bool = True
+    one_set: ClassVar[bool] = True
 
     def __init__(self, directory: Path, variant: str = "text", backups: int = 10_000) -> None:
         self.directory = directory

@@ -28,6 +28,7 @@ class OwnFile(Contender):
     """The reference: nothing is shared, nothing is rotated."""
 
     name = "own-file"
+    one_set = False
 
     def handler(self, writer: int) -> logging.Handler:
         return logging.FileHandler(self.directory / f"own-{writer}.log", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Records a second until all are in the set, CPU time a record with every process counted, and what was lost.
 
-Owns: the measures `rate`, `cpu_us`, `servant_cpu_us`, `lost`, `duplicated`, `torn`.
+Owns: the measures `rate`, `cpu_us`, `servant_cpu_us`, `lost`, `duplicated`, `torn`, `late`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from bench import processes
 from bench.contenders import Contender
 from bench.crew import WARM_UP_RECORDS, Crew
-from bench.logset import Tally, census, last_write
+from bench.logset import Census, Tally, census, last_write
 from bench.spec import Spec
 from bench.workload import log_numbered
 
@@ -47,8 +47,16 @@ def run(spec: Spec, contender: Contender) -> dict[str, float]:
         "seconds": seconds,
         "lost": found.lost,
         "duplicated": found.duplicated,
-        "torn": found.torn,
+        **_shape(spec, contender, found),
     }
+
+
+def _shape(spec: Spec, contender: Contender, found: Census) -> dict[str, float]:
+    """What only lines of the known format tell."""
+    if spec.variant != "text":
+        return {}
+    late = {"late": found.late, "late_share": found.late / max(found.found, 1) * 10_000}
+    return {"torn": found.torn, **(late if contender.one_set else {})}
 
 
 def _settle(tally: Tally, expected: int) -> None:

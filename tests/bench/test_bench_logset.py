@@ -13,7 +13,16 @@ def test_lost_twice_and_torn_are_counted(tmp_path: Path) -> None:
     """A contender that is fast because it loses records must not look fast."""
     whole = [_LINE.format(0, number) for number in range(4)]
     (tmp_path / "app.log").write_text(whole[0] + whole[0] + whole[1] + whole[2][:30] + "\n")
-    assert census(tmp_path, 1, 4, check_lines=True) == Census(found=2, lost=2, duplicated=1, torn=1)
+    assert census(tmp_path, 1, 4, check_lines=True) == Census(found=2, lost=2, duplicated=1, torn=1, late=0)
+
+
+def test_a_line_after_a_younger_one_is_late(tmp_path: Path) -> None:
+    """The set promises time order across processes and across its files, the oldest file first."""
+    lines = [_LINE.format(0, number).replace("00,000", f"00,00{number}") for number in range(4)]
+    (tmp_path / "app.log.10").write_text(lines[0])
+    (tmp_path / "app.log.2").write_text(lines[1])
+    (tmp_path / "app.log").write_text(lines[3] + lines[2])
+    assert census(tmp_path, 1, 4, check_lines=True).late == 1
 
 
 def test_the_tally_follows_a_rotation_and_waits_for_the_newline(tmp_path: Path) -> None:
