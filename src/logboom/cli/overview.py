@@ -9,6 +9,7 @@ waits is counted in the journal, against the checkpoint, so it is true with a co
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +32,7 @@ _TOTALS: Final = ("written", "dropped", "late", "damaged", "rewritten")
 def overview(spool: Path) -> dict[str, Any]:
     """Everything that `logboom status` shows. Changes nothing."""
     lives = collector_lives(spool, b"")
-    said = read_status(spool)
+    said = _said(spool)
     recorded, trouble = _recorded(spool)
     streams = survey(Spool(spool), recorded.positions)
     producers = [_producer(stream, said) for stream in streams if _counts(stream)]
@@ -42,7 +43,7 @@ def overview(spool: Path) -> dict[str, Any]:
         "collector": _collector(said, lives),
         "producers": producers,
         "sinks": _sinks(spool, recorded, said),
-        "refused": said.get("refused", {}),
+        "refused": said.refused,
         "pending_bytes": sum(stream.waiting for stream in streams),
         "lag": 0.0 if oldest is None else max(0.0, time.time() - oldest),
         **{name: sum(getattr(one, name) for one in totals.values()) for name in _TOTALS},
@@ -52,14 +53,32 @@ def overview(spool: Path) -> dict[str, Any]:
     }
 
 
+class _Said(msgspec.Struct):
+    """`status.json`, as far as it has the shape that it should have."""
+
+    collector: dict[str, Any] = {}
+    producers: list[dict[str, Any]] = []
+    sinks: dict[str, dict[str, Any]] = {}
+    refused: dict[str, str] = {}
+    totals: dict[str, Counts] = {}
+
+
+def _said(spool: Path) -> _Said:
+    said, values = _Said(), read_status(spool)
+    for field in msgspec.structs.fields(_Said):
+        with contextlib.suppress(msgspec.ValidationError):
+            setattr(
+                said, field.name, msgspec.convert(values.get(field.name, field.default_factory()), field.type)
+            )
+    return said
+
+
 def _counts(stream: Stream) -> bool:
     return stream.alive or stream.waiting > 0 or bool(stream.trouble)
 
 
-def _collector(said: dict[str, Any], lives: bool) -> dict[str, Any]:
-    values = said.get("collector") or {}
-    if not lives:
-        values = {}
+def _collector(said: _Said, lives: bool) -> dict[str, Any]:
+    values = said.collector if lives else {}
     return {"alive": lives, **{name: values.get(name) for name in ("pid", "since", "version")}}
 
 
@@ -70,11 +89,9 @@ def _recorded(spool: Path) -> tuple[Recorded, str]:
         return Recorded({}, {}, {}), f"cannot read the checkpoint: {error.strerror or error}"
 
 
-def _producer(stream: Stream, said: dict[str, Any]) -> dict[str, Any]:
+def _producer(stream: Stream, said: _Said) -> dict[str, Any]:
     header = stream.header
-    known: dict[str, Any] = next(
-        (one for one in said.get("producers", ()) if one.get("producer") == stream.producer), {}
-    )
+    known = next((one for one in said.producers if one.get("producer") == stream.producer), {})
     return {
         "producer": stream.producer,
         "pid": None if header is None else header.pid,
@@ -89,21 +106,20 @@ def _producer(stream: Stream, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _totals(recorded: Recorded, said: dict[str, Any]) -> dict[str, Counts]:
+def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
     """By target; a count never falls, so the larger of the two is the newer one."""
     totals = {key: msgspec.structs.replace(counts) for key, counts in recorded.counts.items()}
-    for key, values in said.get("totals", {}).items():
+    for key, values in said.totals.items():
         counts = totals.setdefault(key, Counts())
         for name in _TOTALS:
-            setattr(counts, name, max(getattr(counts, name), int(values.get(name, 0))))
+            setattr(counts, name, max(getattr(counts, name), getattr(values, name)))
     return totals
 
 
-def _sinks(spool: Path, recorded: Recorded, said: dict[str, Any]) -> dict[str, Any]:
-    sinks: dict[str, Any] = said.get("sinks", {})
+def _sinks(spool: Path, recorded: Recorded, said: _Said) -> dict[str, Any]:
     known = {key: _path_of(spool, target) for key, target in recorded.targets.items()}
-    return {key: sinks.get(key, {}) | _file(path) for key, path in known.items()} | {
-        key: values for key, values in sinks.items() if key not in known
+    return {key: said.sinks.get(key, {}) | _file(path) for key, path in known.items()} | {
+        key: values for key, values in said.sinks.items() if key not in known
     }
 
 

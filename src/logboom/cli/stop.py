@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not launch.collector_lives(spool, launch.STOP):
         print(f"{escape(spool)}: no collector runs")
         return 0
-    pid = (launch.read_status(spool).get("collector") or {}).get("pid")
+    pid = _pid(spool)
     if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
         print(
             f"logboom: {escape(spool)}: the collector (pid {pid}) has not ended yet; "
@@ -59,8 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _wait_until_gone(spool: Path, pid: int | None, deadline: float) -> bool:
     """Until nobody listens, or somebody else does: a program that logs starts a new one at once."""
     while time.monotonic() < deadline:
-        now = (launch.read_status(spool).get("collector") or {}).get("pid")
+        now = _pid(spool)
         if not launch.collector_lives(spool, b"") or (now is not None and now != pid):
             return True
         time.sleep(_LOOK_EVERY)
     return False
+
+
+def _pid(spool: Path) -> int | None:
+    """What the collector says its process id is: for people, and to tell it from the next one."""
+    said = launch.read_status(spool).get("collector")
+    return said.get("pid") if isinstance(said, dict) else None

@@ -1,0 +1,161 @@
+"""`logboom status`: what it shows is true, with a collector and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from typing import Any
+
+import pytest
+
+from logboom.cli.terminal import Paint
+from logboom.collector.status import Notebook
+from logboom.journal.layout import Dropped, encode_line
+from logboom.journal.spool import Spool
+from logboom.journal.writer import JournalWriter
+from logboom.target import Target
+
+REQUIRED = {"collector", "producers", "pending_bytes", "dropped", "written", "late", "damaged"}
+
+
+def test_where_nobody_ever_logged(desk: Any) -> None:
+    """The first thing a person tries is the command in the wrong directory."""
+    status, out, errors = desk.type("status")
+    assert (status, out) == (1, "")
+    assert "no spool is in this directory" in errors and "Name the log file, or the spool" in errors
+
+
+def test_what_waits_is_counted_without_a_collector(desk: Any) -> None:
+    """The journal itself is asked, so nothing that a dead collector wrote can hide what waits."""
+    desk.emit("one", "two")
+    values = desk.status()
+    assert values.keys() >= REQUIRED
+    assert values["collector"]["pid"] is None and not values["collector"]["alive"]
+    assert values["written"] == 0 and values["pending_bytes"] > 20
+    (producer,) = values["producers"]
+    assert producer["pid"] == os.getpid() and producer["alive"] and producer["file"] == "app.log"
+    assert producer["waiting"] == values["pending_bytes"]
+
+
+def test_it_says_why_nothing_runs_and_what_to_do(desk: Any) -> None:
+    """A person who reads "none runs" asks exactly this."""
+    handler = desk.emit("one")
+    status, out, _ = desk.type("status", desk.log)
+    assert status == 1 and "none runs" in out and f"logboom collect --stay {desk.spool}" in out
+    handler.close()
+    assert "nothing needs to be done" in desk.type("status", desk.log)[1]
+
+
+def test_what_a_dead_program_left_names_the_command_that_writes_it(desk: Any) -> None:
+    """After SIGKILL of everything the records are safe, and somebody must be told how to get them."""
+    _make_dead_stream(desk, b'[1000.0,1,20,"root"]\n')
+    status, out, _ = desk.type("status", desk.spool)
+    assert status == 1 and "Run `logboom drain`" in out and re.search(r"ended +21 bytes", out)
+
+
+def test_a_living_collector_is_shown_and_a_killed_one_is_not(desk: Any) -> None:
+    """`status.json` still names the killed one: only the doorbell tells."""
+    desk.emit("one")
+    process = desk.collector()
+    desk.until(lambda: desk.status()["written"] == 1, "the record is written")
+    values = desk.status()
+    assert values["collector"]["pid"] == process.pid and values["pending_bytes"] == 0 == values["lag"]
+    status, out, _ = desk.type("status")
+    assert status == 0 and f"pid {process.pid}" in out and "1 written" in out
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert f'"pid":{process.pid}' in (desk.spool / "status.json").read_text()
+    assert desk.status()["collector"]["pid"] is None
+    assert desk.type("status", "--json")[0] == 1
+
+
+def test_dropped_records_are_counted_before_and_after_the_log_says_so(desk: Any) -> None:
+    """A drop that is only known once a collector ran would be news of yesterday."""
+    line = encode_line(Dropped(7, 1000.0, 1001.0, "the spool is full"))
+    _make_dead_stream(desk, line)
+    assert desk.status()["dropped"] == 7
+    assert desk.type("drain", desk.spool)[0] == 0
+    assert desk.status()["dropped"] == 7 and desk.status()["pending_bytes"] == 0
+    assert "7 records dropped: the spool is full" in desk.log.read_text()
+
+
+def test_control_characters_of_a_program_name_are_escaped(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program's arguments are anybody's, and a terminal obeys escape sequences."""
+    monkeypatch.setattr("sys.argv", ["evil\x1b]0;x\x07\nnot a line", "\udcff\u009b31m"])
+    desk.emit("one")
+    _, out, _ = desk.type("status")
+    assert r"evil\x1b]0;x\x07\nnot a line \udcff\x9b31m" in out
+    assert desk.status()["producers"][0]["program"].startswith("evil\x1b")
+
+
+def test_the_collectors_last_words_are_quoted(desk: Any) -> None:
+    """Its troubles are in a file that nobody looks into."""
+    desk.emit("one")
+    for number in range(8):
+        Notebook(desk.spool).note(f"trouble {number}\x1b[2J")
+    out = desk.type("status")[1]
+    assert "trouble 2" not in out and r"trouble 7\x1b[2J" in out
+    assert len(desk.status()["collector_log"]) == 5
+
+
+def test_no_colour_unless_a_terminal_shows_it(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escape sequences in a file or a mail are rubbish."""
+    desk.emit("one")
+    assert "\x1b" not in desk.type("status")[1]
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert Paint(_Terminal())("red", "x") == "\x1b[31mx\x1b[0m"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Paint(_Terminal())("red", "x") == "x"
+
+
+def test_a_file_that_is_no_json_or_no_checkpoint_does_not_stop_it(desk: Any) -> None:
+    """It is the command for when something is broken."""
+    desk.emit("one")
+    (desk.spool / "status.json").write_bytes(b'{"collector":')
+    (desk.spool / "checkpoint.jsonl").write_bytes(b"rubbish\n\xff\xfe\n")
+    (desk.spool / "journal" / f"{'a' * 16}-00000001.segment").write_bytes(b"\xff rubbish\n" + bytes(64))
+    assert desk.status()["pending_bytes"] > 0
+
+
+def test_status_json_of_any_shape_does_not_stop_it(desk: Any) -> None:
+    """Another release may have written it, or a person."""
+    desk.emit("one")
+    for text in ('{"collector":[],"producers":3,"sinks":[],"totals":{"app.log":7},"refused":9}', "[]", "7"):
+        (desk.spool / "status.json").write_text(text)
+        assert desk.type("status")[0] == 1
+
+
+def test_several_spools_are_all_shown_and_one_must_be_named_to_change_it(desk: Any) -> None:
+    """A project has more than one log directory; a command that writes must not guess."""
+    desk.emit("one")
+    Spool.create(desk.directory / "other" / ".logboom")
+    out = desk.type("status")[1]
+    assert "logs/.logboom" in out and "other/.logboom" in out
+    status, _, errors = desk.type("drain")
+    assert status == 1 and "2 spools" in errors and "Name the log file, or the spool" in errors
+
+
+def test_json_is_one_object_of_ascii(desk: Any) -> None:
+    """Monitoring parses it, and a terminal may show it."""
+    desk.emit("one")
+    out = desk.type("status", "--json")[1]
+    assert out.isascii() and isinstance(json.loads(out), dict)
+
+
+def _make_dead_stream(desk: Any, line: bytes) -> None:
+    """A journal whose program has ended."""
+    spool = Spool.create(desk.spool)
+    target = Target(name="app.log", configured=1.0)
+    writer = JournalWriter(spool.journal_path, target, mapped=False, mode=0o600)
+    segment = writer.roll(None, {}, 100)
+    assert segment is not None
+    segment.write(line)
+    writer.close()
+
+
+class _Terminal:
+    def isatty(self) -> bool:
+        return True
