@@ -16,7 +16,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
-from logboom.collector.cycle import Cycle, target_key
+from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.service import Service
 from logboom.collector.status import Notebook
@@ -30,6 +30,7 @@ from logboom.target import Target
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
 
 _CANDIDACY = 1.0
+_DRAIN_PAUSE = 0.002
 
 
 def make_cycle(spool: Path, notebook: Notebook) -> Cycle:
@@ -56,7 +57,7 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
                 hint="Configure a handler with this spool= as the spool's owner once",
             )
         directory = Path(target.directory)
-    key = zlib.crc32(target_key(target).encode("utf-8", "surrogateescape"))
+    key = zlib.crc32(target.key.encode("utf-8", "surrogateescape"))
     return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
 
 
@@ -92,7 +93,14 @@ def drain(spool: Path, deadline: float) -> bool:
     try:
         cycle = make_cycle(spool, Notebook(spool))
         try:
-            return cycle.flush(deadline) > 0.0
+            mark = cycle.flush_mark()
+            while True:
+                cycle.step(thorough=True)
+                if cycle.is_flushed(mark):
+                    return not cycle.failing()
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(0.0 if cycle.backlog == 0 else _DRAIN_PAUSE)
         finally:
             cycle.close()
     finally:

@@ -190,13 +190,14 @@ def read_status(spool: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def wait_until_flushed(spool: Path, deadline: float) -> bool:
+def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) -> bool:
     """Wait until everything that was committed in `spool` at the call is in the files.
 
     A living collector is asked to hold nothing back; without one this process collects by itself.
 
     Args:
         deadline: on `time.monotonic`, in seconds.
+        target: the key of the target that has to be written; None for all.
     """
     asked = time.monotonic()
     rung_at, pause = float("-inf"), 0.0005
@@ -208,8 +209,10 @@ def wait_until_flushed(spool: Path, deadline: float) -> bool:
                 return True
         elif again:
             rung_at = now
-        if read_status(spool).get("flushed", 0.0) >= asked:
-            return True
+        status = read_status(spool)
+        if status.get("flushed", 0.0) >= asked:
+            failing = status.get("failing", [])
+            return target not in failing if target is not None else not failing
         if now + pause >= deadline:
             return False
         time.sleep(pause)

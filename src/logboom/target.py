@@ -100,6 +100,11 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     linger: float = 5.0
     synced: bool = False
 
+    @property
+    def key(self) -> str:
+        """What tells the targets of one spool apart."""
+        return self.name if self.directory is None else f"{self.directory}/{self.name}"
+
     def settings(self) -> dict[str, Any]:
         """The fields in which two configurations of one file can be in conflict."""
         fields = msgspec.to_builtins(self)

@@ -6,12 +6,14 @@ Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from logboom.clock import Clock
 from logboom.collector.checkpoint import Checkpoint
+from logboom.collector.flushing import FlushMark
 from logboom.collector.pipe import Pipe
 from logboom.errors import LogboomError
 from logboom.failpoints import reach
@@ -23,7 +25,7 @@ from logboom.sinks.base import Sink
 from logboom.sources.journals import JournalsSource
 from logboom.target import Target
 
-__all__ = ["Cycle", "target_key"]
+__all__ = ["Cycle"]
 
 BUDGET: Final = 1024 * 1024
 _AHEAD: Final = 20_000
@@ -31,11 +33,6 @@ _BACKLOG: Final = 50_000
 _UPKEEP_EVERY: Final = 0.5
 _DAMAGED_KEPT: Final = 10_000_000
 MakeSink = Callable[[Target, Callable[[str], None]], Sink]
-
-
-def target_key(target: Target) -> str:
-    """What tells targets of one spool apart."""
-    return target.name if target.directory is None else f"{target.directory}/{target.name}"
 
 
 class Cycle:
@@ -72,50 +69,55 @@ class Cycle:
 
     # -- one step ----------------------------------------------------------------------------------
 
-    def step(self, *, thorough: bool = False, holdback: bool = True) -> int:
+    def step(self, *, thorough: bool = False) -> int:
         """Read and write once; returns the number of records read and lines written.
 
         Args:
             thorough: look into every journal, however idle it was.
-            holdback: False writes what has not waited for other producers yet.
         """
         now_mono = self._clock.monotonic()
         read = self._read(thorough, now_mono)
-        written = 0
-        for pipe in self.pipes.values():
-            unfinished = self._unfinished(pipe)
-            floor = pipe.merge.floor(unfinished) if unfinished else None
-            alone = len(pipe.merge.counts()) <= 1
-            written += pipe.write(
-                self._clock.wall(), self._clock.monotonic(), holdback=holdback and not alone, floor=floor
-            )
+        written = sum(self._write(pipe) for pipe in self.pipes.values())
         self._unsynced = self._unsynced or written > 0
         self._upkeep(now_mono)
         self._reclaim(now_mono)
         self.checkpoint.tidy()
         return read + written
 
-    def flush(self, deadline: float) -> float:
-        """Write everything that was committed before now, holding nothing back.
+    def _write(self, pipe: Pipe) -> int:
+        unfinished = self._unfinished(pipe)
+        floor = pipe.merge.floor(unfinished) if unfinished else None
+        return pipe.write(
+            self._clock.wall(), self._clock.monotonic(), holdback=not self._is_alone(pipe), floor=floor
+        )
 
-        Args:
-            deadline: on the monotonic clock.
+    def _is_alone(self, pipe: Pipe) -> bool:
+        """Whether one stream at most has anything to say: its order is its own, and nobody is waited for."""
+        readers = self.source.readers
+        speaking = (
+            name
+            for name, waiting in pipe.merge.counts().items()
+            if waiting or (name in readers and not readers[name].gone)
+        )
+        return len(list(itertools.islice(speaking, 2))) < 2
 
-        Returns:
-            The monotonic time before which every committed record is in the files; 0.0 when that was not
-            reached.
+    def flush_mark(self) -> FlushMark:
+        """A mark for everything that is committed now; then take thorough steps until it is reached."""
+        return FlushMark(self._clock.monotonic())
+
+    def is_flushed(self, mark: FlushMark) -> bool:
+        """After a thorough step: whether everything committed before `mark` is in the files.
+
+        Streams of targets that cannot be written are left out; see `failing`.
         """
-        began = self._clock.monotonic()
-        finished: set[str] = set()
-        while True:
-            self.step(thorough=True, holdback=False)
-            readers = self.source.readers
-            finished.update(name for name, reader in readers.items() if reader.exhausted)
-            waiting = any(pipe.backlog or pipe.trouble for pipe in self.pipes.values())
-            if not waiting and all(name in finished for name in readers):
-                return began
-            if self._clock.monotonic() >= deadline or any(pipe.trouble for pipe in self.pipes.values()):
-                return 0.0
+        mark.observe(self.source.readers)
+        failing = self.failing()
+        excluded = {name for name, key in self._home.items() if key in failing} if failing else ()
+        return mark.is_reached(self.source.readers, self.checkpoint.positions, excluded)
+
+    def failing(self) -> list[str]:
+        """Targets that cannot be written now."""
+        return [*self.refused, *(key for key, pipe in self.pipes.items() if pipe.trouble)]
 
     def living(self) -> bool:
         """Whether any stream may still be written to."""
@@ -218,7 +220,7 @@ class Cycle:
         if key is None:
             if reader.header is None:
                 return None
-            key = self._home[reader.producer] = target_key(reader.header.target)
+            key = self._home[reader.producer] = reader.header.target.key
             self._configure(key, reader, reader.header.target)
         return self.pipes.get(key)
 
@@ -244,7 +246,7 @@ class Cycle:
             return
         others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
         if not any(self._home.get(name) == pipe.key for name in others):
-            pipe.write(self._clock.wall(), self._clock.monotonic(), holdback=False, floor=None)
+            self._write(pipe)
             pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
 
     def _open(self, key: str, target: Target) -> Pipe | None:
@@ -329,6 +331,7 @@ class Cycle:
                 key: pipe.sink.status() | {"trouble": pipe.trouble} for key, pipe in self.pipes.items()
             },
             "refused": self.refused,
+            "failing": self.failing(),
             "totals": {key: pipe.counts() for key, pipe in self.pipes.items()},
             "backlog": self.backlog,
         }

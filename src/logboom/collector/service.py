@@ -17,6 +17,7 @@ from logboom import __version__
 from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
+from logboom.collector.flushing import FlushMark
 from logboom.collector.status import Notebook, write_status
 from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP
 from logboom.platform import Doorbell
@@ -24,6 +25,8 @@ from logboom.platform import Doorbell
 __all__ = ["Service"]
 
 _BUSY_WAIT: Final = 0.02
+_FLUSH_WAIT: Final = 0.002
+_LAST_WORDS: Final = 1.0
 _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
@@ -68,6 +71,8 @@ class Service:
         self._peopled_at = clock.monotonic()
         self._backoff = 0.0
         self._stopping = False
+        self._marks: list[FlushMark] = []
+        self._leave_at = 0.0
 
     def stop(self, *_: object) -> None:
         """Write what waits, then leave. Safe as a signal handler."""
@@ -104,27 +109,36 @@ class Service:
         """One cycle; returns a reason to leave, or an empty string."""
         if not self._leadership.is_held():
             return "the lock file was removed"
-        if self._stopping or STOP in rung:
-            self._flush()
-            return "stopped"
         try:
             cycle = self._cycle or self._begin()
-            if PRUNE in rung:
-                cycle.prune(_ROOM)
-            if FLUSH in rung:
-                self._flush()
-            elif cycle.step(thorough=bool(rung)):
+            self._obey(cycle, rung)
+            if cycle.step(thorough=bool(rung or self._marks)):
                 self._busy_at = self._clock.monotonic()
+            self._check_marks(cycle)
             self._backoff = 0.0
         except Exception as error:
             self._fail(error)
-            return ""
-        if cycle.newer:
-            self._flush()
-            return "a newer release of logboom writes here: handing over"
+            return "stopped" if self._stopping else ""
         if self._clock.monotonic() >= self._status_at:
             self._publish(alive=True)
         return self._leave_reason(cycle)
+
+    def _obey(self, cycle: Cycle, rung: bytes) -> None:
+        """What the doorbell said."""
+        if STOP in rung:
+            self._stopping = True
+        if PRUNE in rung:
+            cycle.prune(_ROOM)
+        if FLUSH in rung or (self._stopping and not self._marks):
+            # One mark in work, one for all that came since: constant ringing puts none off.
+            self._marks[1:] = [cycle.flush_mark()]
+
+    def _check_marks(self, cycle: Cycle) -> None:
+        reached = [mark.began for mark in self._marks if cycle.is_flushed(mark)]
+        if reached:
+            self._marks = self._marks[len(reached) :]
+            self._flushed = max(reached)
+            self._publish(alive=True)
 
     def _begin(self) -> Cycle:
         self._cycle = self._make_cycle()
@@ -139,32 +153,30 @@ class Service:
     def _fail(self, error: Exception) -> None:
         self._notebook.note(f"{type(error).__name__}: {error}")
         self._discard()
+        self._marks = []
         self._backoff = min(max(0.05, self._backoff * 2), _LONGEST_BACKOFF)
 
-    def _flush(self) -> None:
-        cycle = self._cycle
-        if cycle is None:
-            with contextlib.suppress(OSError):
-                cycle = self._begin()
-        if cycle is not None:
-            self._flushed = cycle.flush(self._clock.monotonic() + 1.0) or self._flushed
-            self._busy_at = self._clock.monotonic()
-            self._publish(alive=True)
-
     def _pause(self) -> float:
-        if self._stopping:
-            return 0.0
+        """Seconds to wait for the doorbell."""
         if self._backoff:
             return self._backoff
         cycle = self._cycle
         if cycle is None or not cycle.exhausted:
             return 0.0
+        if self._marks:
+            return _FLUSH_WAIT
         busy = cycle.backlog or self._clock.monotonic() - self._busy_at < _ACTIVE_FOR
         return _BUSY_WAIT if busy else _IDLE_WAIT
 
     def _leave_reason(self, cycle: Cycle) -> str:
         now = self._clock.monotonic()
-        if cycle.living() or cycle.backlog or self._stay:
+        if self._stopping or cycle.newer:
+            self._leave_at = self._leave_at or now + _LAST_WORDS
+            if self._flushed >= self._leave_at - _LAST_WORDS or now >= self._leave_at:
+                return "stopped" if self._stopping else "a newer release of logboom writes here: handing over"
+            self._marks = self._marks or [cycle.flush_mark()]
+            return ""
+        if cycle.living() or cycle.backlog or self._marks or self._stay:
             self._peopled_at = now
             return ""
         return "nobody logs any more" if now - self._peopled_at >= cycle.linger() else ""

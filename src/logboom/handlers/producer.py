@@ -369,7 +369,7 @@ class Producer:
         mark = writer.written()
         if mark[1] == 0 or mark == self._flushed:
             return True
-        if launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline)):
+        if launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key):
             self._flushed = mark
             return True
         return False
@@ -379,7 +379,7 @@ class Producer:
         own = "" if self._writer is None else self._writer.producer
         with contextlib.suppress(OSError):
             if any(producer != own for producer in Spool(self.spool_path).segments()):
-                launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline))
+                launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
 
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, when the lock is free."""

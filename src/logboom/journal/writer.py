@@ -342,4 +342,4 @@ def program_name() -> str:
     script, *rest = [argument for argument in (getattr(sys, "argv", None) or [])[:2] if argument] or [
         "python"
     ]
-    return " ".join([os.path.basename(script), *rest])[:200]
+    return " ".join([os.path.basename(script), *rest])[:200].encode("utf-8", "backslashreplace").decode()

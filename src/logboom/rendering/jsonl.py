@@ -55,7 +55,7 @@ LineMaker: TypeAlias = Callable[[Sequence[Any]], bytes]
 
 
 def _iso_clock() -> Callable[[float], str]:
-    """`2026-11-22T10:00:00.123456Z` of a time."""
+    """`2026-11-22T10:00:00.123456Z` of a time; the number, where there is no such year."""
     seconds = Stamps("%Y-%m-%dT%H:%M:%S", 0, "UTC")
 
     def iso(created: float) -> str:
@@ -63,7 +63,11 @@ def _iso_clock() -> Callable[[float], str]:
         micros = int((created - second) * 1_000_000 + 0.5)
         if micros > 999_999:
             second, micros = second + 1, 0
-        return f"{seconds[second]}.{_THREE[micros // 1000]}{_THREE[micros % 1000]}Z"
+        try:
+            text = seconds[second]
+        except (ValueError, OverflowError, OSError):
+            return str(created)
+        return f"{text}.{_THREE[micros // 1000]}{_THREE[micros % 1000]}Z"
 
     return iso
 

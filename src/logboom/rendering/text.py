@@ -150,9 +150,16 @@ class _Text:
         if self._in_one and heads:
             text = "\n".join(heads) + "\n"
             data = text.encode("utf-8", "backslashreplace")
-            if text.isascii() and len(data) - len(data.translate(None, _ASCII_CONTROLS)) == len(heads):
+            if self._clean(text, data, heads):
                 return data.splitlines(True)
         return [self._finish(head) for head in heads]
+
+    @staticmethod
+    def _clean(text: str, data: bytes, heads: Sequence[str]) -> bool:
+        """Whether no head has a control character: the newlines in `data` are those between heads."""
+        if text.isascii():
+            return len(data) - len(data.translate(None, _ASCII_CONTROLS)) == len(heads)
+        return all(map(str.isprintable, heads))
 
     def _apart(self, rows: Sequence[Row]) -> list[bytes]:
         """Rows of which some have a traceback, or cannot be rendered."""

@@ -1,0 +1,56 @@
+"""When is everything that was committed at a moment in the files?
+
+Owns: `FlushMark`, a value that watches the streams. Never knows: reading, writing, waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+__all__ = ["FlushMark"]
+
+
+class Stream(Protocol):
+    """What is needed of a reader."""
+
+    @property
+    def exhausted(self) -> bool: ...
+
+    @property
+    def last(self) -> int: ...
+
+
+class FlushMark:
+    """A moment, and for each stream the position up to which it had been written by then.
+
+    A stream's position is known once it was read to its end after the moment; the mark is reached
+    when each of them is delivered. So it is reached under constant load as well.
+
+    Attributes:
+        began: the moment, on the monotonic clock.
+    """
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self._ends: dict[str, int] = {}
+
+    def observe(self, streams: Mapping[str, Stream]) -> None:
+        """Call after each thorough read that began after the moment."""
+        for name, stream in streams.items():
+            if stream.exhausted and name not in self._ends:
+                self._ends[name] = stream.last
+
+    def is_reached(
+        self, streams: Mapping[str, Stream], delivered: Mapping[str, int], excluded: Collection[str] = ()
+    ) -> bool:
+        """Whether all is delivered.
+
+        Args:
+            delivered: for each stream, the position before which everything is in the files.
+            excluded: streams whose target cannot be written now.
+        """
+        return all(
+            name in excluded or (name in self._ends and delivered.get(name, 0) >= self._ends[name])
+            for name in streams
+        )
