@@ -65,7 +65,7 @@ def test_an_ordinary_traceback_keeps_its_bytes(head: str) -> None:
         except KeyError:
             raise ExceptionGroup("both", [OSError(2, "No such file"), ValueError("1 of 2")]) from None
     except ExceptionGroup:
-        text = traceback.format_exc()
+        text = traceback.format_exc() + "OSError: a last line\n"
     assert escape_tail(text, head) == text
 
 

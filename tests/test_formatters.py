@@ -107,6 +107,13 @@ def test_a_timestamp_is_the_nearest_microsecond(created: float) -> None:
     assert abs(found - created) < 1.1e-6
 
 
+@pytest.mark.parametrize("created", [1e300, -1e300, float("nan"), None, 5, "x"])
+def test_a_time_that_is_none_does_not_cost_the_record(created: Any) -> None:
+    """A broken clock or a careless factory must not silence a log."""
+    made = record(created=created)
+    assert json.loads(collected(JSONFormatter(), made))["message"] == "paid 7"
+
+
 def test_an_exception_is_data() -> None:
     """A search for a type, a frame or a cause must not have to parse a traceback."""
     made = record()

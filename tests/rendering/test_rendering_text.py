@@ -38,6 +38,7 @@ def test_a_batch_gives_one_line_for_each_row_in_order() -> None:
     """The sink counts rows by lines."""
     lines = renderer_for(context())([row("one"), row("two"), row("three\ttabs")])
     assert lines == [f"{HEAD}{m}\n".encode() for m in ("one", "two", "three\ttabs")]
+    assert renderer_for(context())([row("é"), row("2")]) == [f"{HEAD}é\n".encode(), f"{HEAD}2\n".encode()]
     assert renderer_for(context())([]) == []
 
 

@@ -197,7 +197,7 @@ def check(formatter: logging.Formatter, record: logging.LogRecord, tz: str, **ch
 
 
 @given(formatters(), records(WORDS), st.sampled_from(ZONES))
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_format_gives_the_standard_bytes(
     formatter: logging.Formatter, record: logging.LogRecord, tz: str
 ) -> None:
@@ -206,7 +206,7 @@ def test_every_format_gives_the_standard_bytes(
 
 
 @given(formatters(), records(st.text(max_size=12)), st.sampled_from(ZONES))
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_raw_output_is_the_standard_bytes_for_any_text(
     formatter: logging.Formatter, record: logging.LogRecord, tz: str
 ) -> None:
