@@ -99,8 +99,9 @@ def overlay_logging() -> Overlay:
 
 def in_child(run: Callable[..., Any]) -> Callable[..., Any]:
     """The same for a program that a test starts: logboom in its `logging`, a drain when it has ended."""
-    prelude = f"import sys\nsys.path[:0] = {sys.path!r}\nimport logging, logboom\n"
-    prelude += "logging.FileHandler = logboom.FileHandler\n"
+    prelude = f"import sys\nsys.path[:0] = {sys.path!r}\nimport logging, types, logboom\n"
+    prelude += "scope = {**vars(logging), 'FileHandler': logboom.FileHandler}\n"
+    prelude += "logging.basicConfig = types.FunctionType(logging.basicConfig.__code__, scope)\n"
 
     def run_and_drain(option: str, code: str, *rest: str, **env: str) -> Any:
         result = run(option, prelude + code, *rest, **env)

@@ -4,6 +4,8 @@ Owns: the frozen records, so that two runs are comparable byte by byte.
 Never knows: what a case does.
 
 Usage: python driver.py logging.handlers|logboom DIRECTORY CASE ...
+
+`{}` in DIRECTORY stands for the case's name: each then has a directory, and a spool, of its own.
 """
 
 from __future__ import annotations
@@ -77,12 +79,18 @@ def in_a_process_of_its_own(api: Any, name: str, path: Path) -> int:
         os._exit(status)
 
 
-def main(module: str, directory: Path, names: list[str]) -> int:
+def path_of(directory: str, name: str) -> Path:
+    path = Path(directory.replace("{}", name)) / f"{name}.log"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def main(module: str, directory: str, names: list[str]) -> int:
     api = library(module)
-    failed = [name for name in names if in_a_process_of_its_own(api, name, directory / f"{name}.log")]
+    failed = [name for name in names if in_a_process_of_its_own(api, name, path_of(directory, name))]
     print(*failed, sep="\n")
     return len(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])))
+    sys.exit(bool(main(sys.argv[1], sys.argv[2], sys.argv[3:])))
