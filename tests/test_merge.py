@@ -125,6 +125,24 @@ def test_what_no_window_could_mend_does_not_widen_it() -> None:
     assert merge.late == 2 and merge.window == pytest.approx(0.02)
 
 
+def test_keys_of_a_producer_never_fall() -> None:
+    """The clock went back an hour: the producer's order stays, also across releases."""
+    merge = Merge()
+    add(merge, "a", [5000.0])
+    assert merge.release(1.0).keys == [5000.0]
+    add(merge, "a", [1400.0, 1401.0], mono=1.0)
+    assert merge.release(2.0).keys == [5000.0, 5000.0] and merge.late == 0
+
+
+def test_what_waits_is_all_that_is_kept() -> None:
+    """A producer that never pauses must not grow the merge by what was released long ago."""
+    merge = Merge()
+    for tick in range(1000):
+        add(merge, "a", [float(tick)], mono=tick / 100)
+        merge.release(tick / 100)
+    assert 0 < merge.pending < 5 and len(merge._streams["a"].arrivals) < 5
+
+
 def test_forget_drops_a_producer() -> None:
     """Short-lived producers must not grow the merge."""
     merge = Merge()
