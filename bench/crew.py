@@ -39,6 +39,7 @@ class Crew:
     Attributes:
         began: wall time in seconds at which the gate was opened.
         cpu_before: CPU seconds that each worker had spent at the gate.
+        cpu_worked: CPU seconds that each worker had spent when its last call had returned.
         returned: wall time in seconds at which each worker's last call returned.
     """
 
@@ -48,6 +49,7 @@ class Crew:
         self.work = work
         self.began = 0.0
         self.cpu_before: Any = RawArray("d", size)
+        self.cpu_worked: Any = RawArray("d", size)
         self.returned: Any = RawArray("d", size)
         self._warm = _fork.Semaphore(0)
         self._gate = _fork.Event()
@@ -95,6 +97,7 @@ class Crew:
         self.cpu_before[writer] = time.process_time()
         self.work(call, self.contender.message, writer)
         self.returned[writer] = time.time()
+        self.cpu_worked[writer] = time.process_time()
         self.contender.detach()
 
 

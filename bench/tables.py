@@ -27,6 +27,7 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, bool], ...]]] = {
         ("rate", "records/s", True),
         ("cpu_us", "CPU µs a record", True),
         ("servant_cpu_us", "of it the writer's", False),
+        ("leaving_ms", "CPU ms to leave", False),
         ("lost", "lost", False),
         ("duplicated", "twice", False),
         ("torn", "torn", False),

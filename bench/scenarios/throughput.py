@@ -1,6 +1,7 @@
 """Records a second until all are in the set, CPU time a record with every process counted, and what was lost.
 
-Owns: the measures `rate`, `cpu_us`, `servant_cpu_us`, `lost`, `duplicated`, `torn`, `late`.
+Owns: the measures `rate`, `cpu_us`, `servant_cpu_us`, `leaving_ms` (CPU time of a worker's end), `lost`,
+`duplicated`, `torn`, `late`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def run(spec: Spec, contender: Contender) -> dict[str, float]:
         "rate": found.found / seconds,
         "cpu_us": (worker_cpu + own + servant_cpu) / total * 1e6,
         "servant_cpu_us": (own + servant_cpu) / total * 1e6,
+        "leaving_ms": (worker_cpu - sum(crew.cpu_worked) + sum(crew.cpu_before)) / spec.processes * 1e3,
         "records": total,
         "seconds": seconds,
         "lost": found.lost,
