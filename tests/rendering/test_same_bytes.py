@@ -212,3 +212,15 @@ def test_raw_output_is_the_standard_bytes_for_any_text(
 ) -> None:
     """`raw=True` promises no change at all, so any character is compared."""
     check(formatter, record, tz, raw=True)
+
+
+@pytest.mark.parametrize("tz", ZONES)
+@pytest.mark.parametrize("converter", [time.localtime, time.gmtime])
+@pytest.mark.parametrize("created", [0.0, 1.999, 1763805600.25, 1750000000.0])
+def test_the_zone_is_the_producers(tz: str, converter: Any, created: float) -> None:
+    """The collector may have been started by cron under another TZ; summer and winter differ."""
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S %Z %z")
+    formatter.converter = converter
+    record = logging.LogRecord("app", 20, "/x.py", 1, "m", None, None)
+    record.created = created
+    check(formatter, record, tz)
