@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 
 from logboom.journal.layout import Context, decode_control, encode_line
@@ -185,7 +185,8 @@ def records(draw: st.DrawFn, words: st.SearchStrategy[str]) -> logging.LogRecord
 
 
 def check(formatter: logging.Formatter, record: logging.LogRecord, tz: str, **changes: Any) -> None:
-    note(f"{formatter._fmt!r} {formatter.datefmt!r} {formatter.default_msec_format!r} {vars(record)}")
+    if currently_in_test_context():
+        note(f"{formatter._fmt!r} {formatter.datefmt!r} {formatter.default_msec_format!r} {vars(record)}")
     with zone(tz):
         try:
             expected = formatter.format(record) + "\n"
