@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Final, NamedTuple
 
 from logboom.target import Rotation
@@ -108,10 +108,9 @@ def fitting(
     take = len(lines) if rollover_at is None or empty else bisect_left(keys, rollover_at)
     if limit <= 0 or take == 0:
         return take
-    room = limit - size
-    ends = list(accumulate(map(len, lines[:take])))
-    if ends[-1] >= room:
-        take = bisect_left(ends, room)
+    # Stops at the first line that does not fit: a long batch for small files is measured once, not squared.
+    below = takewhile((limit - size).__gt__, accumulate(map(len, lines)))
+    take = min(take, len(list(below)))
     return max(take, 1) if empty else take
 
 

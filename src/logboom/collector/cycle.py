@@ -76,20 +76,19 @@ class Cycle:
             thorough: look into every journal, however idle it was.
         """
         now_mono = self._clock.monotonic()
-        read = self._read(thorough, now_mono)
-        written = sum(self._write(pipe) for pipe in self.pipes.values())
+        read = self._read(thorough)
+        # As of before the read: what waited its time by then has been followed by a look at all streams.
+        written = sum(self._write(pipe, now_mono) for pipe in self.pipes.values())
         self._unsynced = self._unsynced or written > 0
         self._upkeep(now_mono)
         self._reclaim(now_mono)
         self.checkpoint.tidy()
         return read + written
 
-    def _write(self, pipe: Pipe) -> int:
+    def _write(self, pipe: Pipe, now_mono: float) -> int:
         unfinished = self._unfinished(pipe)
         floor = pipe.merge.floor(unfinished) if unfinished else None
-        return pipe.write(
-            self._clock.wall(), self._clock.monotonic(), holdback=not self._is_alone(pipe), floor=floor
-        )
+        return pipe.write(self._clock.wall(), now_mono, holdback=not self._is_alone(pipe), floor=floor)
 
     def _is_alone(self, pipe: Pipe) -> bool:
         """Whether one stream at most has anything to say: its order is its own, and nobody is waited for."""
@@ -165,7 +164,7 @@ class Cycle:
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _read(self, thorough: bool, now_mono: float) -> int:
+    def _read(self, thorough: bool) -> int:
         if self.backlog > _BACKLOG and any(pipe.trouble for pipe in self.pipes.values()):
             return 0
         read = 0
@@ -185,7 +184,7 @@ class Cycle:
                 chunk.ends,
                 chunk.dropped,
                 self._clock.wall(),
-                now_mono,
+                self._clock.monotonic(),
             )
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
@@ -246,7 +245,7 @@ class Cycle:
             return
         others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
         if not any(self._home.get(name) == pipe.key for name in others):
-            self._write(pipe)
+            self._write(pipe, self._clock.monotonic())
             pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
 
     def _open(self, key: str, target: Target) -> Pipe | None:

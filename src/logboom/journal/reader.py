@@ -80,6 +80,7 @@ class JournalReader:
         exhausted: the last `read` came to the end of what is committed.
         gone: nobody writes to the stream any more, and everything was returned.
         newer: the next segment has a format of a newer release; it stays untouched.
+        began: number of the segment of the position that it was made with: older ones are delivered.
         last: packed position after the last row or `dropped` that was returned.
         passed: segments that were left -> value of `last` then: when it is delivered, they may go.
         damaged: what could not be read since `take_damaged`.
@@ -94,13 +95,15 @@ class JournalReader:
         self.gone = False
         self.newer = False
         self.last = position
+        self.began = unpack_position(position)[0]
         self.passed: dict[int, int] = {}
         self.damaged: list[Damage] = []
         self._spool = spool
         self._decoder = LineDecoder(self.contexts)
-        self._number, self._offset = unpack_position(position)
         self._size = _SMALLEST
-        self._enter(self._number, self._offset)
+        self._done = self.began - 1  # segments up to this number are never entered
+        self._barren: set[int] = set()  # later ones that were left without a record
+        self._enter(*unpack_position(position))
 
     @property
     def position(self) -> int:
@@ -170,6 +173,7 @@ class JournalReader:
         self._at_file_end = False
         self._orphaned = False
         self._torn_at = -1
+        self._fruitful = offset > 0
         self._knows_head = offset == 0
 
     def _fetch(self, size: int, offset: int) -> bytes:
@@ -255,6 +259,8 @@ class JournalReader:
         found = self._decoder.decode(block, pack_position(self._number, offset))
         for begin, end in found.damage:
             self._note(Gap(offset + begin, offset + end, last=False), block[begin:end])
+        if found.rows or found.dropped or found.damage:
+            self._fruitful = True
         if found.rows or found.dropped:
             places = [*found.ends[-1:], *(place for _, place in found.dropped[-1:])]
             self.last = max(places)
@@ -300,16 +306,33 @@ class JournalReader:
         return self._ended
 
     def _follow(self) -> bool:
-        """Go on to the next segment, if there is one."""
-        number = next((n for n in self._spool.numbers(self.producer) if n > self._number), None)
+        """Go on to the next segment, if there is one.
+
+        Two threads may make segments at once; the loser's holds no record, and may have been seen before
+        the winner's, which has a lower number. So a segment without a record is not passed for good.
+        """
+        number = self._next_number()
         if number is None:
             return False
         if self._number:
             self.passed[self._number] = self.last
+            self._barren.add(self._number)
+        if self._fruitful:
+            self._done = self._number
+            self._barren.clear()
         self.close()
         self.gone = False
         self._enter(number, 0)
         return True
+
+    def _next_number(self) -> int | None:
+        """From what was seen last; from a new look at the directory only when that has none."""
+        done = self._number if self._fruitful else self._done
+        for fresh in (False, True):
+            for number in self._spool.listing(fresh=fresh).get(self.producer, ()):
+                if number > done and number != self._number and number not in self._barren:
+                    return number
+        return None
 
     def _skip_gap(self) -> bool:
         """Step over bytes that hold no whole line; False when nothing is behind them."""

@@ -105,9 +105,13 @@ class Spool:
         except FileNotFoundError:
             return bool(self._listing)
 
-    def listing(self) -> dict[str, list[int]]:
-        """As `segments()`, and the same object as long as nothing changed."""
-        return self.segments() if self.changed() else self._listing
+    def listing(self, *, fresh: bool = True) -> dict[str, list[int]]:
+        """As `segments()`, and the same object as long as nothing changed.
+
+        Args:
+            fresh: False returns what was seen last, without a look at the directory.
+        """
+        return self.segments() if fresh and self.changed() else self._listing
 
     def numbers(self, producer: str) -> list[int]:
         """The producer's segment numbers as of now, rising."""

@@ -52,9 +52,13 @@ class Directory:
         except FileNotFoundError:
             return None
 
+    def names(self) -> list[str]:
+        """All names, in no order."""
+        return os.listdir(self._fd)
+
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Name and status of every regular file."""
-        for name in os.listdir(self._fd):
+        for name in self.names():
             status = self.stat(name)
             if status is not None and stat.S_ISREG(status.st_mode):
                 yield name, status

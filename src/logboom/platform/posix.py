@@ -109,9 +109,10 @@ def filesystem_of(path: str | Path) -> str:
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     kind = ""
+    # Not the builtin `open`: it is gone when a `__del__` logs while the interpreter ends.
     with (
         contextlib.suppress(OSError),
-        open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts,
+        Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as mounts,
     ):
         for line in mounts:
             fields, _, tail = line.partition(" - ")

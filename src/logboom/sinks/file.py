@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -238,7 +237,6 @@ class FileSink:
             "ino": live.inode,
             "before": size,
             "length": len(data),
-            "crc32": zlib.crc32(data),
         }
         if self._target.rotation.when is not None and self._period.start is not None:
             details["start"] = self._period.start

@@ -55,7 +55,7 @@ def temporary_name(name: str) -> str:
 def remove_strays(directory: Directory, name: str) -> None:
     """Delete temporary files that a killed process left."""
     pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.logboom")
-    for found, _ in directory.files():
+    for found in directory.names():
         if pattern.fullmatch(found):
             directory.unlink(found)
 

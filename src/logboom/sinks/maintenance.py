@@ -7,6 +7,7 @@ knows: the live file, batches.
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Callable
 from typing import Final
 
@@ -27,12 +28,16 @@ _LOOK_EVERY: Final = 60.0
 
 def list_archives(directory: Directory, target: Target) -> list[Archive]:
     """The set's archives, the newest first."""
-    files = (
-        (name, one.st_ino, one.st_size, one.st_mtime)
-        for name, one in directory.files()
-        if one.st_dev == directory.device
+    # By name first: a directory may hold much else, and each status is a system call.
+    named = rotation.archives_of(
+        target.name, ((name, 0, 0, 0.0) for name in directory.names()), timed=target.rotation.when is not None
     )
-    return rotation.archives_of(target.name, files, timed=target.rotation.when is not None)
+    found = []
+    for one in named:
+        status = directory.stat(one.name)
+        if status is not None and stat.S_ISREG(status.st_mode) and status.st_dev == directory.device:
+            found.append(one._replace(inode=status.st_ino, size=status.st_size, modified=status.st_mtime))
+    return found
 
 
 class Maintenance:

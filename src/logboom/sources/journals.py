@@ -10,7 +10,7 @@ are not late for the merge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from logboom.clock import Clock
@@ -86,7 +86,7 @@ class JournalsSource:
         self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
-        self._listing: dict[str, list[int]] | None = None
+        self._listing: dict[str, list[int]] = {}
 
     def poll(
         self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
@@ -125,7 +125,7 @@ class JournalsSource:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
             done = self._delivered(name, delivered)
-            self._free_passed(journal.reader, done)
+            self._free_passed(journal.reader, self._listing.get(name, ()), done)
             if journal.reader.gone and done >= journal.reader.last and self._bury(name, journal, now_mono):
                 finished.append(name)
         return finished
@@ -209,9 +209,10 @@ class JournalsSource:
         else:
             journal.pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, journal.pause * 2))
 
-    def _free_passed(self, reader: JournalReader, done: int) -> None:
-        for number in self._spool.numbers(reader.producer):
-            if number < reader.segment and done >= reader.passed.get(number, 0):
+    def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
+        for number in numbers:
+            last = 0 if number < reader.began else reader.passed.get(number)
+            if last is not None and done >= last and number != reader.segment:
                 self._spool.remove(reader.producer, number)
                 reader.passed.pop(number, None)
 
@@ -225,8 +226,8 @@ class JournalsSource:
             return False
         if not journal.confirmed:
             return False
-        self._spool.remove(name, reader.segment)
-        reader.close()
+        for number in {reader.segment, *self._listing.get(name, ())}:
+            self._spool.remove(name, number)
         del self._journals[name], self.readers[name]
         self._positions.pop(name, None)
         return True
