@@ -302,6 +302,40 @@ def test_many_producers_need_few_descriptors(
     assert all(reader.gone for reader in source.readers.values()) and len(spool.descriptors) <= 16
 
 
+def test_the_loser_of_a_race_hides_no_segment(
+    factory: SpoolFactory, spool: Spool, source: JournalsSource, hold: list[int]
+) -> None:
+    """Two threads made segments 1 and 2 at once, 2 was seen first, and 1 is the one that is written to."""
+    loser = factory.segment(A, [], 2)
+    for _ in range(2):
+        assert texts(source, thorough=True) == {}
+    winner = alive(factory.segment(A, ["1"]), hold)
+    source.reclaim(everything(source), 0.0)
+    assert winner.exists()
+    loser.unlink(missing_ok=True)
+    assert texts(source, thorough=True) == {A: ["1"]}
+    append(winner, b" " * (65535 - len(winner.read_bytes().rstrip(b"\0"))) + b"\n")
+    factory.segment(A, ["3"], 3)
+    assert texts(source, thorough=True) == {A: ["3"]}
+    source.reclaim(everything(source), 0.0)
+    assert files(spool) == [segment_name(A, 3)]
+
+
+def test_a_round_looks_at_the_directory_a_few_times_at_most(
+    factory: SpoolFactory, spool: Spool, source: JournalsSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scanning it for each of 600 producers would be 360,000 names a cycle."""
+    for index in range(20):
+        factory.segment(f"{index:016x}", ["1"], size=8192)
+    scans: list[int] = []
+    segments = spool.segments
+    monkeypatch.setattr(spool, "segments", lambda: scans.append(1) or segments())
+    monkeypatch.setattr(spool, "changed", lambda: True)
+    assert len(texts(source)) == 20
+    source.reclaim(everything(source), 0.0)
+    assert len(scans) == 2
+
+
 def test_an_unmapped_stream_goes_on_behind_its_end(
     factory: SpoolFactory, spool: Spool, source: JournalsSource, hold: list[int]
 ) -> None:
