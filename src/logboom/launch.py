@@ -132,9 +132,9 @@ def _argv(python: str, spool: Path, keep: int) -> list[str]:
 def _library_paths() -> list[str]:
     """Where the collector finds logboom and msgspec: absolute, and nothing of the application's."""
     paths = []
-    for module in (sys.modules["logboom"], msgspec):
-        origin = os.path.abspath(module.__file__ or "")
-        paths.append(os.path.dirname(os.path.dirname(origin)))
+    # Not `sys.modules`: it is empty when a `__del__` logs while the interpreter ends.
+    for file in (__file__, msgspec.__file__):
+        paths.append(os.path.dirname(os.path.dirname(os.path.abspath(file))))
     return list(dict.fromkeys(paths))
 
 
@@ -169,8 +169,11 @@ def collect_here(spool: Path, deadline: float) -> bool:
         deadline: on `time.monotonic`.
 
     Returns:
-        True when everything that was committed at the call is in the files.
+        True when everything that was committed at the call is in the files. False while the interpreter
+        ends: nothing can be imported then, and the records wait safely.
     """
+    if sys.is_finalizing():
+        return False
     drain = importlib.import_module("logboom.assembly").drain
     return bool(drain(spool, deadline))
 

@@ -26,6 +26,9 @@ else:
     _Base = object
 
 
+_ROTATING = frozenset({"namer", "rotator", "rotation_filename", "rotate", "getFilesToDelete"})
+
+
 class Refused:
     """An attribute that stays None: it is a function of one process, and the collector is another."""
 
@@ -71,6 +74,7 @@ class JournalHandler(_Base):
         """Called by the constructors when the namesake's attributes are set."""
         if mode not in ("a", "w"):
             raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
+        self._refuse_overrides()
         options = parse_options(keywords)
         codec, error_handler = check_encoding(encoding, errors)
         self.delay = delay
@@ -101,6 +105,15 @@ class JournalHandler(_Base):
             synced=options.fsync_level is not None,
         )
         self._producer = Producer(target, options, spool_for(path, options.spool), self.terminator)
+
+    def _refuse_overrides(self) -> None:
+        """A subclass that names or rotates would wait in vain to be called: the collector rotates."""
+        for kind in type(self).__mro__[: type(self).__mro__.index(JournalHandler)]:
+            for name in _ROTATING & vars(kind).keys():
+                raise ConfigurationError(
+                    f"{kind.__name__}.{name} cannot be used: another process rotates",
+                    hint='Use compress="gzip", max_age= or max_total_size=',
+                )
 
     @property
     def options(self) -> Options | None:

@@ -203,6 +203,27 @@ def test_the_directory_can_be_deleted_after_shutdown(programs: Programs) -> None
     assert not (programs.directory / "logs").exists()
 
 
+ROTATING = [
+    "handler = logboom.RotatingFileHandler('app.log')\nhandler.namer = str",
+    "handler = logboom.RotatingFileHandler('app.log')\nhandler.rotator = print",
+    "class Own(logboom.RotatingFileHandler):\n    def namer(self, name): ...\nOwn('app.log')",
+    "class Own(logboom.TimedRotatingFileHandler):\n    def rotate(self, source, dest): ...\nOwn('app.log')",
+]
+
+
+@pytest.mark.parametrize("code", ROTATING)
+def test_code_that_rotates_is_refused(programs: Programs, code: str) -> None:
+    """It would never be called, as the collector rotates: better a word when the program starts."""
+    done = programs.run("import logboom\n" + code, check=False)
+    assert done.returncode == 1
+    assert "another process rotates" in done.stderr and "compress=" in done.stderr
+
+
+def test_namers_that_are_none_are_fine(programs: Programs) -> None:
+    """`handler.namer = None` is the default of the standard library, and configurations say it."""
+    programs.run("import logboom\nhandler = logboom.RotatingFileHandler('app.log')\nhandler.namer = None")
+
+
 REFUSED = [
     ("compress='rar'", "compress"),
     ("when_full='panic'", "when_full"),
