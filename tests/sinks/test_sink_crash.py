@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -84,3 +85,26 @@ def test_killed_inside_a_write(
         pass
     assert rig.content() == b"".join(LINES)
     assert [outcome for outcome in rig.outcomes if outcome.damaged or outcome.rewritten] == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_deaths_and_neighbours(new_rig: Callable[..., Any], seed: int) -> None:
+    """Any rotation, deaths at random, and somebody who appends in between."""
+    random = Random(seed)
+    target = random.choice(list(CASES.values()))
+    rig = new_rig(target, **material(target), batch=random.randint(1, 30))
+    theirs = []
+
+    def disturb(rig: Any, place: str) -> None:
+        if random.random() < 0.1 and rig.live.exists():
+            theirs.append(b"#%d\n" % len(theirs))
+            with rig.live.open("ab") as file:
+                file.write(theirs[-1])
+
+    rig.between = disturb
+    while not rig.run(kill_at=random.randint(1, 60)):
+        pass
+    lines = rig.content().splitlines(keepends=True)
+    assert [line for line in lines if not line.startswith(b"#")] == LINES
+    assert sorted(line for line in lines if line.startswith(b"#")) == sorted(theirs)
+    assert rig.hidden() == []

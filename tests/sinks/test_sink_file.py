@@ -60,6 +60,17 @@ def test_a_file_deleted_between_plan_and_write_is_made_again(new_rig: NewRig) ->
     assert rig.outcomes[-1].rewritten == 4
 
 
+def test_a_file_renamed_between_plan_and_write_is_finished(new_rig: NewRig) -> None:
+    """The batch goes where its intent says, as any writer's that has the file open; the next to the name."""
+    rig = new_rig()
+    step = rig.sink.plan(LINES, [START] * 4, START)
+    rig.live.rename(rig.directory / "app.log-20261122")
+    rig.step(step)
+    rig.write(LINES[:1])
+    assert (rig.directory / "app.log-20261122").read_bytes() == MINE
+    assert rig.live.read_bytes() == LINES[0]
+
+
 def test_logrotate_by_renaming(new_rig: NewRig) -> None:
     """The file goes on under a new name, ours under the old one, in the same mode."""
     rig = new_rig(Target(name="app.log", file_mode=0o640))
@@ -297,6 +308,26 @@ def test_a_failed_rotation_waits_and_loses_nothing(new_rig: NewRig, monkeypatch:
     assert rig.content() == b"".join(LINES[:2] + [LINES[2]] * 50 + [LINES[3]])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a file")
+def test_a_mounted_file_grows_on(new_rig: NewRig, tmp_path: Path) -> None:
+    """A container's bind mount pins the file to its name: every record is in it, and one note says why."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
+    rig.directory.mkdir()
+    rig.live.touch()
+    outside = tmp_path / "outside"
+    outside.touch()
+    if subprocess.run(["mount", "--bind", outside, rig.live], capture_output=True).returncode:
+        pytest.skip("cannot mount here")
+    try:
+        for line in LINES:
+            rig.write([line, line])
+        assert rig.live.read_bytes() == b"".join(line + line for line in LINES)
+        assert len(rig.notes) == 1
+        assert rig.hidden() == []
+    finally:
+        subprocess.run(["umount", "-l", rig.live], check=True)
+
+
 def test_retention_failing_never_rotates(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup that cannot be deleted is one note; records and rollovers go on."""
     rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=1)))
@@ -312,6 +343,19 @@ def test_retention_failing_never_rotates(new_rig: NewRig, monkeypatch: pytest.Mo
         rig.write([line, line])
     assert rig.content().endswith(b"".join(LINES[2:3] * 2))
     assert rig.sink.status()["rotations"] == 2
+
+
+def test_compression_goes_on_after_retention(new_rig: NewRig) -> None:
+    """Both are due after fewer backups are asked for: one follows the other."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES * 2:
+        rig.write([line, line])
+    rig.maintain()
+    rig.sink.configure(
+        Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=3))
+    )
+    assert [step.kind for step in rig.maintain()] == ["delete", "compress", "compress"]
+    assert rig.archives() == ["app.log.1", "app.log.2.gz", "app.log.3.gz"]
 
 
 def test_max_age_and_total_size(new_rig: NewRig) -> None:
@@ -412,6 +456,18 @@ def test_mark_of_wide_encodings(new_rig: NewRig) -> None:
     os.truncate(rig.live, 0)
     rig.write(["again\n".encode("utf-16-le")])
     assert rig.live.read_bytes() == "again\n".encode("utf-16")
+
+
+def test_upkeep_says_a_trouble_once(new_rig: NewRig) -> None:
+    """It comes by many times a second, and the collector's log is small."""
+    rig = new_rig()
+    rig.directory.parent.joinpath("logs").write_bytes(b"not a directory")
+    for _ in range(5):
+        assert rig.sink.upkeep(START) is None
+    assert len(rig.notes) == 1
+    rig.directory.unlink()
+    assert rig.sink.upkeep(START) is None
+    assert rig.live.exists()
 
 
 def test_mode_w(new_rig: NewRig) -> None:

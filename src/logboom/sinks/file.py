@@ -63,6 +63,7 @@ class FileSink:
         self._directory: Directory | None = None
         self._live: LiveFile | None = None
         self._tidy = False
+        self._trouble = ""
         self._forced = False
         self._rotations = 0
         self._syncing = False
@@ -138,8 +139,9 @@ class FileSink:
                     self._current_live()
                 self._remove_strays()
         except SinkError as error:
-            self._notes(str(error))
+            self._say_once(str(error))
             return None
+        self._trouble = ""
         return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
 
     def sync(self) -> None:
@@ -359,6 +361,12 @@ class FileSink:
                     platform.sync_file(fd)
                 finally:
                     os.close(fd)
+
+    def _say_once(self, trouble: str) -> None:
+        """Upkeep comes by many times a second."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._notes(trouble)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

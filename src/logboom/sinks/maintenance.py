@@ -80,6 +80,8 @@ class Maintenance:
         if step.kind == "delete":
             failed = {f"could not delete {one}" for one in delete_files(directory, step.details["files"])}
             fresh, self._said = failed - self._said, self._said | failed
+            if not failed:
+                self._look_at = 0.0
             return Outcome(notes=tuple(sorted(fresh)))
         try:
             reason = replace_by_compressed(directory, step.details)
