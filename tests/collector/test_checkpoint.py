@@ -1,0 +1,147 @@
+"""The checkpoint: events survive, torn ones never happened, damage is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from logboom.collector.checkpoint import Checkpoint, Counts
+from logboom.sinks.base import Step
+from logboom.target import Target
+
+FILE = "checkpoint.jsonl"
+
+
+def reopened(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    checkpoint.close()
+    return Checkpoint(path)
+
+
+def test_intent_is_open_until_it_is_done(tmp_path: Path) -> None:
+    """A successor must know what was about to be written, with its bytes, and that nothing more is due."""
+    checkpoint = Checkpoint(tmp_path)
+    step = Step("append", 2, b"one\ntwo\n", {"ino": 7})
+    checkpoint.intend("app.log", step, {"p": 55}, Counts(written=2))
+
+    checkpoint = reopened(checkpoint, tmp_path)
+    intent = checkpoint.intents["app.log"]
+    assert (intent.step.kind, intent.step.count, intent.step.details) == ("append", 2, {"ino": 7})
+    assert checkpoint.data(intent) == b"one\ntwo\n"
+    assert dict(checkpoint.positions) == {}
+
+    checkpoint.complete("app.log")
+    checkpoint = reopened(checkpoint, tmp_path)
+    assert not checkpoint.intents
+    assert dict(checkpoint.positions) == {"p": 55}
+    assert checkpoint.counts("app.log").written == 2
+    checkpoint.close()
+
+
+def test_every_cut_of_the_file_is_a_moment_that_was(tmp_path: Path) -> None:
+    """SIGKILL can leave any prefix of the last write: it must read as the state before that write."""
+    checkpoint = Checkpoint(tmp_path)
+    moments = [dict(checkpoint.positions)]
+    for number in range(4):
+        checkpoint.intend("app.log", Step("append", 1, b"x\n"), {"p": number + 1}, Counts(written=number + 1))
+        checkpoint.complete("app.log")
+        moments.append(dict(checkpoint.positions))
+    checkpoint.close()
+    whole = (tmp_path / FILE).read_bytes()
+    first = whole.index(b"\n") + 1
+    for cut in range(first, len(whole) + 1):
+        (tmp_path / FILE).write_bytes(whole[:cut])
+        again = Checkpoint(tmp_path)
+        assert dict(again.positions) in moments
+        assert again.notes == []
+        again.close()
+
+
+def test_damaged_line_is_kept_aside_and_said(tmp_path: Path) -> None:
+    """A flipped byte must not stop the collector, nor be passed over in silence."""
+    checkpoint = Checkpoint(tmp_path)
+    for producer in ("a", "b", "c"):
+        checkpoint.intend("app.log", Step("append", 1, b"x\n"), {producer: 9}, Counts())
+        checkpoint.complete("app.log")
+    checkpoint.close()
+    raw = bytearray((tmp_path / FILE).read_bytes())
+    raw[raw.index(b'"b"') + 1] ^= 0x20
+    (tmp_path / FILE).write_bytes(raw)
+
+    again = Checkpoint(tmp_path)
+    assert {"a", "c"} <= set(again.positions)
+    assert "b" not in again.positions
+    assert "may be delivered again" in again.notes[0]
+    kept = list((tmp_path / "damaged").iterdir())
+    assert [path.read_bytes() for path in kept] == [bytes(raw)]
+    again.close()
+
+
+def test_damaged_bytes_of_an_intent_are_noticed(tmp_path: Path) -> None:
+    """Bytes that do not match their checksum must never be taken for what was to be written."""
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.intend("app.log", Step("append", 1, b"precious\n"), {"p": 1}, Counts())
+    (path,) = tmp_path.glob("intent.*.bytes")
+    path.write_bytes(b"prefious\n")
+    assert checkpoint.data(checkpoint.intents["app.log"]) is None
+    checkpoint.abandon("app.log")
+    checkpoint = reopened(checkpoint, tmp_path)
+    assert not checkpoint.intents
+    assert dict(checkpoint.positions) == {}
+    checkpoint.close()
+
+
+def test_grown_file_is_rewritten_with_the_same_state(tmp_path: Path) -> None:
+    """A collector that runs for months must not read months of events at its start."""
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.configure("app.log", Target(name="app.log", compress="gzip"))
+    checkpoint.intend("other.log", Step("append", 1, b"y\n", {"note": "z" * 1000}), {"q": 3}, Counts())
+    for number in range(700):
+        step = Step("append", 1, b"x\n", {"note": "z" * 2000})
+        checkpoint.intend("app.log", step, {"p": number}, Counts(written=number))
+        checkpoint.complete("app.log")
+    assert (tmp_path / FILE).stat().st_size > 1_000_000
+    checkpoint.tidy()
+    assert (tmp_path / FILE).stat().st_size < 10_000
+    checkpoint.forget(["p", "unknown"])
+    checkpoint = reopened(checkpoint, tmp_path)
+    assert dict(checkpoint.positions) == {}
+    assert checkpoint.targets["app.log"].compress == "gzip"
+    assert checkpoint.data(checkpoint.intents["other.log"]) == b"y\n"
+    checkpoint.close()
+
+
+def test_files_are_closed_to_others(tmp_path: Path) -> None:
+    """The intent's bytes are log lines: nobody may read them who may not read the log."""
+    before = os.umask(0)
+    try:
+        checkpoint = Checkpoint(tmp_path, 0o600)
+        checkpoint.intend("app.log", Step("append", 1, b"secret\n"), {}, Counts())
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    checkpoint.close()
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"00000000 {}\n", b"garbage\nmore\n", b"\0" * 4096])
+def test_foreign_content_is_no_crash_loop(text: bytes, tmp_path: Path) -> None:
+    """After a power loss the file may hold zeros or nothing: the collector must start all the same."""
+    (tmp_path / FILE).write_bytes(text)
+    checkpoint = Checkpoint(tmp_path)
+    assert dict(checkpoint.positions) == {}
+    checkpoint.intend("app.log", Step("append"), {"p": 1}, Counts())
+    checkpoint.complete("app.log")
+    again = reopened(checkpoint, tmp_path)
+    assert dict(again.positions) == {"p": 1}
+    assert again.notes == []
+    again.close()
+
+
+def test_snapshot_has_only_what_it_needs(tmp_path: Path) -> None:
+    """The first line is JSON that a person can read with standard tools."""
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.close()
+    line = (tmp_path / FILE).read_bytes().splitlines()[0]
+    assert msgspec.json.decode(line[9:]) == {"snapshot": {}}

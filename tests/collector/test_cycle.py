@@ -1,0 +1,332 @@
+"""One step of the collector, with a clock that stands still and a sink in memory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logboom.collector.cycle import Cycle
+from logboom.errors import ConfigurationError, SinkError
+from logboom.journal.layout import Dropped, encode_line, segment_name
+from logboom.journal.spool import Spool
+from logboom.sinks.base import Outcome, Sink, Step
+from logboom.target import Target
+from logboom.testing import FakeClock, MemorySink, SpoolFactory
+
+NOW = 1_800_000_000.0
+A, B = "a" * 16, "b" * 16
+
+
+class Sinks:
+    """A memory sink for each target, kept over restarts."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, Recorder] = {}
+        self.refuse = ""
+
+    def __call__(self, target: Target, note: Callable[[str], None]) -> Sink:
+        if target.key == self.refuse:
+            raise ConfigurationError("not allowed")
+        return self.by_key.setdefault(target.key, Recorder())
+
+
+class Recorder(MemorySink):
+    """Counts requests, and fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = False
+        self.half = False
+        self.rolled_behind: list[int] = []
+        self.configured: list[Target] = []
+        self.emptied = 0
+
+    def apply(self, step: Step) -> Outcome:
+        if step.kind == "roll":
+            self.rolled_behind.append(len(self.lines))
+            return Outcome()
+        if step.kind == "truncate":
+            self.emptied += 1
+            self.lines.clear()
+            return Outcome()
+        if self.half:
+            super().apply(step)
+        if self.fails:
+            raise SinkError("disk full")
+        return super().apply(step)
+
+    def rollover(self, now: float) -> Step | None:
+        return Step("roll")
+
+    def truncate(self) -> Step:
+        return Step("truncate")
+
+    def configure(self, target: Target) -> None:
+        self.configured.append(target)
+
+
+class Writer:
+    """A living producer: holds its segment's lock and appends by hand."""
+
+    def __init__(self, factory: SpoolFactory, producer: str, number: int = 1) -> None:
+        self.factory = factory
+        self.path = factory.path / "journal" / segment_name(producer, number)
+        head = factory.content(factory.header(producer, number), [])
+        self.path.write_bytes(head.ljust(65536, b"\0"))
+        self.fd = os.open(self.path, os.O_RDWR)
+        self.end = len(head)
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+
+    def log(self, *texts: str, created: float = NOW) -> None:
+        for text in texts:
+            self.put(self.factory.record(text, created))
+
+    def put(self, line: bytes) -> None:
+        self.end += os.pwrite(self.fd, line, self.end)
+
+    def die(self) -> None:
+        os.close(self.fd)
+
+
+class Bench:
+    """A spool, a clock, sinks, and cycles over them."""
+
+    def __init__(self, path: Path) -> None:
+        self.factory = SpoolFactory(path)
+        self.clock = FakeClock(wall=NOW)
+        self.sinks = Sinks()
+        self.notes: list[str] = []
+        self.cycle = self.begin()
+
+    def begin(self) -> Cycle:
+        return Cycle(Spool(self.factory.path), self.sinks, self.clock, self.notes.append)
+
+    def restart(self) -> None:
+        self.cycle.close()
+        self.cycle = self.begin()
+
+    def step(self, times: int = 1, seconds: float = 0.05) -> None:
+        for _ in range(times):
+            self.cycle.step(thorough=True)
+            self.clock.advance(seconds)
+
+    def lines(self, key: str = "app.log") -> list[str]:
+        sink = self.sinks.by_key.get(key)
+        return [] if sink is None else [line.decode().rstrip() for line in sink.lines]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / ".logboom")
+    yield bench
+    bench.cycle.close()
+
+
+def test_lines_of_two_producers_come_in_time_order(bench: Bench) -> None:
+    """One file in time order is what the set is for."""
+    one, two = Writer(bench.factory, A), Writer(bench.factory, B)
+    one.log("1", created=NOW - 5)
+    two.log("2", created=NOW - 4)
+    one.log("3", created=NOW - 3)
+    two.log("4", created=NOW - 2)
+    bench.step(3)
+    assert bench.lines() == ["1", "2", "3", "4"]
+    one.die()
+    two.die()
+
+
+def test_record_waits_for_a_look_at_all_streams_that_began_after_it_was_seen(bench: Bench) -> None:
+    """A read may take longer than the hold-back; what it found last must not count as having waited."""
+    one, two = Writer(bench.factory, A), Writer(bench.factory, B)
+    one.log("early", created=NOW - 10)
+    two.log("early too", created=NOW - 9)
+    bench.step(3)
+    one.log("later", created=NOW)
+    slow = bench.cycle.source.poll
+
+    def poll(budget: int, **options: Any) -> Any:
+        found = slow(budget, **options)
+        bench.clock.advance(5.0)  # the machine was busy
+        two.log("between", created=NOW - 1)  # appended after its journal was looked at
+        return found
+
+    bench.cycle.source.poll = poll  # type: ignore[method-assign]
+    bench.cycle.step(thorough=True)
+    bench.cycle.source.poll = slow  # type: ignore[method-assign]
+    bench.step(3)
+    assert bench.lines() == ["early", "early too", "between", "later"]
+    one.die()
+    two.die()
+
+
+def test_restart_writes_nothing_twice_and_loses_nothing(bench: Bench) -> None:
+    """A collector may end between any two steps."""
+    writer = Writer(bench.factory, A)
+    for number in range(6):
+        writer.log(str(number))
+        bench.step()
+        if number % 2:
+            bench.restart()
+    bench.step(2)
+    assert bench.lines() == list("012345")
+    writer.die()
+
+
+def test_failed_write_is_finished_before_anything_else(bench: Bench) -> None:
+    """A disk that was full: the open step is completed from its own bytes, and its records come once."""
+    writer = Writer(bench.factory, A)
+    writer.log("first")
+    bench.step()
+    sink = bench.sinks.by_key["app.log"]
+    sink.fails = True
+    writer.log("second")
+    bench.step(3)
+    assert bench.cycle.failing() == ["app.log"]
+    writer.log("third")
+    bench.step()
+    sink.fails = False
+    bench.step(12)
+    assert bench.lines() == ["first", "second", "third"]
+    assert bench.cycle.failing() == []
+    writer.die()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_successor_finishes_a_step_that_could_not_be_finished(bench: Bench, half: bool) -> None:
+    """The intent has the bytes: its records must not be read from the journal a second time."""
+    writer = Writer(bench.factory, A)
+    writer.log("first")
+    bench.step()
+    sink = bench.sinks.by_key["app.log"]
+    sink.fails, sink.half = True, half
+    writer.log("second")
+    bench.step(2)
+    bench.restart()
+    bench.step(2)
+    writer.log("third")
+    sink.fails = False
+    bench.step(12)
+    assert bench.lines() == ["first", "second", "third"]
+    writer.die()
+
+
+def test_refused_target_keeps_its_records_until_it_is_allowed(bench: Bench) -> None:
+    """A header that asks for a file which may not be written costs nothing but patience."""
+    bench.sinks.refuse = "app.log"
+    writer = Writer(bench.factory, A)
+    writer.log("patient")
+    bench.step(3)
+    assert bench.lines() == []
+    assert any("not allowed" in note for note in bench.notes)
+    bench.sinks.refuse = ""
+    bench.step(20, seconds=0.2)
+    assert bench.lines() == ["patient"]
+    writer.die()
+
+
+def test_dropped_records_are_said_where_they_were_dropped(bench: Bench) -> None:
+    """The log itself says what is not in it, and `status` has the same number."""
+    writer = Writer(bench.factory, A)
+    writer.log("before")
+    writer.put(encode_line(Dropped(12, NOW, NOW + 1, "the spool is full")))
+    writer.log("after")
+    bench.step(3)
+    before, said, after = bench.lines()
+    assert (before, after) == ("before", "after")
+    assert "12 records dropped: the spool is full" in said
+    assert bench.cycle.pipes["app.log"].counts().dropped == 12
+    bench.restart()
+    bench.step(3)
+    assert bench.cycle.pipes["app.log"].counts().dropped == 12
+    writer.die()
+
+
+def test_request_to_roll_comes_behind_the_records_before_it(bench: Bench) -> None:
+    """`doRollover()` must not roll before what was logged before it, nor after what came after it."""
+    writer = Writer(bench.factory, A)
+    writer.put(b'{"context":0,"renderer":"rollover"}\n')
+    writer.log("one", "two")
+    writer.put(b'[%f,0,0,"logboom"]\n' % NOW)
+    writer.log("three")
+    bench.step(3)
+    assert bench.lines() == ["one", "two", "three"]
+    assert bench.sinks.by_key["app.log"].rolled_behind == [2]
+    bench.restart()
+    bench.step(3)
+    assert bench.sinks.by_key["app.log"].rolled_behind == [2]
+    writer.die()
+
+
+def test_newest_configuration_is_in_force_and_said_once(bench: Bench) -> None:
+    """Processes that configure one file differently must not make its settings flap."""
+    factory = bench.factory
+    old, new = Target(name="app.log", configured=1.0), Target(name="app.log", configured=2.0, compress="gzip")
+    writers = []
+    for producer, target in ((A, old), (B, new), ("c" * 16, old)):
+        factory.target = target
+        writers.append(Writer(factory, producer))
+        writers[-1].log(producer)
+        bench.step(2)
+    assert bench.cycle.pipes["app.log"].target == new
+    assert bench.sinks.by_key["app.log"].configured == [new]
+    assert len([note for note in bench.notes if "settings differ" in note]) == 1
+    bench.restart()
+    assert bench.cycle.pipes["app.log"].target == new
+    for writer in writers:
+        writer.die()
+
+
+def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) -> None:
+    """A script that opens with "w" wants its own run's records; its siblings must not erase them."""
+    bench.factory.target = Target(name="app.log", mode="w")
+    first = Writer(bench.factory, A)
+    first.log("run one")
+    bench.step(2)
+    second = Writer(bench.factory, B)
+    second.log("its sibling")
+    bench.step(4)
+    assert sorted(bench.lines()) == ["its sibling", "run one"]
+    first.die()
+    second.die()
+    bench.step(60, seconds=0.2)
+    third = Writer(bench.factory, "c" * 16)
+    third.log("run two")
+    bench.step(4)
+    assert bench.lines() == ["run two"]
+    assert bench.sinks.by_key["app.log"].emptied == 2
+    bench.restart()
+    bench.step(4)
+    assert bench.lines() == ["run two"]
+    third.die()
+
+
+def test_dead_producer_is_forgotten_and_its_segment_removed(bench: Bench) -> None:
+    """A spool must not grow with every process that ever logged."""
+    writer = Writer(bench.factory, A)
+    writer.log("last words")
+    writer.die()
+    bench.step(60, seconds=0.2)
+    assert bench.lines() == ["last words"]
+    assert list((bench.factory.path / "journal").iterdir()) == []
+    assert dict(bench.cycle.checkpoint.positions) == {}
+    assert not bench.cycle.living()
+
+
+def test_read_ahead_is_bounded(bench: Bench) -> None:
+    """A stream that is far ahead of a backlog must not be read into memory."""
+    texts = [f"{number:05} {'x' * 100}" for number in range(20_000)]
+    for producer, start in ((A, NOW - 5000), (B, NOW - 500)):
+        body = b"".join(bench.factory.record(text, start + place / 100) for place, text in enumerate(texts))
+        head = bench.factory.content(bench.factory.header(producer, mapped=False), [])
+        (bench.factory.path / "journal" / segment_name(producer, 1)).write_bytes(head + body)
+    most = 0
+    for _ in range(200):
+        bench.step(seconds=0.03)
+        most = max(most, bench.cycle.backlog)
+    assert bench.lines() == texts + texts
+    assert most < 22_000

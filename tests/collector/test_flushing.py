@@ -1,0 +1,53 @@
+"""A flush mark is reached when what was there at its moment is delivered, and not before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from logboom.collector.flushing import FlushMark
+
+
+@dataclass
+class Stream:
+    exhausted: bool = True
+    last: int = 0
+
+
+def test_waits_for_what_was_written_before_it() -> None:
+    """`flush()` says True only when all is in the files."""
+    streams = {"a": Stream(last=10), "b": Stream(last=0)}
+    mark = FlushMark(1.0)
+    assert not mark.is_reached(streams, {})
+    mark.observe(streams)
+    assert not mark.is_reached(streams, {"a": 9})
+    assert mark.is_reached(streams, {"a": 10})
+
+
+def test_does_not_wait_for_what_came_after_it() -> None:
+    """A process that logs without a pause must not keep another one from leaving."""
+    streams = {"a": Stream(last=10)}
+    mark = FlushMark(1.0)
+    mark.observe(streams)
+    streams["a"].last = 500
+    mark.observe(streams)
+    assert mark.is_reached(streams, {"a": 10})
+
+
+def test_stream_that_was_not_read_to_its_end_is_waited_for() -> None:
+    """The budget of one read may be smaller than what was there."""
+    streams = {"a": Stream(exhausted=False, last=10)}
+    mark = FlushMark(1.0)
+    mark.observe(streams)
+    assert not mark.is_reached(streams, {"a": 10})
+    streams["a"] = Stream(last=30)
+    mark.observe(streams)
+    assert not mark.is_reached(streams, {"a": 10})
+    assert mark.is_reached(streams, {"a": 30})
+
+
+def test_failing_target_does_not_hold_the_others() -> None:
+    """One full disk must not make every program's exit slow."""
+    streams = {"a": Stream(last=10), "b": Stream(last=5)}
+    mark = FlushMark(1.0)
+    mark.observe(streams)
+    assert mark.is_reached(streams, {"a": 10}, excluded={"b"})
