@@ -62,7 +62,10 @@ class Room:
         return True
 
     def _is_there(self, size: int) -> bool:
-        quota = min(self._options.spool_max_size, platform.disk_size(self._spool) // 10)
+        try:
+            quota = min(self._options.spool_max_size, platform.disk_size(self._spool) // 10)
+        except OSError:  # the spool was removed: making the segment says so
+            return True
         return Spool(self._spool).used_bytes() + size <= quota
 
 
