@@ -120,14 +120,14 @@ class Pipe:
         return written
 
     def upkeep(self, now_wall: float, now_mono: float) -> bool:
-        """Make one step that is due without a record; False when none is."""
+        """Make one step that is due without a record; False when none is, and the sink can wait."""
         if self.stuck(now_mono):
             return False
         try:
             self.recover()
             step = self.sink.upkeep(now_wall)
             if step is None:
-                return False
+                return bool(self.sink.status().get("compressing"))
             self._make(step, {})
             return True
         except (SinkError, OSError) as error:

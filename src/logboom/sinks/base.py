@@ -108,7 +108,10 @@ class Sink(Protocol):
         ...
 
     def status(self) -> dict[str, Any]:
-        """Values for `logboom status`: at least `path`, `size`, `rotations`."""
+        """Values for `logboom status`: at least `path`, `size`, `rotations`.
+
+        `compressing` is true while `upkeep` has more to do than it did: call it again soon.
+        """
         ...
 
     def close(self) -> None:
