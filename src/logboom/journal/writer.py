@@ -177,6 +177,8 @@ class WrittenSegment(Segment):
             raise ValueError("torn: write it again elsewhere")
 
     def _finish(self) -> bool:
+        if not self._descriptor_is_ours():
+            return True  # closed behind our back: the lock went with it, so a reader leaves it as dead
         with contextlib.suppress(OSError):
             os.write(self._fd, END)
         return True

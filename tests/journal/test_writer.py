@@ -1,0 +1,343 @@
+"""The producer's half: appends, rolls, races, a descriptor that was taken away."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logboom.errors import SpoolError, SpoolFullError
+from logboom.journal import writer as module
+from logboom.journal.layout import END, Header, committed_length, decode_header
+from logboom.journal.reader import JournalReader
+from logboom.journal.spool import Spool
+from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, Segment
+from logboom.target import Target
+
+CONTEXT = b'{"context":1,"renderer":"message","columns":["text"]}\n'
+STATED = {1: CONTEXT}
+
+
+def line(text: str) -> bytes:
+    return b'[1.5,1,20,"shop","%s"]\n' % text.encode()
+
+
+@pytest.fixture(params=[True, False], ids=["mapped", "written"])
+def writer(request: pytest.FixtureRequest, tmp_path: Path) -> JournalWriter:
+    spool = Spool.create(tmp_path / ".logboom")
+    return JournalWriter(spool.journal_path, Target(name="app.log"), mapped=request.param, mode=0o640)
+
+
+def put(writer: JournalWriter, data: bytes) -> None:
+    """What a handler does: append, and roll when the segment refuses."""
+    segment = writer.segment
+    while True:
+        if segment is not None:
+            try:
+                segment.write(data)
+                return
+            except ValueError:
+                pass
+        segment = writer.roll(segment, STATED, len(data))
+
+
+def committed(path: Path) -> list[bytes]:
+    block = path.read_bytes()
+    return block[: committed_length(block)].splitlines(keepends=True)
+
+
+def segments(writer: JournalWriter) -> list[Path]:
+    return sorted(writer.directory.glob("*.segment"))
+
+
+def read(writer: JournalWriter) -> list[str]:
+    """All texts of the stream, as the collector reads them."""
+    spool = Spool(writer.directory.parent)
+    reader = JournalReader(spool, writer.producer)
+    found: list[str] = []
+    for _ in range(200):
+        chunks = reader.read(1 << 20)
+        found += [row[4] for chunk in chunks for row in chunk.rows]
+        if not chunks and reader.exhausted:
+            break
+    spool.close()
+    return found
+
+
+def test_segment_begins_with_header_and_contexts(writer: JournalWriter) -> None:
+    """A reader that begins at any segment must know whose it is and how to render it."""
+    put(writer, line("one"))
+    head, context, record = committed(segments(writer)[0])
+    header = decode_header(head)
+    assert (header.producer, header.segment, header.pid) == (writer.producer, 1, os.getpid())
+    assert header.target.name == "app.log"
+    assert isinstance(header, Header)
+    assert (context, record) == (CONTEXT, line("one"))
+
+
+def test_mapped_segment_is_allocated_in_full(tmp_path: Path) -> None:
+    """A hole in the file would be a SIGBUS in the program when the disk is full."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600)
+    put(writer, line("one"))
+    status = segments(writer)[0].stat()
+    assert status.st_size == FIRST_SIZE
+    assert status.st_blocks * 512 >= FIRST_SIZE
+
+
+def test_stream_goes_on_over_many_segments(writer: JournalWriter) -> None:
+    """A roll must neither lose, repeat nor reorder, and sizes double up to their limit."""
+    texts = [f"{number:06}" + "x" * 900 for number in range(4000)]
+    for text in texts:
+        put(writer, line(text))
+    assert read(writer) == texts
+    assert len(segments(writer)) > 4
+    assert max(path.stat().st_size for path in segments(writer)) <= LARGEST_SIZE + 1000
+
+
+def test_record_larger_than_any_segment_gets_one_of_its_own_size(writer: JournalWriter) -> None:
+    """A megabyte is a record like any other."""
+    texts = ["a", "b" * 5_000_000, "c"]
+    for text in texts:
+        put(writer, line(text))
+    assert read(writer) == texts
+
+
+def test_threads_that_roll_at_once(writer: JournalWriter) -> None:
+    """Of several new segments one is kept; whoever lost unlinks its own, and no line goes there."""
+    start = threading.Barrier(8)
+
+    def log(name: int) -> None:
+        start.wait()
+        for number in range(300):
+            put(writer, line(f"{name}-{number:04}" + "y" * 2000))
+
+    threads = [threading.Thread(target=log, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [text.rstrip("y") for text in read(writer)]
+    assert sorted(found) == sorted(f"{name}-{number:04}" for name in range(8) for number in range(300))
+    for name in range(8):
+        own = [text for text in found if text.startswith(f"{name}-")]
+        assert own == sorted(own)
+
+
+def test_loser_of_a_roll_goes_on_in_the_winners_segment(writer: JournalWriter) -> None:
+    """Rule "roll": another writer comes between the making of a segment and the swap."""
+    put(writer, line("one"))
+    old = writer.segment
+    make = writer._make
+    winners: list[Segment | None] = []
+
+    def interrupted(preamble: bytes, room: int) -> Segment:
+        segment = make(preamble, room)
+        if not winners:
+            winners.append(None)
+            winners[0] = writer.roll(old, STATED, 0)
+        return segment
+
+    writer._make = interrupted  # type: ignore[method-assign]
+    assert writer.roll(old, STATED, 0) is winners[0] is writer.segment
+    put(writer, line("two"))
+    assert read(writer) == ["one", "two"]
+    assert len(segments(writer)) == 2
+
+
+def test_late_writer_is_refused_by_the_old_segment(writer: JournalWriter) -> None:
+    """A signal handler may hold the old segment's `write` for as long as it likes."""
+    put(writer, line("one"))
+    old = writer.segment
+    assert old is not None
+    late: Callable[[bytes], object] = old.write
+    writer.roll(old, STATED, 0)
+    with pytest.raises(ValueError, match=r"."):
+        late(line("lost?"))
+
+
+def test_roll_after_an_abandoned_segment_keeps_the_new_one(writer: JournalWriter) -> None:
+    """Another thread may have given the old segment up meanwhile: the new one must not be thrown away."""
+    put(writer, line("one"))
+    old = writer.segment
+    assert old is not None
+    writer.abandon(old)
+    new = writer.roll(old, STATED, 0)
+    assert new is writer.segment
+    assert new is not None
+    assert new.is_linked()
+
+
+def test_segment_is_locked_while_it_lives_and_free_when_closed(writer: JournalWriter) -> None:
+    """Dead is who holds no lock: a collector must never take a living stream for a dead one."""
+    put(writer, line("one"))
+    (path,) = segments(writer)
+    with open(path, "rb") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        writer.close()
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_mapping_keeps_the_lock_when_every_descriptor_is_closed(tmp_path: Path) -> None:
+    """A daemoniser closes all descriptors; its segment is alive all the same."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600)
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    os.close(segment._fd)
+    with open(segment.path, "rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    put(writer, line("two"))
+    assert read(writer) == ["one", "two"]
+    writer.close()
+
+
+def test_foreign_descriptor_under_our_number_is_left_alone(writer: JournalWriter, tmp_path: Path) -> None:
+    """After a daemoniser our descriptor's number may be somebody's socket: hands off."""
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    number = segment._fd
+    with open(tmp_path / "theirs", "w+b") as theirs:
+        os.dup2(theirs.fileno(), number)
+        put(writer, line("two"))
+        writer.close()
+        os.fstat(number)
+        assert (tmp_path / "theirs").read_bytes() == b""
+    os.close(number)
+    assert read(writer) == ["one", "two"]
+
+
+def test_unlinked_segment_is_noticed(writer: JournalWriter) -> None:
+    """A tmp cleaner removes a segment in silence."""
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    assert segment.is_linked()
+    segment.path.unlink()
+    assert not segment.is_linked()
+
+
+def test_forked_child_has_a_stream_of_its_own(writer: JournalWriter) -> None:
+    """A child that wrote to its parent's segment would tear the parent's lines."""
+    put(writer, line("parent"))
+    parent = writer.producer
+    child = os.fork()
+    if child == 0:
+        writer.forget()
+        put(writer, line("child"))
+        os._exit(0 if writer.producer != parent else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    put(writer, line("parent again"))
+    assert read(writer) == ["parent", "parent again"]
+    (path,) = (path for path in segments(writer) if path.name.startswith(parent))
+    with open(path, "rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_no_room_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
+    """The quota, or a full disk, is an exception at the roll; no half-made segment stays."""
+    spool = Spool.create(tmp_path / ".logboom")
+
+    def refuse(size: int) -> None:
+        raise SpoolFullError("the spool is full")
+
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600, admit=refuse)
+    with pytest.raises(SpoolFullError):
+        writer.roll(None, STATED, 100)
+    assert list(spool.journal_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, SpoolFullError), (errno.EROFS, SpoolError)])
+def test_errors_of_the_disk_leave_nothing_behind(
+    number: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An allocation that fails must not leave a file that a reader would find."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600)
+
+    def fail(fd: int, size: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module.platform, "allocate", fail)
+    with pytest.raises(kind):
+        writer.roll(None, STATED, 100)
+    assert list(spool.journal_path.iterdir()) == []
+
+
+def test_short_write_is_written_again_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the `write` mode a full disk may take half a line: the line comes once, whole."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    real, armed = os.write, [True]
+
+    def short(fd: int, data: bytes) -> int:
+        if armed and b"two" in data:
+            armed.clear()
+            return real(fd, data[:9])
+        return real(fd, data)
+
+    monkeypatch.setattr(module.os, "write", short)
+    put(writer, line("two"))
+    put(writer, line("three"))
+    assert read(writer) == ["one", "two", "three"]
+
+
+def test_signal_handler_that_logs_behind_a_short_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nested append must never continue the outer one's torn line."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    real, armed = os.write, [True]
+
+    def torn_and_nested(fd: int, data: bytes) -> int:
+        if armed and b"outer" in data:
+            armed.clear()
+            done = real(fd, data[:9])
+            put(writer, line("nested"))
+            return done
+        return real(fd, data)
+
+    monkeypatch.setattr(module.os, "write", torn_and_nested)
+    put(writer, line("outer"))
+    assert sorted(read(writer)) == ["nested", "one", "outer"]
+
+
+def test_written_segment_says_where_it_ends(tmp_path: Path) -> None:
+    """It grows by appends, so its size says nothing: a line does."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    writer.roll(writer.segment, STATED, 0)
+    assert committed(segments(writer)[0])[-1] == END
+
+
+def test_mode_is_set_whatever_the_umask(writer: JournalWriter) -> None:
+    """A segment is never more readable than the log."""
+    before = os.umask(0)
+    try:
+        put(writer, line("one"))
+    finally:
+        os.umask(before)
+    assert segments(writer)[0].stat().st_mode & 0o777 == 0o640
+
+
+def test_sync_covers_what_was_written_since_the_last_one(writer: JournalWriter) -> None:
+    """A synced level syncs only what is new."""
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    first = segment.sync(0)
+    assert first == segment.written()
+    put(writer, line("two"))
+    assert segment.sync(first) == segment.written() > first
