@@ -44,7 +44,8 @@ def kill_children(lab: Lab, zygote: subprocess.Popen[str], count: int) -> None:
 
 def test_forked_producers_killed(lab: Lab) -> None:
     """Fault 1: the writer dies in the middle of a call, a roll, or its first append after the fork."""
-    zygote = lab.start("z", "zygote", count=0, size=1500)
+    lab.options |= {"maxBytes": 1_000_000}
+    zygote = lab.start("z", "zygote", count=0, size=500)
     kill_children(lab, zygote, scaled(60))
     report = lab.verdict(30)
     assert report.noted > 1000
@@ -121,11 +122,15 @@ def test_everybody_killed_while_files_roll(tmp_path: Path, compress: str) -> Non
     lab = Lab(tmp_path, **options)
     try:
         handler = "logboom.TimedRotatingFileHandler"
+        steady = lab.start("s", count=0, pace=0.01, handler=handler)
         zygote = lab.start("z", "zygote", count=0, size=400, pace=0.0005, handler=handler)
         for _ in range(scaled(6, 200)):
             kill_children(lab, zygote, 4)
             lab.kill_collector()
-        report = lab.verdict(60)
+        steady.kill()
+        steady.wait(10)
+        lab.drain()
+        report = lab.verdict(20)
         assert report.noted > 500 and report.files > 3
         zygote.stdin.close()  # type: ignore[union-attr]
     finally:

@@ -47,7 +47,8 @@ def failpoints() -> set[str]:
 @pytest.mark.parametrize("scenario", ["threads", "signal_handler"])
 def test_roll_with_writers_in_the_middle(scenario: str, lab: Lab) -> None:
     """Large records make a roll out of every few calls; a late writer must not lose its place."""
-    lab.finish(lab.start("p", scenario, count=1500, size=20_000))
+    lab.options |= {"maxBytes": 10_000_000}
+    lab.finish(lab.start("p", scenario, count=800, size=20_000))
     lab.verdict(30)
 
 

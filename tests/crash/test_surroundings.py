@@ -143,6 +143,8 @@ def test_tail_follows_without_loss(tmp_path: Path) -> None:
         wait_until(complete, "tail printed all", 10)
         tail.kill()
         reader.join(10)
+        assert tail.stdout is not None
+        tail.stdout.close()
         followed.write_bytes(b"".join(seen))
         lab.oracle.log = followed
         assert lab.oracle.check().ok

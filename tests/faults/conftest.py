@@ -25,13 +25,13 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty file system of 3 MB."""
+    """An empty file system of 40 MB, of which a spool may have a tenth."""
     place = tmp_path / "disk"
     place.mkdir()
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("mounting needs root")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"cannot mount: {mounted.stderr.decode()}")

@@ -112,12 +112,12 @@ class Journal(RuleBasedStateMachine):
         segment = writer.segment
         while True:
             if segment is None:
-                segment = writer.roll(None, [CONTEXT], len(line))
+                segment = writer.roll(None, {1: CONTEXT}, len(line))
             try:
                 segment.write(line)
                 return
             except ValueError:
-                segment = writer.roll(segment, [CONTEXT], len(line))
+                segment = writer.roll(segment, {1: CONTEXT}, len(line))
 
     @rule(which=st.integers(0, 2), text=texts, start=st.floats(0, 1), length=st.floats(0, 1))
     def crash_in_mid_line(self, which: int, text: str, start: float, length: float) -> None:

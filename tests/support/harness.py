@@ -116,6 +116,17 @@ class Lab:
         self.ask(process, name)
         self.answer(process, timeout)
 
+    def until_delivered(self, process: subprocess.Popen[str], timeout: float = 15.0) -> None:
+        """Let the producer log a few records again and again, until those of one time are all in the log."""
+
+        def delivered() -> bool:
+            name = f"again{len(list(self.notes.iterdir()))}"
+            self.phase(process, f"{name} 5")
+            report = self.oracle.wait(0.3)
+            return not [writer for writer in report.lost if writer.endswith(f"-{name}")]
+
+        wait_until(delivered, "what is logged now arrives", timeout)
+
     def ask(self, process: subprocess.Popen[str], line: str = "") -> None:
         assert process.stdin is not None
         process.stdin.write(f"{line}\n")

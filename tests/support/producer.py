@@ -57,10 +57,11 @@ class Setup:
     def writer(self, *parts: object) -> Writer:
         return Writer(Path(self.notes), "-".join(map(str, (self.name, *parts))))
 
-    def work(self, *parts: object) -> None:
+    def work(self, *parts: object, count: int | None = None) -> None:
         """Log `count` records as the writer `name-parts`."""
+        count = self.count if count is None else count
         logger, writer, pause = logging.getLogger("shop"), self.writer(*parts), threading.Event()
-        rounds = range(self.count) if self.count else itertools.count()
+        rounds = range(count) if count else itertools.count()
         for _ in rounds:
             writer.log(logger, size=random.randint(0, self.size) if self.size else 0)
             if self.pace:
@@ -328,9 +329,10 @@ def zygote(setup: Setup) -> None:
 
 
 def phases(setup: Setup) -> None:
-    """Logs `count` records as the writer `name-line` for each line on stdin, and answers it."""
+    """For each line on stdin, `<phase> [<count>]`: logs as the writer `<name>-<phase>`, and answers."""
     for line in sys.stdin:
-        setup.work(line.strip())
+        phase, *count = line.split()
+        setup.work(phase, count=int(count[0]) if count else None)
         print(line.strip(), flush=True)
 
 
