@@ -321,6 +321,26 @@ def test_the_loser_of_a_race_hides_no_segment(
     assert files(spool) == [segment_name(A, 3)]
 
 
+def test_leftovers_of_killed_processes_are_removed(
+    factory: SpoolFactory, spool: Spool, clock: FakeClock
+) -> None:
+    """A collector killed before it unlinked, and a producer killed before it removed a race's loser."""
+    factory.segment(A, ["delivered"], 1)
+    factory.segment(A, ["2"], 2)
+    source = JournalsSource(spool, {A: pack_position(2, 0)}, clock)
+    assert texts(source) == {A: ["2"]}
+    source.reclaim({}, clock.monotonic())
+    assert files(spool) == [segment_name(A, 2)]
+    factory.segment(B, ["2"], 2)
+    for _ in range(3):
+        texts(source, thorough=True)
+    factory.segment(B, [], 1)
+    source.reclaim(everything(source), clock.monotonic())
+    clock.advance(6)
+    texts(source)
+    assert set(source.reclaim(everything(source), clock.monotonic())) == {A, B} and files(spool) == []
+
+
 def test_a_round_looks_at_the_directory_a_few_times_at_most(
     factory: SpoolFactory, spool: Spool, source: JournalsSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
