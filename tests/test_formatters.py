@@ -176,6 +176,20 @@ def test_a_codec_without_the_character_gets_json_escapes() -> None:
     assert line == b'{"message":"\\u00e9\\ud83d\\ude00\\u2028"}\n'
 
 
+def test_line_separators_that_json_allows_are_escaped() -> None:
+    """Many readers take U+2028 or U+0085 for the end of a line."""
+    line = collected(JSONFormatter(fields=["message"]), record("a\u2028b\x85c\x7f", ()))
+    assert line == b'{"message":"a\\u2028b\\u0085c\\u007f"}\n'
+
+
+def test_lone_surrogates_do_not_cost_the_record() -> None:
+    """They come from file names that are no text."""
+    made = record("lone \udc80", (), name="n\udc80", user={"k\udc80": "v\udc80"})
+    line = json.loads(collected(JSONFormatter(), made))
+    assert (line["message"], line["logger"]) == ("lone \\udc80", "n\\udc80")
+    assert line["extra"] == {"user": {"k\\udc80": "v\\udc80"}}
+
+
 def test_a_row_that_is_not_as_its_context_says_is_still_json() -> None:
     """A reader of JSON Lines must be able to go on."""
     plan = plan_for(JSONFormatter(), **OPTIONS)

@@ -47,6 +47,7 @@ BATCH = st.lists(
         st.builds(row, ANY),
         st.builds(row, ANY, st.one_of(st.none(), ANY, st.just(f"x\n{FORGED}")), st.one_of(st.none(), ANY)),
         st.just([CREATED]),
+        st.builds(lambda message: [CREATED, 1, 20, "app", "no number", "INFO", message], ANY),
         st.just([CREATED, 1, 20, "app", "no number", None, []]),
     ),
     max_size=6,
@@ -73,6 +74,12 @@ def test_a_format_with_newlines_of_its_own_keeps_them_and_escapes_values() -> No
     """Multi-line formats are the user's choice; values are not."""
     options = {"format": "%(levelname)s\n\t%(message)s", "style": "%"}
     assert text(row("a\nb"), options=options) == "INFO\n\ta\\nb\n"
+
+
+def test_a_traceback_follows_a_format_that_ends_its_line() -> None:
+    """The standard formatter adds a newline only where there is none."""
+    options = {"format": "%(message)s\n", "style": "%"}
+    assert text(row("paid", "Traceback", "Stack"), options=options) == "paid\nTraceback\nStack\n"
 
 
 def test_raw_keeps_everything() -> None:
