@@ -261,8 +261,7 @@ class JournalWriter:
     def _make(self, preamble: bytes, room: int) -> Segment:
         number = next(self._numbers)
         head = encode_line(self._header(number)) + preamble
-        size = max(self._size, len(head) + room + 4096)
-        self._admit(size)
+        size = self._admitted(len(head) + room + 4096)
         path = self.directory / segment_name(self.producer, number)
         temporary = self.directory / f".{path.name}.tmp"
         try:
@@ -278,6 +277,22 @@ class JournalWriter:
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
         self._size = min(self._size * 2, LARGEST_SIZE)
         return segment
+
+    def _admitted(self, needed: int) -> int:
+        """The usual size; where the spool has no room for that, the least that will do.
+
+        Without the second try a stream whose segments have grown could be stuck for ever: its full
+        segment is reclaimed only when there is a next one.
+        """
+        size, least = max(self._size, needed), max(FIRST_SIZE, needed)
+        try:
+            self._admit(size)
+        except SpoolFullError:
+            if least == size:
+                raise
+            self._admit(least)
+            size = self._size = least
+        return size
 
     def _fill(self, temporary: Path, path: Path, number: int, head: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
