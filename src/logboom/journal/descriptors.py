@@ -28,7 +28,7 @@ class Descriptors:
     """
 
     def __init__(self, directory: Path, most: int = _MOST) -> None:
-        self._directory = directory
+        self._prefix = str(directory / "_")[:-1]
         self._most = max(1, most)
         self._open: dict[str, int] = {}
 
@@ -63,10 +63,10 @@ class Descriptors:
     def _open_patiently(self, name: str) -> int:
         while True:
             try:
-                fd = platform.open_for_reading(self._directory / name)
+                fd = platform.open_for_reading(self._prefix + name)
             except OSError as error:
                 if error.errno == errno.ELOOP:
-                    raise _no_file(self._directory / name) from None
+                    raise _no_file(self._prefix + name) from None
                 if error.errno not in _SCARCE or not self._open:
                     raise
                 self._most = max(1, len(self._open) * 3 // 4)
@@ -76,11 +76,11 @@ class Descriptors:
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
-            raise _no_file(self._directory / name)
+            raise _no_file(self._prefix + name)
 
     def _close_oldest(self) -> None:
         os.close(self._open.pop(next(iter(self._open))))
 
 
-def _no_file(path: Path) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
+def _no_file(path: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "not a regular file", path)

@@ -22,7 +22,7 @@ __all__ = ["JournalsSource"]
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.25
 _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes into looking at idle ones
-_LIVENESS_PAUSE: Final = 0.25
+_LIVENESS_PAUSE: Final = 1.0
 _SMALLEST_SHARE: Final = 4 * 1024
 _REST: Final = 5.0  # a late writer of a dead journal has this long
 
