@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.handlers.producer import NOT_LIVE, Producer
@@ -87,6 +88,7 @@ class JournalHandler(_Base):
             self.encoding, self.errors = codec, error_handler
             return
         umask_mode = _make_live_file(path, options.file_mode, delay)
+        _check_spool_disk(path, options)
         target = Target(
             name=path.name,
             directory=None if options.spool is None else str(path.parent),
@@ -243,7 +245,8 @@ def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
         OSError: as `open` would: no permission, a read-only file system.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = 0o666 & ~_umask()
+    # Who may write the directory shares the set, so whichever of them collects must be able to append.
+    mode = 0o666 & ~_umask() | os.stat(path.parent).st_mode & 0o020
     if not delay:
         try:
             fd = os.open(
@@ -253,10 +256,23 @@ def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
             with open(path, "ab"):  # the error that a plain handler would give, at configuration
                 pass
         else:
-            if file_mode is not None and hasattr(os, "fchmod"):
-                os.fchmod(fd, file_mode)
+            platform.give_like(fd, mode if file_mode is None else file_mode, path.parent)
             os.close(fd)
     return mode
+
+
+def _check_spool_disk(path: Path, options: Options) -> None:
+    """Refuse a journal on a network mount: its locks and appends depend on another host."""
+    place = path.parent if options.spool is None else options.spool
+    while not place.exists():
+        place = place.parent
+    kind = platform.filesystem_of(place)
+    if platform.is_network(kind):
+        raise ConfigurationError(
+            f"the journal would be on a network mount ({kind})",
+            path=place,
+            hint="Name a directory on a local disk with spool=; the log file itself may stay where it is",
+        )
 
 
 def _umask() -> int:

@@ -1,0 +1,169 @@
+"""What a handler refuses, makes and remembers when it is made."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logboom
+from logboom import platform
+from logboom.errors import ConfigurationError
+
+KINDS = [logboom.FileHandler, logboom.RotatingFileHandler, logboom.TimedRotatingFileHandler]
+
+
+@pytest.fixture(autouse=True)
+def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_handler_is_an_instance_of_its_namesake(kind: type[logging.Handler], tmp_path: Path) -> None:
+    """Libraries look for file handlers with `isinstance`."""
+    handler: Any = kind(tmp_path / "app.log")  # type: ignore[call-arg]
+    namesake = getattr(logging.handlers, kind.__name__, logging.FileHandler)
+    assert isinstance(handler, namesake)
+    assert isinstance(handler, logging.FileHandler)
+    assert handler.baseFilename == str(tmp_path / "app.log")
+    assert handler.stream is None
+    handler.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"compress": "lzma"}, "gzip"),
+        ({"when_full": "panic"}, "drop_newest"),
+        ({"collector": "yes"}, "auto"),
+        ({"max_age": "a week"}, "7 d"),
+        ({"max_total_size": "much"}, "10 MB"),
+        ({"spool_max_size": -1}, "10 MB"),
+        ({"file_mode": "rw-r-----"}, "0640"),
+        ({"fsync_level": "LOUD"}, "ERROR"),
+        ({"control_characters": "no"}, "escape"),
+        ({"maxsize": 1}, "spool_max_size"),
+        ({"mode": "x"}, '"a" or "w"'),
+        ({"encoding": "utf-9"}, "codec"),
+        ({"errors": "shrug"}, "error handler"),
+    ],
+)
+def test_bad_option_is_refused_with_what_to_use(options: dict[str, Any], says: str, tmp_path: Path) -> None:
+    """Bad input is an error when the program starts, and the text says what to do."""
+    with pytest.raises(ConfigurationError) as caught:
+        logboom.FileHandler(tmp_path / "app.log", **options)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("attribute", ["namer", "rotator"])
+def test_function_of_one_process_is_refused(attribute: str, tmp_path: Path) -> None:
+    """The collector cannot call a function of the program: saying so at once beats ignoring it."""
+    handler = logboom.RotatingFileHandler(tmp_path / "app.log")
+    setattr(handler, attribute, None)
+    with pytest.raises(ConfigurationError, match="compress"):
+        setattr(handler, attribute, print)
+    handler.close()
+
+
+def test_sizes_and_times_take_units(tmp_path: Path) -> None:
+    """`"10 MB"` and `"7 d"` are what people write."""
+    handler = logboom.RotatingFileHandler(
+        tmp_path / "app.log", maxBytes="10 MB", max_age="7 d", max_total_size="1 GiB", linger="500 ms"
+    )
+    assert handler.maxBytes == 10_000_000
+    assert handler.options is not None
+    assert (handler.options.max_age, handler.options.max_total_size) == (604_800.0, 2**30)
+    assert handler.options.linger == 0.5
+    handler.close()
+
+
+def test_live_file_exists_once_configured_unless_delayed(tmp_path: Path) -> None:
+    """`tail -F` may be started before the first record."""
+    logboom.FileHandler(tmp_path / "deep" / "app.log").close()
+    logboom.FileHandler(tmp_path / "late.log", delay=True).close()
+    assert (tmp_path / "deep" / "app.log").read_bytes() == b""
+    assert not (tmp_path / "late.log").exists()
+
+
+def test_configuring_leaves_no_process_and_no_spool(tmp_path: Path) -> None:
+    """A program that configures logging and logs nothing must leave nothing behind but its log file."""
+    script = "import logboom, sys; logboom.RotatingFileHandler(sys.argv[1])"
+    environment = {name: value for name, value in os.environ.items() if name != "LOGBOOM_COLLECTOR"}
+    subprocess.run([sys.executable, "-c", script, tmp_path / "app.log"], check=True, env=environment)
+    assert [path.name for path in tmp_path.iterdir()] == ["app.log"]
+
+
+@pytest.mark.parametrize(("umask", "directory", "expected"), [(0o022, 0o755, 0o644), (0o027, 0o775, 0o660)])
+def test_mode_follows_umask_and_those_who_share_the_directory(
+    umask: int, directory: int, expected: int, tmp_path: Path
+) -> None:
+    """Two users who can both write the directory must both be able to append."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    logs.chmod(directory)
+    before = os.umask(umask)
+    try:
+        logboom.FileHandler(logs / "app.log").close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((logs / "app.log").stat().st_mode) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_roots_file_belongs_to_the_directorys_owner(tmp_path: Path) -> None:
+    """root's cron may come first: www-data must be able to write the set afterwards."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    os.chown(logs, 65534, 65534)
+    handler = logboom.FileHandler(logs / "app.log")
+    logger = logging.Logger("roots")
+    logger.addHandler(handler)
+    logger.warning("hello")
+    owners = {path.stat().st_uid for path in [logs / "app.log", *(logs / ".logboom").rglob("*")]}
+    handler.close()
+    assert owners == {65534}
+
+
+def test_network_mount_asks_for_a_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks and appends there depend on another host; a local spool does not."""
+    local = tmp_path / "local"
+    local.mkdir()
+    monkeypatch.setattr(platform, "filesystem_of", lambda path: "tmpfs" if path == local else "nfs4")
+    with pytest.raises(ConfigurationError, match="spool="):
+        logboom.FileHandler(tmp_path / "app.log")
+    logboom.FileHandler(tmp_path / "app.log", spool=local).close()
+
+
+def test_directory_as_a_file_is_refused(tmp_path: Path) -> None:
+    """The standard library says `IsADirectoryError`; this says what to do."""
+    with pytest.raises(ConfigurationError, match="Name a file"):
+        logboom.FileHandler(tmp_path)
+
+
+def test_disabled_handler_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`LOGBOOM_DISABLE=1` is for tests that want no files at all."""
+    monkeypatch.setenv("LOGBOOM_DISABLE", "1")
+    handler = logboom.RotatingFileHandler(tmp_path / "app.log")
+    handler.handle(logging.makeLogRecord({"msg": "x"}))
+    handler.flush()
+    handler.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_symlink_leads_to_the_spool_of_its_target(tmp_path: Path) -> None:
+    """Two names of one file are one set."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "alias.log").symlink_to(tmp_path / "real" / "app.log")
+    handler = logboom.FileHandler(tmp_path / "alias.log")
+    handler.handle(logging.makeLogRecord({"msg": "x"}))
+    assert (tmp_path / "real" / ".logboom").is_dir()
+    assert not (tmp_path / ".logboom").exists()
+    handler.close()
+    assert (tmp_path / "real" / "app.log").read_text() == "x\n"
