@@ -249,7 +249,8 @@ class Checkpoint:
         if fd is None:
             flags = os.O_RDWR | os.O_CREAT | platform.extend_open_flags()
             fd = self._data[target] = os.open(self._data_path(target), flags, 0o600)
-            platform.give_like(fd, self._mode, self.path.parent)
+            with contextlib.suppress(PermissionError):  # it is another user's
+                platform.give_like(fd, self._mode, self.path.parent)
         return fd
 
     def _load(self) -> _State:
