@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT = 120.0
-_LONG = {"backlog": 1200.0}
+_LONG = {"backlog": 1200.0, "idle": 400.0}
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -66,12 +66,18 @@ def _trial(spec: Spec, number: int, directory: Path) -> Row:
         error = "" if measures else _reason(errors) or f"exit status {child.returncode}"
     except subprocess.TimeoutExpired:
         measures, error = {}, "it hung"
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
     finally:
+        _end(child)
         for leftover in (place, place.with_name(place.name + ".spent")):
             shutil.rmtree(leftover, ignore_errors=True)
     return Row(spec.scenario, spec.label, spec.case, number, measures, error)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Kill what hangs, with its workers, also when the run itself is interrupted."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
 
 
 def _reason(errors: str) -> str:
@@ -133,6 +139,7 @@ def _measure(arguments: Sequence[str], options: argparse.Namespace) -> tuple[dic
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given = sys.argv[1:] if arguments is None else arguments
     options = _arguments(given)
     about, rows = _load(options.source) if options.source else _measure(given, options)
