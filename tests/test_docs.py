@@ -1,0 +1,235 @@
+"""The documentation names what there is, its links lead somewhere, and its examples run."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import logging
+import logging.config
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logboom
+from logboom.cli import COMMANDS, make_parser
+from logboom.handlers.options import Keywords
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "logboom"
+PAGES = sorted(DOCS.rglob("*.md"))
+EACH_PAGE = pytest.mark.parametrize("page", [pytest.param(p, id=str(p.relative_to(DOCS))) for p in PAGES])
+# What only the tests of logboom itself set.
+INTERNAL = {"LOGBOOM_FAILPOINT"}
+
+
+def _page(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# -- nothing is missing --------------------------------------------------------------------------------
+
+
+def _subparsers() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_its_section_with_its_options(command: str) -> None:
+    """An option that is only in the parser is found by nobody who needs it."""
+    section = _page("reference/commands.md").split(f"\n## logboom {command}\n", 1)[1].split("\n## ", 1)[0]
+    (synopsis,) = re.findall(rf"^    (logboom {command}.*)$", section, re.MULTILINE)
+    for action in _subparsers()[command]._actions:
+        if action.dest == "help":
+            continue
+        for option in action.option_strings:
+            assert option in synopsis and section.count(option) > 1, f"{command} {option}"
+        if not action.option_strings:
+            assert str(action.metavar) in synopsis
+        for choice in action.choices or ():
+            assert f"`{action.option_strings[0]} {choice}`" in section
+
+
+def test_no_command_is_only_on_paper() -> None:
+    """Who types what a page shows must not be told "invalid choice"."""
+    for page in [*PAGES, ROOT / "README.md"]:
+        shown = re.findall(r"(?:`|^ {4}|\$ )logboom ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+        assert set(shown) <= set(COMMANDS), page
+
+
+def test_the_json_fields_are_all_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Monitoring is written from this table."""
+    from logboom.cli.overview import overview
+    from logboom.journal.spool import Spool
+
+    table = _page("reference/commands.md").split("### --json", 1)[1].split("\n## ", 1)[0]
+    for field in overview(Spool.create(tmp_path / ".logboom").path):
+        assert re.search(rf"^\|.*`{field}[.`\[]", table, re.MULTILINE), field
+
+
+def test_every_handler_option_is_in_the_reference() -> None:
+    """An option that nobody can read about does not exist."""
+    page = _page("reference/handlers.md")
+    for option in Keywords.__optional_keys__:
+        assert f"| `{option}` |" in page
+
+
+def _variables() -> set[str]:
+    code = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
+    return set(re.findall(r"LOGBOOM_[A-Z_]+", code)) - INTERNAL
+
+
+def test_every_environment_variable_is_in_the_reference() -> None:
+    """A variable changes a program from outside, so it must be known outside."""
+    page = _page("reference/handlers.md")
+    assert {name for name in _variables() if f"| `{name}` |" not in page} == set()
+
+
+def test_no_variable_or_option_is_only_on_paper() -> None:
+    """A page that tells of a switch that is gone costs its reader an hour."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        assert set(re.findall(r"LOGBOOM_[A-Z_]+", text)) <= _variables(), page
+
+
+def _warnings() -> Iterator[str]:
+    """What the handlers write on stderr: the constant words of each, up to the first value."""
+    for node in ast.walk(ast.parse((SOURCE / "handlers" / "producer.py").read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_warn":
+            (text,) = node.args
+            if isinstance(text, ast.JoinedStr):
+                yield max((str(v.value) for v in text.values if isinstance(v, ast.Constant)), key=len).strip(
+                    " ;:"
+                )
+            elif isinstance(text, ast.Constant):
+                yield str(text.value)
+
+
+def test_every_line_on_stderr_is_explained() -> None:
+    """A person who sees one searches for its words."""
+    page = " ".join(_page("how-to/troubleshooting.md").split())
+    said = list(_warnings())
+    assert len(said) >= 4
+    assert [words for words in said if words not in page] == []
+
+
+# -- links ---------------------------------------------------------------------------------------------
+
+
+@EACH_PAGE
+def test_links_lead_somewhere(page: Path) -> None:
+    """Pages are moved, headings are renamed."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target.read_text("utf-8")), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    """A page that nothing links to is not read."""
+    index = _page("README.md")
+    missing = [str(p.relative_to(DOCS)) for p in PAGES if p.name != "README.md" or p.parent != DOCS]
+    assert [name for name in missing if f"({name})" not in index] == []
+
+
+# -- examples ------------------------------------------------------------------------------------------
+
+
+@EACH_PAGE
+def test_python_on_the_page_is_python(page: Path) -> None:
+    """A missing bracket in an example is the first thing that anybody copies."""
+    for block in _blocks(page.read_text("utf-8"), "python"):
+        compile(textwrap.dedent(block), str(page), "exec")
+
+
+@EACH_PAGE
+def test_logging_settings_on_the_page_can_be_configured(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each `LOGGING` of a page makes the handlers that it names."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "off")
+    for number, block in enumerate(_blocks(page.read_text("utf-8"), "python")):
+        if "LOGGING = {" not in block:
+            continue
+        names: dict[str, Any] = {"BASE_DIR": tmp_path / str(number)}
+        exec(compile(block, str(page), "exec"), names)
+        config = names["LOGGING"]
+        root = logging.getLogger()
+        before = root.handlers[:], root.level
+        try:
+            logging.config.dictConfig(config | {"disable_existing_loggers": False})
+            ours = [handler for handler in root.handlers if isinstance(handler, logboom.FileHandler)]
+            ours += [h for h in root.handlers if type(h).__module__.startswith("logboom")]
+            assert ours, "no handler of logboom at the root"
+            logging.getLogger("shop").warning("hello")
+            assert "hello" in Path(ours[0].baseFilename).read_text("utf-8")
+        finally:
+            for handler in [handler for handler in root.handlers if handler not in before[0]]:
+                root.removeHandler(handler)
+                handler.close()
+            root.handlers[:], root.level = before
+
+
+def _shell(directory: Path) -> dict[str, str]:
+    """An environment in which `python` and `logboom` are those under test."""
+    commands = directory / "bin"
+    commands.mkdir()
+    for name, call in (("python", ""), ("logboom", " -m logboom")):
+        path = commands / name
+        path.write_text(f'#!/bin/sh\nexec {sys.executable}{call} "$@"\n')
+        path.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGBOOM")}
+    return kept | {"PATH": f"{commands}:{os.environ['PATH']}", "PYTHONPATH": str(SOURCE.parent)}
+
+
+def _alike(output: str) -> list[str]:
+    """Lines without what differs between two runs: numbers, their widths, and which process was first."""
+    lines = (re.sub(r"\b(apple|pear)\b", "fruit", line) for line in output.splitlines())
+    return [re.sub(r"\s+", " ", re.sub(r"\d+", "0", line)).strip() for line in lines]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="the tutorial's shell lines are for sh")
+@pytest.mark.parametrize("name", ["tutorial/first-log.md"])
+def test_the_tutorial_prints_what_it_says(name: str, tmp_path: Path) -> None:
+    """A beginner compares the page with the screen, line by line."""
+    page, shop = _page(name), tmp_path / "shop"
+    shop.mkdir()
+    environment = _shell(tmp_path)
+    for file, code in re.findall(r"```python\n# (\S+\.py)\n(.*?)```", page, re.DOTALL):
+        (shop / file).write_text(code)
+    try:
+        for command, expected in re.findall(
+            r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "\n".join(_blocks(page, "console")), re.MULTILINE
+        ):
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=shop, env=environment, capture_output=True, text=True, timeout=60
+            )
+            shown = (done.stdout + done.stderr).replace(str(shop), "/home/you/shop")
+            assert _alike(shown) == _alike(expected.strip()), command
+    finally:
+        subprocess.run(
+            ["sh", "-c", "logboom stop"], cwd=shop, env=environment, capture_output=True, timeout=60
+        )
