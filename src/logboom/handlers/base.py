@@ -83,7 +83,7 @@ class JournalHandler(_Base):
         if self._silent:
             return
         path = Path(os.path.realpath(self.baseFilename))
-        self._plain = _is_special(path)
+        self._plain = _is_special(self.baseFilename)
         if self._plain:
             self.encoding, self.errors = codec, error_handler
             return
@@ -227,8 +227,13 @@ class _NoLock:
 _NO_LOCK = _NoLock()
 
 
-def _is_special(path: Path) -> bool:
-    """A device, FIFO or socket: written directly, never rotated."""
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+
+
+def _is_special(path: str) -> bool:
+    """A device, FIFO or socket, or a stream of this process: written directly, never rotated."""
+    if path.startswith(_STREAMS):
+        return True
     try:
         kind = os.stat(path).st_mode
     except OSError:

@@ -142,6 +142,10 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """What the standard library says for the file as it is now; the collector does not ask."""
+        return self._producer is not None and bool(super().shouldRollover(record))
+
 
 def _count(value: int) -> int:
     if not isinstance(value, int) or value < 0:

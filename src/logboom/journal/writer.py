@@ -80,6 +80,10 @@ class Segment:
         """Bytes that are committed."""
         raise TypeError("abstract")
 
+    def disown(self) -> None:
+        """In a forked child: a log call in whose middle the fork was gets `ValueError` here, too."""
+        raise TypeError("abstract")
+
     def sync(self, start: int) -> int:
         """Make `[start, written())` durable against power loss; returns the new `start`.
 
@@ -125,6 +129,10 @@ class MappedSegment(Segment):
 
     def written(self) -> int:
         return self._map.tell()
+
+    def disown(self) -> None:
+        self._lock = threading.RLock()
+        self._map.seek(0, os.SEEK_END)
 
     def sync(self, start: int) -> int:
         end = self.written()
@@ -187,6 +195,10 @@ class WrittenSegment(Segment):
         with self._lock:
             if not self._ended:
                 self._ended = self._finish()
+
+    def disown(self) -> None:
+        self._lock = threading.RLock()
+        self._ended = True
 
     def written(self) -> int:
         return os.fstat(self._fd).st_size if self._descriptor_is_ours() else 0
@@ -338,6 +350,7 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self.pid = os.getpid()
         if segment is not None:
+            segment.disown()
             segment.release()
 
     def written(self) -> tuple[str, int, int]:

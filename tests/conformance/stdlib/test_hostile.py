@@ -156,7 +156,8 @@ for _ in range(100):
     assert messages(programs) == ["inner", "outer"] * 100
 
 
-def test_a_str_that_forks(programs: Programs) -> None:
+@pytest.mark.parametrize("journal", ["", "write"])
+def test_a_str_that_forks(programs: Programs, journal: str) -> None:
     """The child comes back from the fork in the middle of a log call, and both finish it."""
     run(
         programs,
@@ -176,6 +177,7 @@ if forking.child == 0:
 os.waitpid(forking.child, 0)
 log.info("after")
 """,
+        LOGBOOM_JOURNAL=journal,
     )
     found = messages(programs)
     assert sorted(found) == sorted(["before", "child, inside", "child", "parent", "after"])
