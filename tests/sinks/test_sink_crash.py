@@ -50,10 +50,10 @@ def test_killed_anywhere(new_rig: Callable[..., Any], case: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("second", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("second", [1, 2, 5])
 def test_killed_again_while_recovering(new_rig: Callable[..., Any], case: str, second: int) -> None:
     """Recovery is killed as well, early and late, and the third process still finds its way."""
-    for place in range(1, places(new_rig, CASES[case]) + 1):
+    for place in range(1 + second % 3, places(new_rig, CASES[case]) + 1, 3):
         rig = new_rig(CASES[case], **material(CASES[case]))
         assert not rig.run(kill_at=place)
         rig.run(kill_at=second)

@@ -594,16 +594,22 @@ def test_check_compression(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sync_reaches_every_file(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was rolled since the last sync is on the disk as well."""
+    """What was rolled since the last sync is on the disk as well, and the names where they changed."""
     synced: list[int] = []
+    names: list[int] = []
     monkeypatch.setattr(platform, "sync_file", lambda fd: synced.append(os.fstat(fd).st_ino))
+    monkeypatch.setattr(Directory, "sync", lambda self: names.append(1))
     rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=9)))
     rig.write(LINES)
     rig.sink.sync()
     assert sorted(synced) == sorted(path.stat().st_ino for path in rig.directory.iterdir())
     synced.clear()
+    rig.sink.sync()
+    assert names == [1]
+    synced.clear()
     rig.write(LINES)
     rig.sink.sync()
+    assert names == [1, 1]
     new = [rig.directory / name for name in ("app.log", "app.log.1", "app.log.2")]
     assert sorted(synced) == sorted(path.stat().st_ino for path in new)
 

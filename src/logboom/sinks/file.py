@@ -67,6 +67,7 @@ class FileSink:
         self._forced = False
         self._rotations = 0
         self._syncing = False
+        self._renamed = False
         self._unsynced: list[LiveFile] = []
 
     def configure(self, target: Target) -> None:
@@ -206,6 +207,7 @@ class FileSink:
         like = None if live is None else live.status()
         self._retire()
         self._live = open_live(directory, self._target, like)
+        self._renamed = True
         self._period.adopt(self._live.status())
         self._maintenance.look_soon()
         return self._live
@@ -299,6 +301,7 @@ class FileSink:
     def _roll(self, step: Step) -> Outcome:
         directory, details = self._opened(), step.details
         self._maintenance.look_soon()
+        self._renamed = True
         if not self._rolling.carry_out(directory, self._target.name, details):
             return Outcome()
         self._rotations += 1
@@ -322,6 +325,7 @@ class FileSink:
             return self._roll(step)
         if step.kind == "truncate":
             return self._truncate(step)
+        self._renamed = True
         return self._maintenance.apply(self._opened(), step)
 
     def _truncate(self, step: Step) -> Outcome:
@@ -346,9 +350,9 @@ class FileSink:
         self._unsynced.clear()
         if self._live is not None:
             platform.sync_file(self._live.fd)
-        if self._directory is not None:
+        if self._directory is not None and self._renamed:
             self._directory.sync()
-        self._syncing = True
+        self._syncing, self._renamed = True, False
 
     def _sync_archives(self) -> None:
         """Once: what was rolled before anybody asked for syncs."""
