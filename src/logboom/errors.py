@@ -5,7 +5,7 @@ Owns: every exception type of the package. Never knows: any other module.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 __all__ = [
     "CheckpointError",
@@ -23,17 +23,22 @@ class LogboomError(Exception):
     """Base of all errors of logboom.
 
     Attributes:
-        path: the file or directory concerned, or None.
+        path: the file or directory concerned, as text, or None.
         offset: byte offset in `path`, or None.
         hint: one sentence that says what to do, or an empty string.
     """
 
     def __init__(
-        self, message: str, *, path: str | Path | None = None, offset: int | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        offset: int | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else os.fspath(path)
         self.offset = offset
         self.hint = hint
 

@@ -10,12 +10,12 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
-from logboom.handlers.producer import NOT_LIVE, Producer
+from logboom.handlers.producer import Producer
 from logboom.journal.spool import spool_for
 from logboom.target import Rotation, Target, check_encoding
 
@@ -140,22 +140,26 @@ class JournalHandler(_Base):
         Never raises; an error in formatting goes to `handleError`, as in the standard library.
         """
         producer = self._producer
-        live = NOT_LIVE if producer is None else producer.live
-        if (
-            live.low <= record.created < live.high
-            and record.process == live.pid
-            and self.formatter is live.formatter
-        ):
-            try:
-                line = live.encode(record)
-            except Exception:
-                self._emit_slowly(record)
+        if producer is not None:
+            live = producer.live
+            if (
+                live.low <= record.created < live.high
+                and record.process == live.pid
+                and self.formatter is live.formatter
+            ):
+                try:
+                    line = live.encode(record)
+                except Exception:
+                    self._emit_slowly(record)
+                    return
+                try:
+                    if producer.live is live:  # a message's `__str__` may have forked
+                        live.write(line)
+                        return
+                except ValueError:  # the segment is full
+                    pass
+                producer.append_full(line, live, record.created)
                 return
-            try:
-                live.write(line)
-            except ValueError:
-                cast(Producer, producer).append_full(line, live, record.created)
-            return
         self._emit_slowly(record)
 
     def _emit_slowly(self, record: logging.LogRecord) -> None:

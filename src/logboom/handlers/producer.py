@@ -179,8 +179,10 @@ class Producer:
             self._drop(error)
 
     def append_full(self, line: bytes, live: Live, created: float) -> None:
-        """The segment of `live` refused `line`: go on in the next one."""
+        """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
         if live.context is not None:
+            if self._pid != os.getpid():
+                self.forget()
             self.put(line, live.context)
             self._publish(created, live.context)
 
