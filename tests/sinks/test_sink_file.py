@@ -444,6 +444,30 @@ def test_two_sinks_never_write_one_file(new_rig: NewRig) -> None:
     other.close()
 
 
+def test_a_forked_child_does_not_keep_the_lock(new_rig: NewRig) -> None:
+    """A program that collects by itself forks and is killed: its children must not stand in the way."""
+    rig = new_rig()
+    rig.write(LINES)
+    ready, end = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(end[1])
+        os.write(ready[1], b"x")
+        os.read(end[0], 1)
+        os._exit(0)
+    try:
+        os.read(ready[0], 1)
+        with pytest.raises(SinkError):
+            FileSink(rig.target, rig.directory, notes=rig.notes.append).plan(LINES, [START] * 4, START)
+        rig.die()
+        assert rig.write(LINES)
+    finally:
+        os.close(end[1])
+        os.waitpid(child, 0)
+        for fd in (*ready, end[0]):
+            os.close(fd)
+
+
 def test_mark_of_wide_encodings(new_rig: NewRig) -> None:
     """Each file of the set begins with it, once, also after it was emptied."""
     rotation = Rotation(max_bytes=200, backup_count=9)

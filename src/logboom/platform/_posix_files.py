@@ -10,14 +10,14 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from logboom.failpoints import reach
 
 assert sys.platform != "win32"
 
-__all__ = ["Directory", "copy_access", "set_mode"]
+__all__ = ["Directory", "copy_access", "in_forked_child", "set_mode"]
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP})
@@ -133,3 +133,8 @@ def copy_access(fd: int, like: os.stat_result) -> None:
             os.fchown(fd, owner, group)
             break
     set_mode(fd, stat.S_IMODE(like.st_mode))
+
+
+def in_forked_child(call: Callable[[], None]) -> None:
+    """Have `call` made in every child that Python forks."""
+    os.register_at_fork(after_in_child=call)

@@ -12,7 +12,7 @@ import msvcrt
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ctypes import wintypes
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from logboom.failpoints import reach
 
 assert sys.platform == "win32"
 
-__all__ = ["Directory", "copy_access", "set_mode"]
+__all__ = ["Directory", "copy_access", "in_forked_child", "set_mode"]
 
 _GENERIC_READ, _GENERIC_WRITE = 0x80000000, 0x40000000
 _SHARE_ALL = 0x7
@@ -130,3 +130,7 @@ def set_mode(fd: int, mode: int) -> None:
 
 def copy_access(fd: int, like: os.stat_result) -> None:
     """Windows has access lists, which a file inherits from its directory."""
+
+
+def in_forked_child(call: Callable[[], None]) -> None:
+    """There is no fork."""

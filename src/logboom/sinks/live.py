@@ -9,13 +9,17 @@ import contextlib
 import os
 import re
 import secrets
+import weakref
 
 from logboom import platform
 from logboom.errors import SinkError
-from logboom.platform.files import Directory, copy_access, set_mode
+from logboom.platform.files import Directory, copy_access, in_forked_child, set_mode
 from logboom.target import Target
 
 __all__ = ["LiveFile", "create_temporary", "open_live", "open_locked", "remove_strays", "temporary_name"]
+
+
+_locked: weakref.WeakSet[LiveFile] = weakref.WeakSet()
 
 
 class LiveFile:
@@ -28,6 +32,7 @@ class LiveFile:
         self.device = status.st_dev
         self.inode = status.st_ino
         self._owner = os.getpid()
+        _locked.add(self)
 
     def is_at(self, status: os.stat_result | None) -> bool:
         """Whether a name with this status is this file."""
@@ -45,6 +50,15 @@ class LiveFile:
                 platform.unlock(self.fd)
         os.close(self.fd)
         self.fd = -1
+
+
+def _let_go() -> None:
+    """In a forked child: its copy of the descriptor would hold the lock when its parent is dead."""
+    for file in list(_locked):
+        file.close()
+
+
+in_forked_child(_let_go)
 
 
 def temporary_name(name: str) -> str:
