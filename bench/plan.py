@@ -43,7 +43,7 @@ class Size:
 
 
 QUICK: Final = Size(2, 1, 2_000, 20_000, (1, 4), 60, 2.0, 24, 500_000)
-FULL: Final = Size(5, 5, 10_000, 80_000, (1, 4, 8, 32), 200, 10.0, 600, 9_000_000)
+FULL: Final = Size(5, 5, 10_000, 120_000, (1, 4, 8, 32), 100, 10.0, 600, 9_000_000)
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,27 @@ def _throughput(size: Size) -> Iterator[Group]:
 def _growth(size: Size) -> Iterator[Group]:
     """The same work with more of something beside it: processes, rotated files."""
     few, many = 2, size.counts[-1]
-    records = size.records * 3 // 2
+    records = size.records * 2
     yield Group(
         (
             Spec("throughput", "logboom", f"growth: {few} processes", few, records),
             Spec("throughput", "logboom", f"growth: {many} processes", many, records),
-            Spec("throughput", "logboom", "growth: 1 file", 4, records, options={"old_files": 1}),
-            Spec("throughput", "logboom", "growth: 1000 files", 4, records, options={"old_files": 1000}),
+            Spec(
+                "throughput",
+                "logboom",
+                "growth: 1 file",
+                4,
+                records,
+                options={"old_files": 1, "backups": 2000},
+            ),
+            Spec(
+                "throughput",
+                "logboom",
+                "growth: 1000 files",
+                4,
+                records,
+                options={"old_files": 1000, "backups": 2000},
+            ),
         ),
         size.repeats,
     )
@@ -98,9 +112,11 @@ def _memory(size: Size) -> Iterator[Group]:
 
 
 def _backlog(size: Size) -> Iterator[Group]:
-    small = Spec("backlog", "logboom-uncollected", "small", 2, min(size.backlog // 2, 500_000))
+    options = {"backups": 2000}
     case = "1 GB" if size.backlog == FULL.backlog else f"{size.backlog} records"
-    large = Spec("backlog", "logboom-uncollected", case, 2, size.backlog)
+    fewer = min(size.backlog // 2, 500_000)
+    small = Spec("backlog", "logboom-uncollected", "small", 2, fewer, options=options)
+    large = Spec("backlog", "logboom-uncollected", case, 2, size.backlog, options=options)
     yield Group((small, large), 1)
 
 

@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 def run(spec: Spec, directory: Path) -> dict[str, float]:
     scenario: ModuleType = importlib.import_module(f"bench.scenarios.{spec.scenario}")
-    contender = CONTENDERS[spec.contender](directory, spec.variant, int(spec.options.get("backups", 10_000)))
+    contender = CONTENDERS[spec.contender](directory, spec.variant, int(spec.options.get("backups", 10)))
     processes.adopt_orphans()
     contender.start()
     try:

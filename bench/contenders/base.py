@@ -34,7 +34,7 @@ class Contender:
     keeps: bool = True
     one_set: ClassVar[bool] = True
 
-    def __init__(self, directory: Path, variant: str = "text", backups: int = 10_000) -> None:
+    def __init__(self, directory: Path, variant: str = "text", backups: int = 10) -> None:
         self.directory = directory
         self.path = directory / "app.log"
         self.variant = variant

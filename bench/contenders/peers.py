@@ -25,7 +25,7 @@ class ConcurrentLogHandler(Contender):
         from concurrent_log_handler import ConcurrentRotatingFileHandler
 
         handler: logging.Handler = ConcurrentRotatingFileHandler(
-            str(self.path), maxBytes=MAX_BYTES, backupCount=min(self.backups, 50), encoding="utf-8"
+            str(self.path), maxBytes=MAX_BYTES, backupCount=self.backups, encoding="utf-8"
         )
         return handler
 
@@ -46,7 +46,7 @@ class Loguru(Contender):
             self.path,
             format="{time:YYYY-MM-DD HH:mm:ss,SSS} {level: <8} " + LOGGER + " {process} {message}",
             rotation=MAX_BYTES,
-            retention=50,
+            retention=self.backups,
             enqueue=True,
             encoding="utf-8",
         )

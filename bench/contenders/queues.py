@@ -41,7 +41,7 @@ class ServedContender(Contender):
     def writer(self) -> logging.Handler:
         """In the server: the one handler that opens the file."""
         handler = logging.handlers.RotatingFileHandler(
-            self.path, maxBytes=MAX_BYTES, backupCount=min(self.backups, 50), encoding="utf-8"
+            self.path, maxBytes=MAX_BYTES, backupCount=self.backups, encoding="utf-8"
         )
         handler.setFormatter(formatter(self.variant))
         return handler

@@ -50,5 +50,5 @@ class RotatingShared(Contender):
 
     def handler(self, writer: int) -> logging.Handler:
         return logging.handlers.RotatingFileHandler(
-            self.path, maxBytes=MAX_BYTES, backupCount=min(self.backups, 50), encoding="utf-8"
+            self.path, maxBytes=MAX_BYTES, backupCount=self.backups, encoding="utf-8"
         )
