@@ -18,7 +18,7 @@ from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
-from logboom.collector.service import Service
+from logboom.collector.service import UNNEEDED, Service
 from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.allowed import allowed
@@ -129,7 +129,9 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
             spool, leadership, lambda: make_cycle(spool, notebook), SYSTEM_CLOCK, notebook, stay=stay
         )
         reason = service.run(started)
-        if reason != "nobody logs any more" or not _anything_came(spool):
+        if reason != UNNEEDED:
+            notebook.note(f"left: {reason}")
+        if reason != UNNEEDED or not _anything_came(spool):
             return reason
 
 

@@ -22,8 +22,9 @@ from logboom.collector.status import Notebook, write_status
 from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP
 from logboom.platform import Doorbell
 
-__all__ = ["Service"]
+__all__ = ["UNNEEDED", "Service"]
 
+UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.02
 _FLUSH_WAIT: Final = 0.002
 _LAST_WORDS: Final = 1.0
@@ -179,7 +180,7 @@ class Service:
         if cycle.living() or cycle.backlog or self._marks or self._stay:
             self._peopled_at = now
             return ""
-        return "nobody logs any more" if now - self._peopled_at >= cycle.linger() else ""
+        return UNNEEDED if now - self._peopled_at >= cycle.linger() else ""
 
     # -- words -------------------------------------------------------------------------------------
 
