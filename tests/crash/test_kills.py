@@ -67,20 +67,60 @@ def test_producers_killed_while_they_start(lab: Lab) -> None:
     lab.verdict(20)
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
-@pytest.mark.parametrize("nth", [1, 3])
+NTH = [(name, nth) for name in FAILPOINTS for nth in (1, 3)]
+NTH += [("effect", nth) for nth in range(4, 4 + scaled(6, 60))]
+ONLY_IN_RECOVERY = {"recover.begin", "recover.applied"}
+# places that this test's set-up does not come to, and who does
+ELSEWHERE = {
+    "delete": "test_killed_in_retention",
+    "cycle.reclaimed": "test_killed_after_a_producer_was_reclaimed",
+}
+
+
+@pytest.mark.parametrize(("failpoint", "nth"), NTH)
 def test_collector_killed_at(failpoint: str, nth: int, tmp_path: Path) -> None:
-    """Fault 2: between every two durable effects, and again while the next collector recovers from it."""
+    """Fault 2: between every two durable effects, and again while the next collectors recover from it."""
     lab = Lab(tmp_path, maxBytes=4000, backupCount=500, compress="gzip", collector="external")
+    first = "append.after" if failpoint in ONLY_IN_RECOVERY else f"{failpoint}:{nth}"
     try:
         lab.finish(lab.start("p", "os_exit", count=150, size=100))
-        first = lab.collect(f"{failpoint}:{nth}")
-        reached = ended(lab, first) == -signal.SIGKILL
+        reached = ended(lab, lab.collect(first)) == -signal.SIGKILL
+        assert reached or nth > 1 or failpoint in ELSEWHERE
         lab.finish(lab.start("q", "os_exit", count=50, size=100))
-        for _ in range(2 if reached else 0):
-            ended(lab, lab.collect(f"{failpoint}:1"))
+        for again in (failpoint, "recover.begin", "recover.applied") if reached else ():
+            ended(lab, lab.collect(again))
         lab.drain()
         lab.verdict(5)
+    finally:
+        lab.close()
+
+
+def test_killed_in_retention(tmp_path: Path) -> None:
+    """A deletion that is redone must not take the next file: what is left is the end of the stream, whole."""
+    lab = Lab(tmp_path, maxBytes=4000, backupCount=3, collector="external")
+    try:
+        lab.finish(lab.start("p", "os_exit", count=400, size=100))
+        for _ in range(3):
+            assert lab.collect("delete:1").wait(15) == -signal.SIGKILL
+        lab.drain()
+        report = lab.oracle.check()
+        assert report.files == 4 and report.found > 30, str(report)
+        assert report.duplicated + report.torn + report.out_of_order + report.forged == 0, str(report)
+        assert f"p:{report.noted - 1}:" in lab.log.read_text()
+    finally:
+        lab.close()
+
+
+@pytest.mark.slow
+def test_killed_after_a_producer_was_reclaimed(tmp_path: Path) -> None:
+    """Its segments are gone, its row is not: the next collector must not take the row for a stream."""
+    lab = Lab(tmp_path, collector="external", linger=20)
+    try:
+        lab.finish(lab.start("p", "os_exit", count=50, handler="logboom.FileHandler"))
+        assert lab.collect("cycle.reclaimed").wait(20) == -signal.SIGKILL
+        lab.finish(lab.start("q", "os_exit", count=50, handler="logboom.FileHandler"))
+        lab.drain()
+        assert lab.verdict(5).noted == 100
     finally:
         lab.close()
 

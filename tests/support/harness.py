@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCER = Path(__file__).with_name("producer.py")
 PREFIX = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO shop \d+ "
 SCALE = float(os.environ.get("LOGBOOM_TEST_SCALE", "1"))
-COLLECT = (sys.executable, str(Path(__file__).with_name("collect.py")), "collect")
-DRAIN = (sys.executable, str(Path(__file__).with_name("collect.py")), "drain")
+COLLECT = (sys.executable, "-m", "logboom", "collect")
+DRAIN = (sys.executable, "-m", "logboom", "drain")
 
 
 def scaled(count: int, most: int = 2000) -> int:
