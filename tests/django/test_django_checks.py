@@ -138,9 +138,9 @@ def test_a_factory_that_says_nothing_is_judged_by_what_it_made() -> None:
 
 def test_ext_values_are_resolved() -> None:
     """`maxBytes` is often computed elsewhere and referred to."""
-    assert _ids(file=FILE | {"maxBytes": "ext://logging.handlers.DEFAULT_TCP_LOGGING_PORT"}) == [
-        "logboom.W001"
-    ]
+    port = "ext://logging.handlers.DEFAULT_TCP_LOGGING_PORT"
+    assert _ids(file=FILE | {"maxBytes": port}) == ["logboom.W001"]
+    assert _ids(file=FILE | {"maxBytes": "ext://logging.NOTSET"}) == []
 
 
 def test_mode_w_empties_the_file_for_all() -> None:

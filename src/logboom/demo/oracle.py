@@ -86,13 +86,8 @@ class Writer:
 
 
 def read_notes(notes: Path) -> set[Mark]:
-    """Every record that was noted; half a note, of a writer that was killed, is none."""
-    return {
-        (path.name, int(line))
-        for path in notes.iterdir()
-        for line in path.read_bytes().split(b"\n")[:-1]
-        if line
-    }
+    """Every record that was noted; half a note, of a writer that was killed, names an earlier record."""
+    return {(path.name, int(line)) for path in notes.iterdir() for line in path.read_bytes().split()}
 
 
 def log_set(live: Path) -> list[Path]:
