@@ -57,7 +57,7 @@ def test_the_exit_status_is_that_of_logboom_alone(
 
 @pytest.mark.crash
 def test_the_demonstration_sees_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put in logboom's place, a handler that surely loses records must end the demonstration with status 1."""
+    """Put in logboom's place, a handler that surely loses records must end it with status 1."""
     monkeypatch.setattr(stage, "BACKUP_COUNT", 1)
     out = io.StringIO()
     assert demo.run(out, seconds=2.0, handler="logging.handlers.RotatingFileHandler") == 1, out.getvalue()
