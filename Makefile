@@ -8,13 +8,14 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := -m pytest -p no:cacheprovider
+PLATFORMS := darwin $(if $(wildcard src/logboom/platform/windows.py),win32)
 TYPED := src $(wildcard bench tests/typing)
 
 help:
 	@echo "make demo    a Django project under gunicorn, killed workers, and the count of what arrived"
 	@echo "make test    lint, types, the quick tests on every Python here, the whole suite on one"
 	@echo "make quick   the quick tests on one Python"
-	@echo "make bench   the measurements of the documentation"
+	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
 	@echo "make clean   removes the environments and caches"
 
 demo: demo-environment
@@ -38,16 +39,15 @@ lint: dev-environment
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(TYPED)
-	@$(BIN)/mypy --platform darwin src
-	@$(BIN)/mypy --platform win32 src
+	@for platform in $(PLATFORMS); do $(BIN)/mypy --platform $$platform src || exit 1; done
 
 bench:
 	@scripts/environment .venv-bench "$(PYTHON)" ""
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
-	@.venv-bench/bin/python -m bench
+	@.venv-bench/bin/python -m bench $(BENCH)
 
 docs-check: dev-environment
-	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py tests/docs
+	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py $(wildcard tests/docs)
 
 dev-environment:
 	@scripts/environment $(VENV) "$(PYTHON)" dev
