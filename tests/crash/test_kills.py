@@ -155,6 +155,22 @@ def test_collector_killed_at_random(lab: Lab) -> None:
     lab.verdict(30)
 
 
+def test_collector_killed_inside_large_writes(tmp_path: Path) -> None:
+    """SIGKILL inside a `write` of megabytes leaves a part of it, which the next collector completes."""
+    lab = Lab(tmp_path, collector="external")
+    try:
+        lab.finish(lab.start("p", "os_exit", count=6000, size=6000, handler="logboom.FileHandler"))
+        for _ in range(scaled(5, 200)):
+            size = lab.log.stat().st_size
+            collector = lab.collect()
+            wait_until(lambda s=size: lab.log.stat().st_size > s or lab.oracle.check().ok, "it writes", 15)
+            random_kill(collector, 0.0, 0.01)
+        lab.drain()
+        lab.verdict(5)
+    finally:
+        lab.close()
+
+
 @pytest.mark.parametrize("compress", ["gzip", "zstd"])
 def test_everybody_killed_while_files_roll(tmp_path: Path, compress: str) -> None:
     """Fault 3: both kinds of kill with rotation by size and by time, and compression."""

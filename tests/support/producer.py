@@ -214,6 +214,18 @@ def pool(setup: Setup) -> None:
         raise SystemExit("a child failed")
 
 
+def pool_and_stay(setup: Setup) -> None:
+    """As `pool`, and the parent, which has not logged, lives on when its children have ended."""
+    context = multiprocessing.get_context(setup.method)
+    children = [context.Process(target=_child, args=(setup, number)) for number in range(setup.children)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    print("joined", flush=True)
+    sys.stdin.read()
+
+
 def os_exit(setup: Setup) -> None:
     setup.work()
     os._exit(0)
@@ -342,7 +354,12 @@ def flush_beside(setup: Setup) -> None:
     (handler,) = logger.handlers
     setup.work("before")
     sys.stdin.readline()  # the collector is stopped now
-    flusher = threading.Thread(target=handler.flush)
+
+    def flush() -> None:
+        with handler.lock:  # type: ignore[union-attr]  # as `logging.shutdown` does
+            handler.flush()
+
+    flusher = threading.Thread(target=flush)
     flusher.start()
     writer, longest, breath = setup.writer("beside"), 0.0, threading.Event()
     while flusher.is_alive():
