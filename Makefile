@@ -47,7 +47,7 @@ bench:
 	@.venv-bench/bin/python -m bench $(BENCH)
 
 docs-check: dev-environment
-	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py $(wildcard tests/docs)
+	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py $(wildcard tests/test_*docs.py)
 
 dev-environment:
 	@scripts/environment $(VENV) "$(PYTHON)" dev
