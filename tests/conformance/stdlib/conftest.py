@@ -79,7 +79,9 @@ class Programs:
     def collect(self, spool: Path, **env: str) -> subprocess.Popen[bytes]:
         """Start `logboom collect SPOOL`, as a supervisor would."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "logboom", "collect", str(spool)], cwd="/", env=environment(**env)
+            [sys.executable, "-m", "logboom", "collect", "--stay", str(spool)],
+            cwd="/",
+            env=environment(**env),
         )
         self.started.append(process)
         return process

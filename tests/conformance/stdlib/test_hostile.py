@@ -281,7 +281,7 @@ def test_a_record_in_the_interpreters_last_moments(
 class Last:
     def __del__(self):
         log.info("the last word")
-log.last = Last()
+last = Last()
 log.info("first")
 """,
     )

@@ -62,7 +62,7 @@ def actual(
         places = directory / "{}" if request.param == "off" else directory
         yield directory, run_cases("logboom", places, producer)
         return
-    collect = [sys.executable, "-m", "logboom", "collect", str(directory / ".logboom")]
+    collect = [sys.executable, "-m", "logboom", "collect", "--stay", str(directory / ".logboom")]
     collector = subprocess.Popen(collect, cwd="/", env=environ(TZ="UTC", LANG="C"), stdin=subprocess.DEVNULL)
     wait_until((directory / ".logboom/status.json").exists, what="the collector is up")
     yield (
