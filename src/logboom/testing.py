@@ -165,7 +165,7 @@ class Oracle:
         self.log = log
         self.notes = notes
         self._prefix = re.compile(prefix)
-        self._other = other if other is not None else lambda line: _DROPPED.search(line) is not None
+        self.other = other if other is not None else lambda line: _DROPPED.search(line) is not None
         self._tolerance = int(tolerance * 1e6)
 
     def writer(self, name: str) -> Writer:
@@ -239,7 +239,7 @@ class Oracle:
         return match[1], int(match[2]), int(match[3])
 
     def _take_other(self, line: bytes, path: Path, report: Report) -> None:
-        if not self._other(line):
+        if not self.other(line):
             report.note("torn", f"{path.name}: {line[:200]!r}")
             return
         report.other += 1

@@ -119,7 +119,7 @@ def test_record_of_tomorrow_holds_nothing_back(lab: Lab) -> None:
 def test_foreign_bytes_after_a_crash(failpoint: str, tmp_path: Path) -> None:
     """A fixed offset is wrong as soon as another program appends between the intent and the recovery."""
     lab = Lab(tmp_path, collector="external", maxBytes=20_000, backupCount=100)
-    lab.oracle._other = lambda line: line == b"foreign\n"
+    lab.oracle.other = lambda line: line == b"foreign\n"
     try:
         lab.finish(lab.start("p", "os_exit", count=100))
         crashed = lab.collect(f"{failpoint}:2")
@@ -133,6 +133,21 @@ def test_foreign_bytes_after_a_crash(failpoint: str, tmp_path: Path) -> None:
         report = lab.oracle.check()
         assert report.missing + report.duplicated + report.forged == 0 and report.other == 1, str(report)
         assert report.torn <= 1, str(report)
+    finally:
+        lab.close()
+
+
+def test_foreign_live_file_in_mid_rollover(tmp_path: Path) -> None:
+    """Between the rename of the live file and the next one another program may make one: it stays."""
+    lab = Lab(tmp_path, collector="external", maxBytes=5_000, backupCount=100)
+    lab.oracle.other = lambda line: line == b"foreign\n"
+    try:
+        lab.finish(lab.start("p", "os_exit", count=200))
+        assert lab.collect("roll.place").wait(20) == -signal.SIGKILL
+        assert not lab.log.exists()
+        lab.log.write_bytes(b"foreign\n")
+        lab.drain()
+        assert lab.verdict(5).other == 1
     finally:
         lab.close()
 

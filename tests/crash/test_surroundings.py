@@ -104,7 +104,7 @@ def test_logrotate_copytruncate(tmp_path: Path) -> None:
 def test_foreign_lines_are_never_cut(tmp_path: Path) -> None:
     """Another program may append to the live file; its bytes are its own."""
     lab = Lab(tmp_path, maxBytes=20_000, backupCount=500)
-    lab.oracle._other = lambda line: line == b"foreign\n"
+    lab.oracle.other = lambda line: line == b"foreign\n"
     try:
         program = lab.start("p", count=0, pace=0.001)
         for _ in range(50):
