@@ -28,6 +28,7 @@ UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.02
 _FLUSH_WAIT: Final = 0.002
 _LAST_WORDS: Final = 1.0
+_MOST_MARKS: Final = 8
 _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
@@ -131,14 +132,14 @@ class Service:
         if PRUNE in rung:
             cycle.prune(_ROOM)
         if FLUSH in rung or (self._stopping and not self._marks):
-            # One mark in work, one for all that came since: constant ringing puts none off.
-            self._marks[1:] = [cycle.flush_mark()]
+            # The last place is for all that come when the others are taken: constant ringing puts none off.
+            self._marks[_MOST_MARKS - 1 :] = [cycle.flush_mark()]
 
     def _check_marks(self, cycle: Cycle) -> None:
-        reached = [mark.began for mark in self._marks if cycle.is_flushed(mark)]
+        reached = [mark for mark in self._marks if cycle.is_flushed(mark)]
         if reached:
-            self._marks = self._marks[len(reached) :]
-            self._flushed = max(reached)
+            self._marks = [mark for mark in self._marks if mark not in reached]
+            self._flushed = max(mark.began for mark in reached)
             self._publish(alive=True)
 
     def _begin(self) -> Cycle:
