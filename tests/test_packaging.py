@@ -90,10 +90,10 @@ def test_the_make_targets_of_the_papers_exist() -> None:
 
 def test_the_files_that_the_papers_name_exist() -> None:
     """A link to nowhere costs a reader's trust."""
-    for paper in ("README.md", "CONTRIBUTING.md"):
-        for name in re.findall(
-            r"`((?:docs|tests|src)/[\w./-]+\.(?:md|py))`", (ROOT / paper).read_text("utf-8")
-        ):
+    for paper in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"):
+        text = (ROOT / paper).read_text("utf-8")
+        names = re.findall(r"`((?:docs|tests|src)/[\w./-]+\.(?:md|py))`|\]\((?!http)([^)]+)\)", text)
+        for name in map("".join, names):
             assert (ROOT / name).exists(), f"{paper}: {name}"
 
 

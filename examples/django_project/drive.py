@@ -27,7 +27,7 @@ from logboom.demo.table import draw, verdict, wants_colour
 HERE = Path(__file__).resolve().parent
 STANDARD = "logging.handlers.RotatingFileHandler"
 LOGBOOM = os.environ.get("DEMO_HANDLER", "logboom.RotatingFileHandler")
-SECONDS = float(os.environ.get("DEMO_SECONDS", "10"))
+SECONDS = float(os.environ.get("DEMO_SECONDS", "8"))
 WEB_WORKERS = 4
 CLIENTS = 4
 TIMEOUT = 5.0
