@@ -346,14 +346,12 @@ def case_timed_midnight(api: Any, path: Path) -> None:
 
 
 def case_shared_by_two_handlers(api: Any, path: Path) -> None:
-    first = api.FileHandler(path, encoding="utf-8")
-    second = api.FileHandler(path, encoding="utf-8")
-    first.setFormatter(logging.Formatter("first %(message)s"))
-    second.setFormatter(logging.Formatter("second %(message)s"))
-    log = logger(first)
-    log.addHandler(second)
-    for number in range(3):
-        log.info("record %d", number)
+    for name in ("first", "second"):
+        handler = api.FileHandler(path, encoding="utf-8")
+        handler.setFormatter(logging.Formatter(f"{name} %(name)s %(message)s"))
+        logging.getLogger(name).addHandler(handler)
+    for number in range(6):
+        logging.getLogger(("first", "second")[number % 2]).error("record %d", number)
 
 
 def case_closed_and_used_again(api: Any, path: Path) -> None:
