@@ -233,3 +233,38 @@ def test_the_tutorial_prints_what_it_says(name: str, tmp_path: Path) -> None:
         subprocess.run(
             ["sh", "-c", "logboom stop"], cwd=shop, env=environment, capture_output=True, timeout=60
         )
+
+
+def _files_of(name: str, directory: Path) -> None:
+    for file, code in re.findall(r"```python\n# (\S+\.py)\n(.*?)```", _page(name), re.DOTALL):
+        (directory / file).write_text(code)
+
+
+def test_the_pages_pytest_fixture_works(tmp_path: Path) -> None:
+    """A fixture that is copied and fails costs the first impression."""
+    _files_of("how-to/tests.md", tmp_path)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGBOOM")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."],
+        cwd=tmp_path,
+        env=kept | {"PYTHONPATH": str(SOURCE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_pages_process_pool_shows_every_record(tmp_path: Path) -> None:
+    """Workers that are spawned, and terminated by the pool's end."""
+    _files_of("how-to/multiprocessing-celery.md", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "pool.py"],
+        cwd=tmp_path,
+        env=_shell(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len((tmp_path / "app.log").read_text().splitlines()) == 100
