@@ -17,6 +17,7 @@ them, so recovery needs nothing but the two files.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import zlib
@@ -121,6 +122,7 @@ class Checkpoint:
         self.notes: list[str] = []
         self._mode = mode
         self._size = 0
+        self._torn = False
         self._data: dict[str, int] = {}
         self._state = self._load()
         self._fd = self._rewrite()
@@ -162,7 +164,8 @@ class Checkpoint:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
         data = step.data
         if data:
-            os.pwrite(self._data_file(target), data, 0)
+            if os.pwrite(self._data_file(target), data, 0) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._data_path(target)))
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"")
         intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
@@ -215,13 +218,19 @@ class Checkpoint:
 
     def _append(self, line: _Line) -> None:
         raw = _frame(line)
-        done = os.write(self._fd, raw)
-        if done != len(raw):
-            # A torn line in the middle would be taken for damage: begin anew on the next line.
-            self._fd, old = self._rewrite(), self._fd
-            os.close(old)
-            os.write(self._fd, raw)
+        if self._torn:
+            self._mend()
+        self._torn = True
+        if os.write(self._fd, raw) != len(raw):
+            self._mend()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._torn = False
         self._size += len(raw)
+
+    def _mend(self) -> None:
+        """Cut off what a full disk left of a line: one behind it would be taken for damage."""
+        os.ftruncate(self._fd, self._size)
+        self._torn = False
 
     def _rewrite(self) -> int:
         temporary = self.path.with_suffix(".tmp")
@@ -231,7 +240,7 @@ class Checkpoint:
             platform.give_like(fd, self._mode, self.path.parent)
             raw = _frame(_Line(snapshot=self._state))
             if os.write(fd, raw) != len(raw):
-                raise OSError(28, "no space for the checkpoint", str(temporary))
+                raise OSError(errno.ENOSPC, "no space for the checkpoint", str(temporary))
             reach("checkpoint.rewrite")
             os.replace(temporary, self.path)
         except BaseException:
@@ -239,6 +248,7 @@ class Checkpoint:
             raise
         reach("checkpoint.rewritten")
         self._size = len(raw)
+        self._torn = False
         return fd
 
     def _data_path(self, target: str) -> Path:

@@ -31,6 +31,7 @@ BUDGET: Final = 1024 * 1024
 _AHEAD: Final = 20_000
 _BACKLOG: Final = 50_000
 _UPKEEP_EVERY: Final = 0.5
+_STRAYS_EVERY: Final = 600.0
 _DAMAGED_KEPT: Final = 10_000_000
 MakeSink = Callable[[Target, Callable[[str], None]], Sink]
 
@@ -60,6 +61,7 @@ class Cycle:
         self._home: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
         self._upkeep_at = 0.0
+        self._strays_at = 0.0
         self._unsynced = False
         for text in self.checkpoint.notes:
             note(text)
@@ -134,7 +136,7 @@ class Cycle:
     @property
     def exhausted(self) -> bool:
         """Whether the last step read everything there was."""
-        return all(reader.exhausted for reader in self.source.readers.values())
+        return not self.source.unfinished()
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
@@ -190,6 +192,8 @@ class Cycle:
             self.newer = self.newer or reader.newer
             if reader.damaged:
                 self._report_damage(reader)
+        for name, error in self.source.errors.items():
+            self._note(f"{name} cannot be read: {error.strerror or error}; its records wait in the journal")
         return read
 
     def _ahead(self) -> set[str]:
@@ -208,11 +212,7 @@ class Cycle:
         return self._pipe_of(reader) is not None
 
     def _unfinished(self, pipe: Pipe) -> list[str]:
-        return [
-            name
-            for name, reader in self.source.readers.items()
-            if not reader.exhausted and self._home.get(name) == pipe.key
-        ]
+        return [name for name in self.source.unfinished() if self._home.get(name) == pipe.key]
 
     def _pipe_of(self, reader: JournalReader) -> Pipe | None:
         key = self._home.get(reader.producer)
@@ -265,6 +265,9 @@ class Cycle:
     def _upkeep(self, now_mono: float) -> None:
         if now_mono < self._upkeep_at:
             return
+        if now_mono >= self._strays_at:
+            self._strays_at = now_mono + _STRAYS_EVERY
+            self.spool.remove_strays(self._clock.wall())
         busy = [pipe.upkeep(self._clock.wall(), now_mono) for pipe in self.pipes.values()]
         self._upkeep_at = now_mono + (0.0 if any(busy) else _UPKEEP_EVERY)
         for key in list(self.refused):

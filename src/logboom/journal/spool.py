@@ -21,6 +21,7 @@ __all__ = ["DEAD_SUFFIX", "Spool", "spool_for"]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
+_STRAY_AFTER: Final = 600.0
 _NAME: Final = ".logboom"
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
@@ -164,6 +165,19 @@ class Spool:
         for path in (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+    def remove_strays(self, now: float) -> None:
+        """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.
+
+        Args:
+            now: wall time in seconds.
+        """
+        with contextlib.suppress(OSError), os.scandir(self.journal_path) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+                    with contextlib.suppress(OSError):
+                        if abs(now - entry.stat(follow_symlinks=False).st_mtime) > _STRAY_AFTER:
+                            os.unlink(entry.path)
 
     def close(self) -> None:
         """Close all descriptors."""

@@ -1,0 +1,167 @@
+"""A collector whose disk or whose journal gives it trouble: nothing lost, nothing twice, nothing held up."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logboom import platform
+from logboom.collector.checkpoint import Checkpoint, Counts
+from logboom.collector.cycle import Cycle
+from logboom.journal.layout import segment_name
+from logboom.journal.spool import Spool
+from logboom.sinks.base import Step
+from logboom.testing import FakeClock, MemorySink, SpoolFactory
+
+NOW = 1_800_000_000.0
+A, B = "a" * 16, "b" * 16
+STEP = Step("append", 1, b"one\n")
+
+
+class FullDisk:
+    """Stands in for a write of the operating system: takes a few bytes, then none."""
+
+    def __init__(self, real: Any, room: int) -> None:
+        self.real = real
+        self.room = room
+
+    def __call__(self, fd: int, data: bytes, *place: int) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        take, self.room = min(len(data), self.room), 0
+        return int(self.real(fd, data[:take], *place))
+
+
+def test_torn_line_of_a_full_disk_damages_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment must not cost the event after it: its records would come twice."""
+    checkpoint = Checkpoint(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", FullDisk(os.write, 20))
+        with pytest.raises(OSError, match="space"):
+            checkpoint.intend("app.log", STEP, {A: 1}, Counts(written=1))
+    assert not checkpoint.intents
+    checkpoint.intend("app.log", STEP, {A: 2}, Counts(written=1))
+    checkpoint.complete("app.log")
+    checkpoint.close()
+    again = Checkpoint(tmp_path)
+    assert dict(again.positions) == {A: 2}
+    assert again.notes == []
+    again.close()
+
+
+def test_intent_without_its_bytes_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An intent whose bytes are cut could be finished by nobody: its records would come twice, or never."""
+    checkpoint = Checkpoint(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", FullDisk(os.pwrite, 2))
+        with pytest.raises(OSError, match="space"):
+            checkpoint.intend("app.log", STEP, {A: 1}, Counts(written=1))
+    assert not checkpoint.intents
+    checkpoint.close()
+
+
+class Bench:
+    """Two producers of one file, and a cycle over their journals."""
+
+    def __init__(self, path: Path) -> None:
+        self.factory = SpoolFactory(path)
+        self.clock = FakeClock(wall=NOW)
+        self.sink = MemorySink()
+        self.notes: list[str] = []
+        self.a = self.factory.segment(A, ["from a"])
+        self.b = self.factory.segment(B, ["from b"])
+        self._locks = [os.open(path, os.O_RDWR) for path in (self.a, self.b)]
+        for fd in self._locks:
+            assert platform.try_lock(fd)
+        self.cycle = Cycle(
+            Spool(self.factory.path), lambda target, note: self.sink, self.clock, self.notes.append
+        )
+
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            self.cycle.step(thorough=True)
+            self.clock.advance(0.05)
+
+    def close(self) -> None:
+        self.cycle.close()
+        for fd in self._locks:
+            os.close(fd)
+
+    def lines(self) -> list[str]:
+        return [line.decode().rstrip() for line in self.sink.lines]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / ".logboom")
+    yield bench
+    bench.close()
+
+
+def put(path: Path, line: bytes) -> None:
+    """Append to a mapped segment."""
+    data = path.read_bytes()
+    end = data.index(b"\0")
+    with path.open("r+b") as file:
+        file.seek(end)
+        file.write(line)
+
+
+def unreadable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the segment of A cannot be read."""
+    real = Spool.open_segment
+
+    def open_segment(spool: Spool, producer: str, number: int) -> int:
+        if producer == A:
+            raise PermissionError(errno.EACCES, "Permission denied", segment_name(producer, number))
+        return real(spool, producer, number)
+
+    monkeypatch.setattr(Spool, "open_segment", open_segment)
+
+
+def test_stream_that_cannot_be_read_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One segment of another user, or on a bad sector, must not stop the whole log."""
+    bench.step(10)
+    bench.clock.advance(1.0)
+    for path, text in ((bench.a, "more of a"), (bench.b, "more of b")):
+        put(path, bench.factory.record(text, NOW + 1.0))
+    with monkeypatch.context() as bad:
+        unreadable(bench, bad)
+        bench.step(10)
+        assert bench.lines()[2:] == ["more of b"]
+        assert bench.cycle.exhausted, "a collector that has nothing to read must wait, not spin"
+        assert bench.cycle.living(), "it stays until it can read the rest"
+        assert any("Permission denied" in note for note in bench.notes)
+    bench.clock.advance(1.0)
+    bench.step(10)
+    assert bench.lines()[2:] == ["more of b", "more of a"]
+
+
+def test_flush_does_not_pass_a_stream_that_cannot_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flush()` must not say that a record is in the file while nobody could read it."""
+    with monkeypatch.context() as bad:
+        unreadable(bench, bad)
+        mark = bench.cycle.flush_mark()
+        bench.step(10)
+        assert not bench.cycle.is_flushed(mark)
+    bench.clock.advance(1.0)
+    bench.step(10)
+    assert bench.cycle.is_flushed(mark)
+
+
+def test_leftovers_of_producers_killed_in_the_middle_of_a_roll_go(bench: Bench) -> None:
+    """A segment that never got its name counts in the quota: a crash loop would fill the spool for ever."""
+    stray = bench.factory.path / "journal" / f".{segment_name('c' * 16, 1)}.tmp"
+    stray.write_bytes(bytes(65536))
+    os.utime(stray, (NOW - 7200, NOW - 7200))
+    bench.step(2)
+    assert not stray.exists()
