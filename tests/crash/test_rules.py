@@ -52,6 +52,14 @@ def test_roll_with_writers_in_the_middle(scenario: str, lab: Lab) -> None:
     lab.verdict(30)
 
 
+def test_living_producer_is_read_past_its_rolls(lab: Lab) -> None:
+    """A full segment says that it has ended: its reader need not wait for its writer's death."""
+    program = lab.start("p", "phases", count=3000, size=300)
+    lab.phase(program, "a")
+    lab.verdict(5)
+    lab.leave(program)
+
+
 def test_silent_daemon_keeps_its_segment(lab: Lab) -> None:
     """Dead is who holds no lock. A daemoniser closed every descriptor; only the mapping holds it then."""
     program = lab.start("p", "daemon_pauses", count=20, pace=0.0)
@@ -222,11 +230,13 @@ def test_surroundings_of_a_started_collector(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "signal.py").write_text("raise SystemExit('the wrong signal')\n")
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
-    signal_was = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    was_ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    was_blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     try:
         program = lab.start("p", "phases", count=5)
     finally:
-        signal.signal(signal.SIGTERM, signal_was)
+        signal.signal(signal.SIGHUP, was_ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, was_blocked)
     lab.phase(program, "a")
     pid = wait_until(lab.collector_pid, "a collector lives")
     os.close(reader)
@@ -236,8 +246,8 @@ def test_surroundings_of_a_started_collector(lab: Lab, tmp_path: Path) -> None:
     assert os.getsid(pid) == pid and collector.terminal() is None
     assert "-I" in collector.cmdline()
     assert [Path(f"/proc/{pid}/fd/{number}").readlink() for number in range(3)] == [Path(os.devnull)] * 3
-    ignored = int(_proc_field(pid, "SigIgn"), 16)
-    assert not ignored & (1 << (signal.SIGTERM - 1))
+    assert not int(_proc_field(pid, "SigIgn"), 16) & (1 << (signal.SIGHUP - 1))
+    assert not int(_proc_field(pid, "SigBlk"), 16)
     lab.leave(program)
     lab.verdict(10)
 

@@ -26,3 +26,15 @@ def test_clock_steps(handler: str, tmp_path: Path) -> None:
         lab.verdict(5)
     finally:
         lab.close()
+
+
+def test_record_of_tomorrow_rolls_nothing(tmp_path: Path) -> None:
+    """A timed rollover is due by the collector's clock: one record from the future must not bring it."""
+    lab = Lab(tmp_path, when="MIDNIGHT")
+    try:
+        program = lab.start("p", "future", count=5, handler="logboom.TimedRotatingFileHandler")
+        lab.phase(program, "after")
+        lab.leave(program)
+        assert lab.verdict(5).files == 1
+    finally:
+        lab.close()

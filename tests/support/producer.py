@@ -12,6 +12,7 @@ import importlib
 import itertools
 import json
 import logging
+import math
 import multiprocessing
 import os
 import random
@@ -252,7 +253,18 @@ def daemonise(setup: Setup) -> None:
 
 
 def daemon_pauses(setup: Setup) -> None:
-    """A daemon without a descriptor that logs again after a silence longer than any grace of a collector."""
+    """A daemon without a descriptor that logs again after a silence longer than any grace of a collector.
+
+    Its clock stands still (freezegun), so that no look at the segment, once a second, can save it.
+    """
+    plain_factory, moment = logging.getLogRecordFactory(), math.floor(time.time()) + 0.5
+
+    def frozen(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = plain_factory(*args, **kwargs)
+        record.created = moment
+        return record
+
+    logging.setLogRecordFactory(frozen)
     setup.work("before")
     reader, writer = os.pipe()
     if os.fork():
