@@ -158,7 +158,10 @@ class JournalHandler(_Base):
                         return
                 except ValueError:  # the segment is full
                     pass
-                producer.append_full(line, live, record.created)
+                try:
+                    producer.append_full(line, live, record.created)
+                except Exception:
+                    self.handleError(record)
                 return
         self._emit_slowly(record)
 

@@ -164,19 +164,20 @@ class Producer:
             line = context.encode(record)
         except Exception:
             finished = self._finished(formatter)
-            self.put(finished.encode(record), finished)
+            taken = self.put(finished.encode(record), finished)
         else:
-            self.put(line, context)
+            taken = self.put(line, context)
             self._publish(created, context)
         if self.options.fsync_level is not None and record.levelno >= self.options.fsync_level:
-            self._sync()
+            self._sync(taken)
 
-    def put(self, line: bytes, context: Context) -> None:
-        """Append a line that may name `context`; never raises."""
+    def put(self, line: bytes, context: Context) -> Segment | None:
+        """Append a line that may name `context`; the segment that took it, None when it was dropped."""
         try:
-            self._write(line, context)
-        except LogboomError as error:
+            return self._write(line, context)
+        except (LogboomError, OSError) as error:
             self._drop(error)
+            return None
 
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
@@ -195,7 +196,7 @@ class Producer:
         self.put(msgspec.json.encode([time.time(), ROLLOVER, 0, "logboom"]) + b"\n", context)
         self.wait(deadline)
 
-    def _write(self, line: bytes, context: Context) -> None:
+    def _write(self, line: bytes, context: Context) -> Segment:
         writer = self._writer or self._open()
         segment = writer.segment
         while True:
@@ -207,7 +208,7 @@ class Producer:
                     segment.write(context.line)
                     segment.stated.add(context.number)
                 segment.write(line)
-                return
+                return segment
             except ValueError:
                 segment = self._roll(writer, segment, len(line))
             except OSError as error:
@@ -218,8 +219,8 @@ class Producer:
         lifecycle.register_process()
         if time.monotonic() < self._full_until:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
-        if old is not None and self.options.fsync_level is not None:
-            self._sync()
+        if self.options.fsync_level is not None:
+            self._sync(old)
         stated = {context.number: context.line for context in list(self._contexts.values())}
         try:
             segment = writer.roll(old, stated, room)
@@ -357,9 +358,18 @@ class Producer:
 
     # -- dropping ----------------------------------------------------------------------------------
 
-    def _drop(self, error: LogboomError) -> None:
-        self.drops.add(error.message)
-        self._warn(f"records are dropped: {error}")
+    def _drop(self, error: Exception) -> None:
+        # Not the whole text: it names the segment, and that would be another one each time.
+        reason = error.message if isinstance(error, LogboomError) else str(error)
+        self.drops.add(reason)
+        self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
+
+    def _say_drops(self) -> None:
+        """The last chance to say in the log itself what is missing there."""
+        if self._writer is not None and self._pid == os.getpid() and self.drops.pending:
+            self._full_until = -math.inf
+            with contextlib.suppress(LogboomError, OSError):
+                self._roll(self._writer, self._writer.segment, 0)
 
     # -- delivery, forks, the end ------------------------------------------------------------------
 
@@ -388,8 +398,7 @@ class Producer:
         launch.collect_here(self.spool_path, time.monotonic() + self.options.flush_timeout)
         self._flushed = self._writer.written() if self._writer is not None else None
 
-    def _sync(self) -> None:
-        segment = self._writer.segment if self._writer is not None else None
+    def _sync(self, segment: Segment | None) -> None:
         if segment is None or self._writer is None:
             return
         number, start = self._synced
@@ -417,6 +426,7 @@ class Producer:
     def close(self, deadline: float) -> None:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
+        self._say_drops()
         self.wait(deadline)
         self._wait_for_others(deadline)
         count = self.drops.count()

@@ -85,6 +85,11 @@ class Drops:
         self.reason = reason
         self._since = self._since or time.time()
 
+    @property
+    def pending(self) -> bool:
+        """Whether some were dropped and not yet said."""
+        return self._since > 0
+
     def count(self) -> int:
         """Records dropped and not yet said."""
         count = next(self._counter) - self._not_drops
@@ -98,12 +103,13 @@ class Drops:
         """
         if not self._since or not self._lock.acquire(blocking=False):
             return
+        since, self._since = self._since, 0.0  # before the count: what is dropped from here on is said later
         try:
             count = self.count()
-            write(encode_line(Dropped(count, self._since, time.time(), self.reason)))
+            if count:
+                write(encode_line(Dropped(count, since, time.time(), self.reason)))
             self._not_drops += count
-            self._since = 0.0
         except (ValueError, OSError):
-            return
+            self._since = since
         finally:
             self._lock.release()

@@ -200,6 +200,11 @@ class WrittenSegment(Segment):
         self._lock = threading.RLock()
         self._ended = True
 
+    def release(self) -> None:
+        with self._lock:  # not while another thread writes: the number may be a socket's a moment later
+            self._ended = True
+            super().release()
+
     def written(self) -> int:
         return os.fstat(self._fd).st_size if self._descriptor_is_ours() else 0
 
@@ -233,6 +238,7 @@ class JournalWriter:
         self._admit = admit
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
+        self._given_up = 0  # number of the newest segment that was abandoned or closed
         self.pid = os.getpid()
 
     def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment | None:
@@ -261,11 +267,15 @@ class JournalWriter:
             self._unmake(new)
         if old is not None:
             old.end()
+            if self.target.synced:  # a line that came while `new` was made; nobody could do it later
+                with contextlib.suppress(OSError):
+                    old.sync(0)
             old.release()
         return self.segment
 
     def abandon(self, segment: Segment) -> None:
         """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
+        self._given_up = segment.number
         if self.segment is segment:
             self.segment = None
         segment.release()
@@ -348,6 +358,7 @@ class JournalWriter:
         self.producer = os.urandom(8).hex()
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
+        self._given_up = 0
         self.pid = os.getpid()
         if segment is not None:
             segment.disown()
@@ -357,13 +368,14 @@ class JournalWriter:
         """`(producer, segment number, committed bytes)` now; numbers are 0 before the first line."""
         segment = self.segment
         if segment is None or segment.pid != os.getpid():
-            return self.producer, 0, 0
+            return self.producer, self._given_up, 0
         return self.producer, segment.number, segment.written()
 
     def close(self) -> None:
         """Give the last segment's lock back: its reader may leave it. A later line begins a new one."""
         segment, self.segment = self.segment, None
         if segment is not None and segment.pid == os.getpid():
+            self._given_up = segment.number
             segment.release()
 
 

@@ -1,0 +1,182 @@
+"""What a handler does when its record cannot take the shortest way: rolls, full disks, closed segments."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logboom
+from logboom import launch
+from logboom.errors import SpoolFullError
+from logboom.handlers.producer import Producer
+from logboom.handlers.room import Room
+from logboom.journal import writer as writing
+from logboom.journal.layout import segment_name
+from logboom.journal.spool import Spool
+
+
+@pytest.fixture(autouse=True)
+def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+
+
+class Program:
+    """A logger with one handler of ours, and what `handleError` was called for."""
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        self.log = directory / "app.log"
+        self.handler = logboom.FileHandler(self.log, **options)
+        self.handler.setFormatter(logging.Formatter("%(message)s"))
+        self.errors: list[logging.LogRecord] = []
+        self.handler.handleError = self.errors.append  # type: ignore[method-assign]
+        self.logger = logging.Logger("program")
+        self.logger.addHandler(self.handler)
+
+    @property
+    def producer(self) -> Producer:
+        assert self.handler._producer is not None
+        return self.handler._producer
+
+    def drain(self) -> list[str]:
+        spool = self.producer.spool_path
+        assert launch.collect_here(spool, float("inf"))
+        return self.log.read_text().splitlines()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    made = Program(tmp_path, close_timeout=0, flush_timeout=0)
+    yield made
+    made.handler.close()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), SpoolFullError("full")])
+def test_error_at_a_roll_stays_with_the_handler(
+    program: Program, error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spool that cannot even be looked at costs counted records, never an exception in the program."""
+
+    def is_there(room: Room, size: int) -> bool:
+        raise error
+
+    program.logger.error("before")
+    monkeypatch.setattr(Room, "_is_there", is_there)
+    for _ in range(20):
+        program.logger.error("%s", "x" * 8000)
+    assert not program.errors
+    assert program.producer.drops.count() > 5
+
+
+def test_unexpected_error_at_a_roll_goes_to_handle_error(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong inside a log call, the program that logs does not see it."""
+
+    def roll(*_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    program.logger.error("before")
+    monkeypatch.setattr(writing.JournalWriter, "roll", roll)
+    for _ in range(20):
+        program.logger.error("%s", "x" * 8000)
+    assert program.errors
+
+
+def test_dropping_is_said_once_on_stderr(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is full for a day must not flood stderr, nor fill the memory with warnings said."""
+    program.logger.error("before")
+
+    def fill_disk(writer: object, temporary: Path, path: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    monkeypatch.setattr(writing.JournalWriter, "_fill", fill_disk)
+    for _ in range(30):
+        program.producer._full_until = float("-inf")
+        program.logger.error("%s", "x" * 8000)
+    said = capsys.readouterr().err
+    assert said.count("records are dropped") == 1
+    assert str(program.producer.spool_path) in said
+
+
+def test_dropped_records_are_said_in_the_log_at_the_end(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that drops and then ends, with room again, must not leave a gap that nobody tells."""
+    program.logger.error("before")
+    with monkeypatch.context() as disk:
+        disk.setattr(Room, "_is_there", lambda room, size: False)
+        for _ in range(20):
+            program.logger.error("%s", "x" * 8000)
+    program.handler.close()
+    lines = program.drain()
+    kept = sum(line.startswith("xxx") for line in lines)
+    assert f"{20 - kept} records dropped: the spool is full" in lines
+    assert "were dropped" not in capsys.readouterr().err
+
+
+def test_flush_waits_for_a_segment_that_was_given_up(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records in a segment that was closed after an error are not in the file because of it."""
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    program.logger.error("waits in the journal")
+    writer = program.producer._writer
+    assert writer is not None
+    writer.close()
+    assert not program.producer.wait(0.0)
+
+
+def test_sync_covers_the_segment_that_took_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may roll between a record's append and its sync: the old segment has the record."""
+    program = Program(tmp_path, fsync_level="ERROR", close_timeout=0)
+    program.logger.error("first")
+    synced: list[int] = []
+    real_write, real_sync = Producer._write, writing.Segment.sync
+
+    def write(producer: Producer, *line: Any) -> Any:
+        written = real_write(producer, *line)
+        assert producer._writer is not None
+        producer._writer.roll(producer._writer.segment, {}, 0)
+        synced.clear()
+        return written
+
+    def sync(segment: writing.Segment, start: int) -> int:
+        synced.append(segment.number)
+        return real_sync(segment, start)
+
+    monkeypatch.setattr(Producer, "_write", write)
+    for kind in (writing.MappedSegment, writing.WrittenSegment):
+        monkeypatch.setattr(kind, "sync", sync)
+    program.logger.error("second")
+    assert 1 in synced
+    program.handler.close()
+
+
+def test_record_after_close_is_kept(program: Program) -> None:
+    """Libraries log after `logging.shutdown`: such a record reaches the file as well."""
+    program.logger.error("before")
+    program.handler.close()
+    program.logger.error("after")
+    assert program.drain() == ["before", "after"]
+
+
+def test_unlinked_segment_is_left_within_a_second(program: Program) -> None:
+    """A segment that somebody deleted is silent: the next look finds that and goes on in a new one."""
+    program.logger.error("lost with the file")
+    spool = Spool(program.producer.spool_path)
+    (producer,) = spool.segments()
+    (spool.journal_path / segment_name(producer, 1)).unlink()
+    program.producer._looked = float("-inf")
+    record = program.logger.makeRecord("n", 40, "f", 1, "kept", (), None)
+    record.created += 2.0
+    program.handler.handle(record)
+    assert program.drain()[-1] == "kept"
