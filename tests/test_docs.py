@@ -110,7 +110,7 @@ def test_no_variable_or_option_is_only_on_paper() -> None:
 
 
 def _warnings() -> Iterator[str]:
-    """What the handlers write on stderr: the constant words of each, up to the first value."""
+    """What the handlers write on stderr: the constant words of each line."""
     for node in ast.walk(ast.parse((SOURCE / "handlers" / "producer.py").read_text("utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_warn":
             (text,) = node.args
