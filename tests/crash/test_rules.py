@@ -52,9 +52,10 @@ def test_roll_with_writers_in_the_middle(scenario: str, lab: Lab) -> None:
     lab.verdict(30)
 
 
-def test_living_producer_is_read_past_its_rolls(lab: Lab) -> None:
-    """A full segment says that it has ended: its reader need not wait for its writer's death."""
-    program = lab.start("p", "phases", count=3000, size=300)
+@pytest.mark.parametrize("scenario", ["phases", "idle_child"])
+def test_living_producer_is_read_past_its_rolls(scenario: str, lab: Lab) -> None:
+    """A full segment says that it has ended: its lock may be kept by a child that never logs."""
+    program = lab.start("p", scenario, count=3000, size=300)
     lab.phase(program, "a")
     lab.verdict(5)
     lab.leave(program)

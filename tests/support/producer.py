@@ -360,6 +360,20 @@ def phases(setup: Setup) -> None:
         print(line.strip(), flush=True)
 
 
+def idle_child(setup: Setup) -> None:
+    """As `phases`, beside a child of C's `fork` that never logs and keeps what it inherited."""
+    setup.work("parent")
+    reader, writer = os.pipe()
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    phases(setup)
+    os.close(writer)
+    reap(pid)
+
+
 def flush_beside(setup: Setup) -> None:
     """Prints the longest time that a log call took while another thread was in `flush()` or `close()`."""
     logger = logging.getLogger("shop")
