@@ -222,6 +222,12 @@ def test_flush_says_that_all_is_in_the_files(place: Place) -> None:
     place.run(SETUP + "assert logboom.flush(10) is True\nassert open('app.log').read().count('\\n') == 500")
 
 
+def test_a_handlers_flush_waits_for_the_file(place: Place) -> None:
+    """`handler.flush()` is what other libraries call before they read or copy the file."""
+    flush = "logging.getLogger().handlers[0].flush()\n"
+    place.run(SETUP + flush + "assert open('app.log').read().count('\\n') == 500")
+
+
 def test_flush_says_no_in_time(place: Place) -> None:
     """`flush()` never hangs and never raises; `logboom.flush` tells the truth."""
     collector = place.collect()

@@ -74,12 +74,13 @@ def test_fitting_by_size(lengths: list[int], size: int, limit: int, take: int) -
 
 
 def test_fitting_by_time() -> None:
-    """Lines from the moment of the rollover on belong to the next file, save in an empty file."""
+    """Lines from the moment of the rollover on belong to the next file; an empty file takes one at least."""
     lines, keys = [b"x\n"] * 4, [1.0, 2.0, 3.0, 3.5]
     assert fitting(lines, keys, 9, limit=0, rollover_at=3.0, empty=False) == 2
     assert fitting(lines, keys, 9, limit=0, rollover_at=1.0, empty=False) == 0
     assert fitting(lines, keys, 9, limit=0, rollover_at=9.0, empty=False) == 4
-    assert fitting(lines, keys, 0, limit=0, rollover_at=1.0, empty=True) == 4
+    assert fitting(lines, keys, 0, limit=0, rollover_at=3.0, empty=True) == 2
+    assert fitting(lines, keys, 0, limit=0, rollover_at=1.0, empty=True) == 1
     assert fitting(lines, keys, 9, limit=12, rollover_at=3.0, empty=False) == 1
 
 

@@ -103,9 +103,9 @@ def fitting(
         size: bytes before the first line.
         limit: from `size_limit`; the file stays below it.
         rollover_at: wall time from which on lines belong to the next file.
-        empty: nobody's line is in the file yet: it is not rolled, whatever the size of its first line.
+        empty: nobody's line is in the file yet: it is not rolled, whatever its first line.
     """
-    take = len(lines) if rollover_at is None or empty else bisect_left(keys, rollover_at)
+    take = len(lines) if rollover_at is None else max(bisect_left(keys, rollover_at), int(empty))
     if limit <= 0 or take == 0:
         return take
     # Stops at the first line that does not fit: a long batch for small files is measured once, not squared.

@@ -271,21 +271,24 @@ kept = Last("at the end")
     assert sorted(text for text in found if text.startswith("gone") and "end" not in text) == sorted(expected)
 
 
+@pytest.mark.parametrize("before", [["first"], []])
 def test_a_record_in_the_interpreters_last_moments(
-    programs: Programs, wait_until: Callable[..., None]
+    programs: Programs, wait_until: Callable[..., None], before: list[str]
 ) -> None:
-    """A `__del__` that runs after `logging.shutdown()` is still heard."""
-    run(
+    """A `__del__` that runs after `logging.shutdown()` is heard, even when nothing was logged until then."""
+    done = run(
         programs,
-        """
+        f"""
 class Last:
     def __del__(self):
         log.info("the last word")
 last = Last()
-log.info("first")
+for text in {before!r}:
+    log.info(text)
 """,
     )
-    wait_until(lambda: messages(programs) == ["first", "the last word"])
+    assert done.stderr == ""
+    wait_until(lambda: messages(programs) == [*before, "the last word"])
 
 
 def test_raw_keeps_what_was_logged(programs: Programs) -> None:

@@ -73,4 +73,5 @@ def test_standard_output_that_is_a_file(programs: Programs) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with out.open("ab") as stream:
         subprocess.run([sys.executable, str(script)], stdout=stream, check=True, timeout=60, env=environment)
+    assert not (programs.directory / ".logboom").exists()
     assert sorted(out.read_text().splitlines()) == sorted([*EXPECTED, "printed", "INFO last"])
