@@ -66,8 +66,9 @@ def _why(values: dict[str, Any]) -> str:
     living = sum(producer["alive"] for producer in values["producers"])
     if living:
         return (
-            f"{plural(living, 'program')} could start one with the next record; none could so far, or "
-            f'collector="external" is set: run `logboom collect --stay {escape(values["spool"])}`'
+            f"{plural(living, 'program')} can log here, and the next record starts a collector; if it cannot, "
+            'the program says why on stderr. Under collector="external" run '
+            f"`logboom collect --stay {escape(values['spool'])}`"
         )
     if values["pending_bytes"]:
         return (
