@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import logboom
@@ -73,3 +75,43 @@ def test_a_group_shares_a_set_without_trouble(logs: Path) -> None:
     assert _count(logs) == 80
     notes = logs / ".logboom" / "collector.log"
     assert not notes.exists() or "not permitted" not in notes.read_text()
+
+
+def _logboom(user: int, *arguments: str | Path) -> list[str]:
+    become = f"import os, sys; os.setgroups([]); os.setgid({user}); os.setuid({user})"
+    return [
+        sys.executable,
+        "-c",
+        f"{become}; from logboom.cli import main; sys.exit(main(sys.argv[1:]))",
+        *map(str, arguments),
+    ]
+
+
+def test_a_stranger_sees_what_he_may(logs: Path) -> None:
+    """Monitoring runs as a user of its own: it gets what the collector published, and is told so."""
+    _run(logs, WWW)
+    environment = os.environ | {"PYTHONPATH": SOURCE}
+    done = subprocess.run(
+        _logboom(65534, "status", "--json", logs), env=environment, capture_output=True, text=True, timeout=60
+    )
+    values = json.loads(done.stdout)
+    assert values["trouble"] == "cannot read the checkpoint: Permission denied"
+    assert values["pending_bytes"] == 0
+
+
+def test_a_collector_that_root_starts_is_the_owners(logs: Path) -> None:
+    """A supervisor's unit without `User=` must not make files that the web server cannot write."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "logboom", "collect", "--stay", str(logs / ".logboom")],
+        env=os.environ | {"PYTHONPATH": SOURCE},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None and "collecting" in process.stderr.readline()
+        assert psutil.Process(process.pid).uids().real == WWW
+        assert (logs / ".logboom").stat().st_uid == WWW
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0 and "stopped" in errors

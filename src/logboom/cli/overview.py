@@ -33,7 +33,7 @@ def overview(spool: Path) -> dict[str, Any]:
     """Everything that `logboom status` shows. Changes nothing."""
     lives = collector_lives(spool, b"")
     said = _said(spool)
-    recorded, trouble = _recorded(spool)
+    recorded, trouble = _recorded(spool, said)
     streams = survey(Spool(spool), recorded.positions)
     producers = [_producer(stream, said) for stream in streams if _counts(stream)]
     oldest = min((s.oldest for s in streams if s.oldest is not None), default=None)
@@ -48,7 +48,7 @@ def overview(spool: Path) -> dict[str, Any]:
         "lag": 0.0 if oldest is None else max(0.0, time.time() - oldest),
         **{name: sum(getattr(one, name) for one in totals.values()) for name in _TOTALS},
         "dropped": sum(one.dropped for one in totals.values()) + sum(one.dropped for one in streams),
-        "trouble": trouble,
+        "trouble": trouble or (str(said.collector.get("trouble", "")) if lives else ""),
         "collector_log": last_lines(spool / LOG),
     }
 
@@ -82,11 +82,17 @@ def _collector(said: _Said, lives: bool) -> dict[str, Any]:
     return {"alive": lives, **{name: values.get(name) for name in ("pid", "since", "version")}}
 
 
-def _recorded(spool: Path) -> tuple[Recorded, str]:
+def _recorded(spool: Path, said: _Said) -> tuple[Recorded, str]:
+    """What is delivered: by the checkpoint, or for who may not read it, by the collector's last word."""
     try:
         return read_recorded(spool), ""
     except OSError as error:
-        return Recorded({}, {}, {}), f"cannot read the checkpoint: {error.strerror or error}"
+        positions = {
+            one["producer"]: one["position"]
+            for one in said.producers
+            if isinstance(one.get("producer"), str) and isinstance(one.get("position"), int)
+        }
+        return Recorded(positions, {}, {}), f"cannot read the checkpoint: {error.strerror or error}"
 
 
 def _producer(stream: Stream, said: _Said) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def _why(values: dict[str, Any]) -> str:
     living = sum(producer["alive"] for producer in values["producers"])
     if living:
         return (
-            f"{plural(living, 'program')} can log here, and the next record starts a collector; if it cannot, "
-            'the program says why on stderr. Under collector="external" run '
+            f"{plural(living, 'program')} can log here, and the next record starts a collector; if it "
+            'cannot, the program says why on stderr. Under collector="external" run '
             f"`logboom collect --stay {escape(values['spool'])}`"
         )
     if values["pending_bytes"]:
