@@ -82,6 +82,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
             file decides its rotation.
         linger: seconds that a collector stays without producers.
         synced: some records of this file are synced to disk, so the output is too, before a segment goes.
+        push: ZeroMQ address that each record is pushed to, instead of a file; `name` is the same.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     configured: float = 0.0
     linger: float = 5.0
     synced: bool = False
+    push: str = ""
 
     @property
     def key(self) -> str:

@@ -1,0 +1,4 @@
+"""Bytes between processes and hosts.
+
+Owns: nothing itself; `zeromq` has the sockets. Never knows: records, journals.
+"""

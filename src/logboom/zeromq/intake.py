@@ -1,0 +1,114 @@
+"""What arrives over the network, into a rotating file: by way of the journal, one record a line.
+
+Owns: the check of a message, the count of those that are refused and where they are kept. Never knows:
+sockets, how a file is rotated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from logboom.errors import ConfigurationError
+from logboom.handlers import RotatingFileHandler
+
+__all__ = ["Intake"]
+
+Newlines = Literal["escape", "indent"]
+_KEPT: Final = 10_000_000
+_KEPT_EACH: Final = 64 * 1024
+_SAID_EVERY: Final = 1.0
+
+
+class Intake:
+    """Takes messages, one after the other, from one thread.
+
+    Args:
+        handler: the rotating file.
+        newlines: a newline inside of a message becomes `\\n` (`escape`), or what follows it stands
+            indented on lines of its own (`indent`).
+        largest: bytes; a longer message is refused.
+
+    Attributes:
+        counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
+    """
+
+    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape", largest: int) -> None:
+        if newlines not in ("escape", "indent"):
+            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+        self._handler = handler
+        self._indent = newlines == "indent"
+        self._largest = largest
+        self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
+        self._unsaid: Counter[str] = Counter()
+        self._said_at = 0.0
+        self.counts: Counter[str] = Counter()
+
+    def take(self, message: bytes | list[bytes]) -> None:
+        """Write a message, or refuse it; on return it survives SIGKILL of this process."""
+        self.counts["received"] += 1
+        try:
+            if type(message) is bytes and 0 < len(message) <= self._largest:
+                self.write(message.decode("utf-8"))
+                return
+            trouble = self._trouble(message)
+        except UnicodeDecodeError:
+            trouble = "bad_utf8"
+        self._refuse(trouble, message)
+
+    def _trouble(self, message: bytes | list[bytes]) -> str:
+        if isinstance(message, list):
+            return "multipart"
+        return "oversized" if message else "empty"
+
+    def write(self, text: str, level: int = logging.INFO, name: str = "logboom") -> None:
+        """Append finished text as one record."""
+        record = self._record
+        record.created = now = time.time()
+        record.msecs = int(now % 1 * 1000) + 0.0
+        record.process = os.getpid()
+        record.levelno, record.levelname, record.name = level, logging.getLevelName(level), name
+        record.msg, record.exc_text = text.removesuffix("\n"), None
+        if self._indent and "\n" in record.msg:
+            record.msg, _, rest = record.msg.partition("\n")
+            record.exc_text = "    " + rest.replace("\n", "\n    ")
+        self._handler.emit(record)
+
+    def _refuse(self, trouble: str, message: bytes | list[bytes]) -> None:
+        self.counts[trouble] += 1
+        self._unsaid[trouble] += 1
+        self._keep(trouble, b"\0".join(message) if isinstance(message, list) else message)
+        self.say_refused()
+
+    def say_refused(self, *, final: bool = False) -> None:
+        """A record about messages that were refused; one a second at most."""
+        now = time.monotonic()
+        if not self._unsaid or (now - self._said_at < _SAID_EVERY and self._said_at and not final):
+            return
+        told = ", ".join(f"{count} {trouble}" for trouble, count in sorted(self._unsaid.items()))
+        count = sum(self._unsaid.values())
+        self._said_at = now
+        self._unsaid.clear()
+        self.write(f"{count} messages refused: {told}; kept in {self.kept_in}", logging.WARNING)
+
+    @property
+    def kept_in(self) -> Path:
+        """The directory of what was refused."""
+        options = self._handler.options
+        beside = Path(self._handler.baseFilename).parent / ".logboom"
+        spool = beside if options is None or options.spool is None else options.spool
+        return spool / "damaged"
+
+    def _keep(self, trouble: str, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self.kept_in / f"messages.{trouble}"
+            kept: Any = path.stat().st_size if path.exists() else 0
+            if kept < _KEPT:
+                with open(path, "ab") as file:
+                    file.write(data[:_KEPT_EACH] + b"\n")

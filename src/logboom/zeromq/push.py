@@ -1,0 +1,181 @@
+"""`PUSHHandler`: each record as a line to a server, over ZeroMQ or through the disk.
+
+Owns: the handler's constructor, its formatters by level, which of the two ways a record takes. Never knows:
+the journal's format, how a socket is renewed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Unpack
+
+from logboom.errors import ConfigurationError
+from logboom.handlers.options import Keywords
+from logboom.target import parse_duration
+from logboom.transport import zeromq
+from logboom.zeromq.lines import Quick, by_level, default_formatter
+from logboom.zeromq.outbox import Line, Outbox
+from logboom.zeromq.spooled import Spooled
+
+__all__ = ["PUSHHandler"]
+
+Formatters = Mapping[Any, Any]
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+
+
+class PUSHHandler(logging.Handler):
+    """Sends each record as one message: the formatted line in UTF-8, so any PULL socket can read it.
+
+    Args:
+        interface_or_socket: an address to connect to (`tcp://`, `ipc://`, `inproc://`), or a PUSH socket of
+            yours, which you close.
+        context: a ZeroMQ context of yours; needed for `inproc://`.
+        formatters: level -> formatter (or format string) of this instance, over those of the class.
+        spool: a directory on a local disk: records wait there while the server is away, whatever dies here.
+        high_water_mark: without `spool`: records that wait in memory at most.
+        block_timeout: without `spool`: seconds that a log call waits for room; after one such wait records
+            are dropped, counted and said until there is room again.
+        close_timeout: seconds that the end of the program waits for what is on its way.
+        **options: with `spool`: as for the file handlers (`spool_max_size`, `when_full`, ...).
+
+    Attributes:
+        socket, ctx: the ZeroMQ socket and context of this process; None with `spool`.
+        formatters: level -> formatter; a level that is not in it uses `default_formatter`. `setFormatter`
+            takes precedence over them all.
+
+    Raises:
+        ConfigurationError: an address or an option cannot work; the text says what to use.
+    """
+
+    default_formatter: ClassVar[logging.Formatter] = default_formatter
+    formatters: Mapping[int, logging.Formatter] = dict.fromkeys(_LEVELS, default_formatter)
+
+    def __init__(
+        self,
+        interface_or_socket: Any,
+        context: Any = None,
+        *,
+        formatters: Formatters | None = None,
+        high_water_mark: int = 1000,
+        **options: Unpack[Keywords],
+    ) -> None:
+        super().__init__()
+        self.formatters = by_level({**type(self).formatters, **(formatters or {})})
+        self._quick: dict[int, Quick] = {}
+        self._given = interface_or_socket
+        self._context = context
+        self._mark = high_water_mark
+        self._spooled: Spooled | None = None
+        self._outbox: Outbox | None = None
+        self._endpoint = self._address()
+        if os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0"):
+            return
+        if options.get("spool") is not None:
+            self._spooled = Spooled(self._endpoint, options)
+        else:
+            self._outbox = self._make_outbox(options)
+
+    def _address(self) -> str:
+        if zeromq.is_socket(self._given):
+            return zeromq.endpoint_of(self._given)
+        zeromq.check_address(self._given, context_given=self._context is not None)
+        return str(self._given)
+
+    def _make_outbox(self, options: Keywords) -> Outbox:
+        unknown = sorted(set(options) - {"spool", "block_timeout", "close_timeout"})
+        if unknown:
+            raise ConfigurationError(
+                f"{unknown[0]}= has no use without spool=", hint="Name a directory with spool="
+            )
+        return Outbox(
+            self._connect,
+            block_timeout=parse_duration(options.get("block_timeout", 1.0), "block_timeout"),
+            close_timeout=parse_duration(options.get("close_timeout", 2.0), "close_timeout"),
+            notice=self._notice,
+        )
+
+    def _connect(self, in_child: bool) -> Line:
+        if zeromq.is_socket(self._given) and not in_child and not self._given.closed:
+            return Line(self._given, None, foreign=True)
+        if in_child and self._endpoint.startswith("inproc://"):
+            raise ConfigurationError(
+                f"{self._endpoint} is in the parent process", hint="Use tcp:// or ipc://"
+            )
+        own = self._context is None or in_child
+        context = zeromq.make_context() if own else self._context
+        opened = zeromq.open_push(context, mark=self._mark, linger=2.0)
+        zeromq.connect(opened, self._endpoint)
+        return Line(opened, context if own else None)
+
+    # -- formatting ----------------------------------------------------------------------------------
+
+    def formatter_for(self, levelno: int) -> logging.Formatter:
+        """The formatter of a level: `setFormatter`'s, else that in `formatters`, else the default."""
+        return self.formatter or self.formatters.get(levelno) or self.default_formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        formatter = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
+        quick = self._quick.get(id(formatter))
+        if quick is None or quick.formatter is not formatter:
+            if len(self._quick) > 100:
+                self._quick.clear()
+            quick = self._quick[id(formatter)] = Quick(formatter)
+        return quick.format(record)
+
+    def _notice(self, sentence: str) -> bytes:
+        record = logging.LogRecord("logboom", logging.WARNING, "logboom", 0, sentence, None, None)
+        return self.format(record).encode("utf-8", "backslashreplace")
+
+    # -- logging -------------------------------------------------------------------------------------
+
+    @property
+    def socket(self) -> Any:
+        """The PUSH socket of this process."""
+        return None if self._outbox is None else self._outbox.open().socket
+
+    @property
+    def ctx(self) -> Any:
+        """The context of `socket`."""
+        opened = self.socket
+        return None if opened is None else opened.context
+
+    @property
+    def dropped(self) -> int:
+        """Records of this process that found no room."""
+        return 0 if self._outbox is None else self._outbox.drops.total
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """As `logging.Handler.handle`, without the handler's lock, which a fork may leave held."""
+        passed: Any = self.filter(record)
+        if not passed:
+            return passed
+        self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send `record`. Never raises, never waits longer than `block_timeout`."""
+        try:
+            if self._outbox is not None:
+                self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
+            elif self._spooled is not None:
+                self._spooled.append(record, self.formatter_for(record.levelno))
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """With `spool`: wait, at most `flush_timeout`, until everything is with the server. Never raises."""
+        if self._spooled is not None:
+            self._spooled.wait()
+
+    def close(self) -> None:
+        """Wait, at most `close_timeout`, until everything is sent. A later record is sent as well."""
+        try:
+            if self._outbox is not None:
+                self._outbox.close()
+            if self._spooled is not None:
+                self._spooled.close()
+        finally:
+            super().close()

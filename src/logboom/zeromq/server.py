@@ -1,0 +1,187 @@
+"""`LoggingServer`: lines that many programs push, in one rotating file.
+
+Owns: the loop, the first words of the log, the regular end. Never knows: the journal, how a file is rotated.
+
+A server that is stopped (`stop`, SIGTERM, Ctrl-C) takes everything that its peers have sent before it leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, Final, Unpack
+
+from logboom.handlers import RotatingFileHandler
+from logboom.handlers.options import Keywords
+from logboom.target import parse_size
+from logboom.transport import zeromq
+from logboom.zeromq.intake import Intake, Newlines
+
+__all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
+
+DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
+DEFAULT_FILE: Final = "django.log"
+_MAX_BYTES: Final = 10_000_000
+_BACKUPS: Final = 10
+_PAUSE: Final = 0.1
+_WIDENING: Final = 0.03
+_LONGEST_END: Final = 3.0
+_BIND_FOR: Final = 3.0
+_QUIET: Final = 0.02
+_OPEN_TO_ALL: Final = (
+    "{0} takes messages from every host that reaches this machine: whoever can connect can write to this log"
+)
+
+
+def get_logger(path: str | os.PathLike[str], formatter: logging.Formatter | None = None) -> logging.Logger:
+    """A logger with a rotating file that any number of processes share; the same one for the same path."""
+    full = os.path.abspath(path)
+    logger = logging.getLogger(f"logboom.file.{full.replace('.', '_')}")
+    if not logger.handlers:
+        handler = RotatingFileHandler(full, maxBytes=_MAX_BYTES, backupCount=_BACKUPS)
+        handler.setFormatter(formatter or logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+    return logger
+
+
+class LoggingServer:
+    """A PULL socket whose messages become the lines of a rotating file, as they came.
+
+    Args:
+        bind: where it listens. Loopback by default: whoever can connect can write to the log.
+        filename: the log file.
+        maxBytes, backupCount: its rotation.
+        formatter: of the lines; the default is the message alone.
+        newlines: `escape` (a newline inside of a message becomes `\\n`), or `indent`.
+        max_message_size: bytes; a longer message is refused.
+        **options: those of the file handlers (`compress`, `spool`, `max_age`, ...).
+
+    Attributes:
+        address: where it listens, once it does.
+        intake: what was received and refused (`intake.counts`).
+        listening: set while it listens.
+
+    Raises:
+        ConfigurationError: an option cannot work.
+    """
+
+    def __init__(
+        self,
+        bind: str = DEFAULT_BIND,
+        filename: str | os.PathLike[str] = DEFAULT_FILE,
+        maxBytes: int | str = _MAX_BYTES,
+        backupCount: int = _BACKUPS,
+        formatter: logging.Formatter | None = None,
+        *,
+        newlines: Newlines = "escape",
+        max_message_size: int | str = 4 * 1024 * 1024,
+        **options: Unpack[Keywords],
+    ) -> None:
+        zeromq.check_address(bind.replace("*", "0.0.0.0"))
+        self._bind = bind
+        self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
+        self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
+        largest = parse_size(max_message_size, "max_message_size")
+        self.intake = Intake(self._handler, newlines=newlines, largest=largest)
+        self.address = bind
+        self.listening = threading.Event()
+        self._stopping = False
+
+    def run(self) -> None:
+        """Take messages until `stop`; then what is on its way, and return when all is in the file.
+
+        Raises:
+            OSError: another program has the address.
+        """
+        context = zeromq.make_context()
+        pull = zeromq.open_pull(context)
+        connections = zeromq.Connections(pull)
+        try:
+            self._listen(pull)
+            while not self._stopping:
+                self._wait(pull)
+                self._take(pull)
+                connections.look()
+            self._end(pull, connections)
+        finally:
+            self.listening.clear()
+            connections.close()
+            zeromq.close_within(0.0, pull, context)
+            self._handler.close()
+
+    def stop(self, *_: Any) -> None:
+        """End `run`, from any thread, or as a signal handler."""
+        self._stopping = True
+
+    # -- the parts of run ----------------------------------------------------------------------------
+
+    def _listen(self, pull: zeromq.Socket) -> None:
+        """Bind, with patience for a predecessor that is leaving, and say it."""
+        deadline = time.monotonic() + _BIND_FOR
+        while True:
+            try:
+                self.address = zeromq.bind(pull, self._bind)
+                break
+            except OSError:
+                if self._stopping or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_QUIET)
+        self.intake.write("start LoggingServer")
+        self.intake.write(f"Listen on {self.address}")
+        if _is_public(self.address):
+            warning = _OPEN_TO_ALL.format(self.address)
+            self.intake.write(warning, logging.WARNING)
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.write(f"logboom: {warning}\n")
+        self.listening.set()
+
+    def _wait(self, pull: zeromq.Socket) -> None:
+        with contextlib.suppress(zeromq.TransportError):
+            zeromq.wait_readable(_PAUSE, pull)
+
+    def _take(self, pull: zeromq.Socket) -> int:
+        messages = zeromq.receive(pull)
+        for message in messages:
+            self.intake.take(message)
+        return len(messages)
+
+    def _end(self, pull: zeromq.Socket, connections: zeromq.Connections) -> None:
+        """Have the peers finish what they are writing, then leave; take all of it."""
+        connections.widen()
+        self._take_for(pull, _WIDENING)
+        connections.end()
+        deadline = time.monotonic() + _LONGEST_END
+        while connections.look() and time.monotonic() < deadline:
+            zeromq.wait_readable(_QUIET, pull)
+            self._take(pull)
+        while self._take(pull):
+            pass
+        self.intake.say_refused(final=True)
+
+    def _take_for(self, pull: zeromq.Socket, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            zeromq.wait_readable(_WIDENING / 10, pull)
+            self._take(pull)
+
+
+def _is_public(address: str) -> bool:
+    """Whether other hosts may be able to connect."""
+    scheme, _, rest = address.partition("://")
+    host = rest.rpartition(":")[0].strip("[]")
+    return scheme == "tcp" and not (host.startswith("127.") or host in ("localhost", "::1"))
+
+
+def serve(server: LoggingServer) -> None:
+    """Run until SIGTERM or SIGINT."""
+    for name in ("SIGTERM", "SIGINT"):
+        with contextlib.suppress(ValueError, AttributeError):
+            signal.signal(getattr(signal, name), server.stop)
+    server.run()
