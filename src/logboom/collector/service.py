@@ -13,13 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from logboom import __version__
 from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
 from logboom.collector.status import Notebook, write_status
-from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP
+from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
 from logboom.platform import Doorbell
 
 __all__ = ["UNNEEDED", "Service"]
@@ -32,6 +34,9 @@ _MOST_MARKS: Final = 8
 _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
+_STATUS_OLD: Final = 30.0
+_BELL_EVERY: Final = 1.0
+_APART: Final = 10.0  # a thorough look is 9% of the time at most, however many ring
 _LONGEST_BACKOFF: Final = 5.0
 _ROOM: Final = 8 * 1024 * 1024
 
@@ -72,6 +77,13 @@ class Service:
         self._busy_at = clock.monotonic()
         self._peopled_at = clock.monotonic()
         self._backoff = 0.0
+        self._retry_at = 0.0
+        self._trouble = ""
+        self._woken = False
+        self._thorough_at = 0.0
+        self._said = b""
+        self._said_at = 0.0
+        self._bell_at = clock.monotonic() + _BELL_EVERY
         self._stopping = False
         self._marks: list[FlushMark] = []
         self._leave_at = 0.0
@@ -90,7 +102,7 @@ class Service:
             with contextlib.suppress(ValueError, AttributeError):
                 signal.signal(getattr(signal, name), self.stop)
         self._publish(alive=True)
-        doorbell = Doorbell(self._spool / DOORBELL, self._spool.stat().st_mode & 0o660)
+        doorbell = self._hang()
         rung = b"w"
         started()
         try:
@@ -98,6 +110,7 @@ class Service:
                 reason = self._turn(rung)
                 if reason:
                     return reason
+                doorbell = self._hung(doorbell)
                 rung = doorbell.wait(self._pause())
         finally:
             doorbell.close()
@@ -105,19 +118,41 @@ class Service:
             self._discard()
             self._leadership.release()
 
+    def _hung(self, doorbell: Doorbell) -> Doorbell:
+        """The doorbell, made again when somebody removed it: else nobody would ever find this collector."""
+        now = self._clock.monotonic()
+        if now < self._bell_at:
+            return doorbell
+        self._bell_at = now + _BELL_EVERY
+        if collector_lives(self._spool, b""):
+            return doorbell
+        try:
+            fresh = self._hang()
+        except OSError as error:
+            self._notebook.note(f"the doorbell was removed: {error}")
+            return doorbell
+        doorbell.close()
+        self._notebook.note("the doorbell was removed: made again")
+        return fresh
+
+    def _hang(self) -> Doorbell:
+        return Doorbell(self._spool / DOORBELL, self._spool.stat().st_mode & 0o660)
+
     # -- one turn ----------------------------------------------------------------------------------
 
     def _turn(self, rung: bytes) -> str:
         """One cycle; returns a reason to leave, or an empty string."""
         if not self._leadership.is_held():
             return "the lock file was removed"
+        self._stopping = self._stopping or STOP in rung
+        if self._clock.monotonic() < self._retry_at and not self._stopping:
+            return ""  # whoever rings: what failed a moment ago is not begun anew for each of them
         try:
             cycle = self._cycle or self._begin()
             self._obey(cycle, rung)
-            if cycle.step(thorough=bool(rung or self._marks)):
-                self._busy_at = self._clock.monotonic()
+            self._step(cycle, rung)
             self._check_marks(cycle)
-            self._backoff = 0.0
+            self._backoff, self._trouble = 0.0, ""
         except Exception as error:
             self._fail(error)
             return "stopped" if self._stopping else ""
@@ -125,10 +160,21 @@ class Service:
             self._publish(alive=True)
         return self._leave_reason(cycle)
 
+    def _step(self, cycle: Cycle, rung: bytes) -> None:
+        """One step; every journal is looked into for a flush, and for those that rang, together."""
+        begun = self._clock.monotonic()
+        self._woken = self._woken or bool(rung)
+        thorough = bool(self._marks) or (self._woken and begun >= self._thorough_at)
+        stepped = cycle.step(thorough=thorough)
+        ended = self._clock.monotonic()
+        if thorough:
+            self._woken = False
+            self._thorough_at = ended + _APART * (ended - begun)
+        if stepped:
+            self._busy_at = ended
+
     def _obey(self, cycle: Cycle, rung: bytes) -> None:
         """What the doorbell said."""
-        if STOP in rung:
-            self._stopping = True
         if PRUNE in rung:
             cycle.prune(_ROOM)
         if FLUSH in rung or (self._stopping and not self._marks):
@@ -153,21 +199,25 @@ class Service:
                 cycle.close()
 
     def _fail(self, error: Exception) -> None:
-        self._notebook.note(f"{type(error).__name__}: {error}")
+        self._trouble = f"{type(error).__name__}: {error}"
+        self._notebook.note(self._trouble)
         self._discard()
         self._marks = []
         self._backoff = min(max(0.05, self._backoff * 2), _LONGEST_BACKOFF)
+        self._retry_at = self._clock.monotonic() + self._backoff
+        self._publish(alive=True)
 
     def _pause(self) -> float:
         """Seconds to wait for the doorbell."""
+        now = self._clock.monotonic()
         if self._backoff:
-            return self._backoff
+            return max(0.0, self._retry_at - now)
         cycle = self._cycle
         if cycle is None or not cycle.exhausted:
             return 0.0
         if self._marks:
             return _FLUSH_WAIT
-        busy = cycle.backlog or self._clock.monotonic() - self._busy_at < _ACTIVE_FOR
+        busy = cycle.backlog or now - self._busy_at < _ACTIVE_FOR or self._woken
         return _BUSY_WAIT if busy else _IDLE_WAIT
 
     def _leave_reason(self, cycle: Cycle) -> str:
@@ -193,9 +243,13 @@ class Service:
                 "pid": os.getpid() if alive else None,
                 "since": self._since,
                 "version": __version__,
+                "trouble": self._trouble,
             },
             "flushed": self._flushed,
         }
         if self._cycle is not None:
             values |= self._cycle.status()
-        write_status(self._spool, values)
+        said = msgspec.json.encode({name: value for name, value in values.items() if name != "time"})
+        if said != self._said or now >= self._said_at + _STATUS_OLD:
+            self._said, self._said_at = said, now
+            write_status(self._spool, values)

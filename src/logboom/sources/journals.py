@@ -4,8 +4,8 @@ Owns: which journal is looked at when, the division of the read budget, when a s
 Never knows: sinks, checkpoints, what records mean.
 
 A journal where something came is looked at in each poll. One where nothing came is looked at less
-and less often, up to a quarter of a second; but while others are busy, often enough that its records
-are not late for the merge.
+and less often, up to a quarter of a second, or two seconds where there are a thousand; but while others
+are busy, often enough that its records are not late for the merge.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = ["JournalsSource"]
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.25
 _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes into looking at idle ones
+_IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
+_LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
 _SMALLEST_SHARE: Final = 4 * 1024
 _REST: Final = 5.0  # a late writer of a dead journal has this long
@@ -86,6 +88,7 @@ class JournalsSource:
         self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
+        self._longest = _LONGEST_PAUSE
         self._listing: dict[str, list[int]] = {}
 
     def poll(
@@ -96,7 +99,9 @@ class JournalsSource:
         self._discover(now)
         share = max(budget // self._busy, _SMALLEST_SHARE)
         busy = set(skip)
-        found = self._round(now, share, busy, longest=0.0 if thorough else _LONGEST_PAUSE, check=thorough)
+        idle = min(_IDLE_PAUSE_A_JOURNAL * len(self._journals), _LONGEST_PAUSE_OF_MANY)
+        self._longest = max(_LONGEST_PAUSE, idle)
+        found = self._round(now, share, busy, longest=0.0 if thorough else self._longest, check=thorough)
         if len(busy) > len(skip) and not thorough:
             often = max(_SHORTEST_PAUSE, _PAUSE_A_JOURNAL * len(self._journals))
             found += self._round(now, share, busy, longest=often, check=False)
@@ -124,8 +129,11 @@ class JournalsSource:
         for name in finished:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
+            numbers = self._listing.get(name, ())
+            if len(numbers) < 2 and not journal.reader.gone:
+                continue
             done = self._delivered(name, delivered)
-            self._free_passed(journal.reader, self._listing.get(name, ()), done)
+            self._free_passed(journal.reader, numbers, done)
             if journal.reader.gone and done >= journal.reader.last and self._bury(name, journal, now_mono):
                 finished.append(name)
         return finished
@@ -207,7 +215,7 @@ class JournalsSource:
         if active:
             journal.pause = 0.0
         else:
-            journal.pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, journal.pause * 2))
+            journal.pause = min(self._longest, max(_SHORTEST_PAUSE, journal.pause * 2))
 
     def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
         for number in numbers:
