@@ -13,7 +13,7 @@ import pytest
 import logboom
 from logboom import launch
 from logboom.errors import SpoolFullError
-from logboom.handlers.producer import Producer
+from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.room import Room
 from logboom.journal import writer as writing
 from logboom.journal.layout import segment_name
@@ -180,3 +180,55 @@ def test_unlinked_segment_is_left_within_a_second(program: Program) -> None:
     record.created += 2.0
     program.handler.handle(record)
     assert program.drain()[-1] == "kept"
+
+
+def looks(program: Program, seconds: int) -> None:
+    """The program logs once a second, for so long."""
+    for _ in range(seconds):
+        program.producer._looked = float("-inf")
+        program.producer.live = NOT_LIVE
+        program.logger.error("one")
+
+
+def test_collector_is_rung_behind_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring before the append makes it look too early: the first record after a pause would come late."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "auto")
+    program = Program(tmp_path, close_timeout=0)
+    seen: list[int] = []
+
+    def rung(spool: Path, message: bytes = b"") -> bool:
+        writer = program.producer._writer
+        seen.append(0 if writer is None else writer.written()[2])
+        return True
+
+    monkeypatch.setattr(launch, "collector_lives", rung)
+    looks(program, 3)
+    assert seen[0] > 0
+    assert seen == sorted(set(seen))
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    program.handler.close()
+
+
+def test_collector_that_ends_at_once_is_said_and_not_started_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A broken installation must not start an interpreter a second for days, and not be silent either."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "auto")
+    program = Program(tmp_path, close_timeout=0)
+    starts: list[Path] = []
+
+    def start(spool: Path) -> launch.Launch:
+        starts.append(spool)
+        return launch.Launch(True)
+
+    monkeypatch.setattr(launch, "collector_lives", lambda spool, message=b"": False)
+    monkeypatch.setattr(launch, "start_collector", start)
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    looks(program, 9)
+    assert capsys.readouterr().err == ""
+    looks(program, 91)
+    assert len(starts) < 25
+    said = capsys.readouterr().err
+    assert said.count("no collector") == 1
+    assert "logboom drain" in said
+    program.handler.close()

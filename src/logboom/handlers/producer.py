@@ -11,6 +11,7 @@ appended with nothing between. Everything here happens at most once a second, or
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import math
@@ -28,7 +29,7 @@ from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
-from logboom.journal import layout
+from logboom.journal import layout, streams
 from logboom.journal.allowed import allow
 from logboom.journal.layout import ROLLOVER, encode_line
 from logboom.journal.spool import Spool
@@ -41,6 +42,8 @@ __all__ = ["NOT_LIVE", "Live", "Producer"]
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
 _MOST_CONTEXTS: Final = 32
+_numbers: Final = itertools.count(1)  # of contexts: handlers for one file share a stream
+_IN_VAIN: Final = 10
 UTC: Final = Zone(0, "UTC")
 
 
@@ -132,10 +135,11 @@ class Producer:
         self.terminator = terminator
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
+        self._stream = (spool, target.key, options, str(target.settings()))
         self._contexts: dict[tuple[str, int], Context] = {}
-        self._numbers = itertools.count(1)
         self._pid = os.getpid()
         self._looked = -math.inf
+        self._started = 0  # collectors, since one was last seen alive
         self._full_until = -math.inf
         self.drops = Drops()
         self._room = Room(spool, options)
@@ -159,7 +163,7 @@ class Producer:
             self.forget()
         created = stamp_of(record.created)
         context = self._context(formatter, created)
-        self._look()
+        looked = self._look()
         try:
             line = context.encode(record)
         except Exception:
@@ -170,6 +174,8 @@ class Producer:
             self._publish(created, context)
         if self.options.fsync_level is not None and record.levelno >= self.options.fsync_level:
             self._sync(taken)
+        if looked:
+            self._ensure_collector()
 
     def put(self, line: bytes, context: Context) -> Segment | None:
         """Append a line that may name `context`; the segment that took it, None when it was dropped."""
@@ -191,7 +197,8 @@ class Producer:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
         if self._pid != os.getpid():
             self.forget()
-        self._look()
+        if self._look():
+            self._ensure_collector()
         context = self._contexts.setdefault(("rollover", 0), Context(None, None, UTC, ROLLOVER))
         self.put(msgspec.json.encode([time.time(), ROLLOVER, 0, "logboom"]) + b"\n", context)
         self.wait(deadline)
@@ -244,11 +251,12 @@ class Producer:
             raise SpoolError(str(error), path=self.spool_path) from error
         if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
             mapped = False
-        writer = JournalWriter(
-            spool.journal_path, self.target, mapped=mapped, mode=self._segment_mode(), admit=self._room.admit
+        make = functools.partial(JournalWriter, spool.journal_path, self.target, mapped=mapped)
+        self._writer = streams.join(
+            self._stream,
+            id(self),
+            lambda: make(mode=self._segment_mode(), admit=self._room.admit),
         )
-        if self._writer is None:  # no call between: another thread may have come first
-            self._writer = writer
         lifecycle.register(self)
         return self._writer
 
@@ -295,7 +303,7 @@ class Producer:
         if len(self._contexts) >= _MOST_CONTEXTS:
             self._contexts.clear()
         zone = _zone(created) if plan.zoned else UTC
-        context = self._contexts[key] = Context(plan, formatter, zone, next(self._numbers))
+        context = self._contexts[key] = Context(plan, formatter, zone, next(_numbers))
         return context
 
     def _plan_options(self) -> PlanOptions:
@@ -308,17 +316,17 @@ class Producer:
 
     # -- once a second -----------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        """Is our segment still where a reader finds it, and does a collector live?"""
+    def _look(self) -> bool:
+        """Is our segment still where a reader finds it? True when it is time to look for a collector, too."""
         now = time.monotonic()
         if now - self._looked < _LOOK_EVERY and self._writer is not None:
-            return
+            return False
         self._looked = now
         launch.reap()
-        if self._ensure_open():
-            self._ensure_linked()
-            if self.options.collector == "auto":
-                self._ensure_collector()
+        if not self._ensure_open():
+            return False
+        self._ensure_linked()
+        return self.options.collector == "auto"
 
     def _ensure_linked(self) -> None:
         """A segment that somebody unlinked or moved is silent: go on in a new one."""
@@ -341,9 +349,17 @@ class Producer:
         return True
 
     def _ensure_collector(self) -> None:
+        """Called behind the record, so that the collector that is rung finds it."""
         if launch.collector_lives(self.spool_path):
+            self._started = 0
             return
-        trouble = launch.start_collector(self.spool_path).trouble
+        if self._started >= _IN_VAIN and self._started % _IN_VAIN:
+            self._started += 1  # now and then is enough
+            return
+        launched = launch.start_collector(self.spool_path)
+        self._started += launched.started
+        vain = f"{_IN_VAIN} were started and ended at once"
+        trouble = vain if self._started > _IN_VAIN else launched.trouble
         if trouble:
             self._warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
@@ -351,10 +367,8 @@ class Producer:
         """One line on stderr, once a process."""
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(f"logboom: {text}\n")
-            except (OSError, ValueError):
-                return
 
     # -- dropping ----------------------------------------------------------------------------------
 
@@ -420,7 +434,7 @@ class Producer:
         self._synced = (0, 0)
         self.drops = Drops()
         launch.forget_children()
-        if self._writer is not None:
+        if self._writer is not None and self._writer.pid != self._pid:
             self._writer.forget()
 
     def close(self, deadline: float) -> None:
@@ -433,6 +447,6 @@ class Producer:
         if count:
             self._warn(f"{count} records were dropped: {self.drops.reason}")
         if self._writer is not None and self._pid == os.getpid():
-            self._writer.close()
+            streams.leave(self._stream, id(self))
         self._writer = None
         lifecycle.unregister(self)

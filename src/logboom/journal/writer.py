@@ -21,7 +21,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from logboom import platform
+import msgspec
+
+from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import END, FORMAT, Header, encode_line, segment_name
 from logboom.target import Target
@@ -30,7 +32,6 @@ __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter", "Segment"]
 
 FIRST_SIZE = 64 * 1024
 LARGEST_SIZE = 1024 * 1024
-VERSION = "0.1.0"
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -235,6 +236,7 @@ class JournalWriter:
         self.mode = mode
         self.producer = os.urandom(8).hex()
         self.segment: Segment | None = None
+        self.users: set[int] = set()
         self._admit = admit
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
@@ -318,7 +320,7 @@ class JournalWriter:
 
     def _fill(self, temporary: Path, path: Path, number: int, head: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
-        fd = os.open(temporary, flags | platform.extend_open_flags(), 0o600)
+        fd = platform.open_file(temporary, flags)
         try:
             platform.give_like(fd, self.mode, self.directory)
             if self.mapped:
@@ -327,7 +329,7 @@ class JournalWriter:
             kind = MappedSegment if self.mapped else WrittenSegment
             segment = kind(path, number, fd, size)
             segment.write(head)
-            os.rename(temporary, path)
+            platform.rename(temporary, path)
         except BaseException:
             os.close(fd)
             raise
@@ -349,11 +351,16 @@ class JournalWriter:
             created=time.time(),
             mapped=self.mapped,
             target=self.target,
-            version=VERSION,
+            version=__version__,
         )
 
     def forget(self) -> None:
-        """In a forked child: drop the parent's segment. The child's own stream has a new id."""
+        """In a forked child: drop the parent's segment. The child's own stream has a new id.
+
+        The child goes on with its parent's run, so it does not empty the file (mode `w`).
+        """
+        if self.target.mode == "w":
+            self.target = msgspec.structs.replace(self.target, mode="a")
         segment, self.segment = self.segment, None
         self.producer = os.urandom(8).hex()
         self._numbers = itertools.count(1)
