@@ -125,6 +125,28 @@ def test_every_line_on_stderr_is_explained() -> None:
     assert [words for words in said if words not in page] == []
 
 
+def _notes() -> Iterator[str]:
+    """What the collector writes into its log: the constant words of each line."""
+    for path in sorted((SOURCE / "collector").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+            if (
+                name in ("note", "_note")
+                and node.args
+                and isinstance(node.args[0], (ast.JoinedStr, ast.Constant))
+            ):
+                constants = (part for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant))
+                yield from (str(part.value).strip(" ;:().") for part in constants)
+
+
+def test_every_line_of_the_collectors_log_is_explained() -> None:
+    """`logboom status` quotes these lines, and a person searches for their words."""
+    page = " ".join(_page("how-to/troubleshooting.md").replace("`", "").split())
+    said = [words.replace("`", "") for words in _notes()]
+    assert len(said) >= 6
+    assert [words for words in said if words not in page] == []
+
+
 # -- links ---------------------------------------------------------------------------------------------
 
 
