@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom import platform
+from logboom.errors import LogboomError
 
 __all__ = [
     "DOORBELL",
@@ -177,7 +178,10 @@ def collect_here(spool: Path, deadline: float) -> bool:
     if _is_locked(spool / LEADER_LOCK):
         return False
     drain = importlib.import_module("logboom.assembly").drain
-    return bool(drain(spool, deadline))
+    try:
+        return bool(drain(spool, deadline))
+    except (OSError, LogboomError):  # a full disk, another user's files: the collector's log says it
+        return False
 
 
 def _is_locked(path: Path) -> bool:
@@ -195,7 +199,8 @@ def _is_locked(path: Path) -> bool:
 def make_room(spool: Path, room: int) -> None:
     """Have the oldest records given up for `room` bytes: by the collector, or here."""
     if not collector_lives(spool, PRUNE):
-        importlib.import_module("logboom.assembly").prune(spool, room)
+        with contextlib.suppress(OSError, LogboomError):
+            importlib.import_module("logboom.assembly").prune(spool, room)
 
 
 def read_status(spool: Path) -> dict[str, Any]:
@@ -228,7 +233,8 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
         elif again:
             rung_at = now
         status = watch.news()
-        if status.get("flushed", 0.0) >= asked:
+        # A status of before the last boot tells a time that is not yet.
+        if asked <= status.get("flushed", 0.0) <= time.monotonic():
             failing = status.get("failing", [])
             return target not in failing if target is not None else not failing
         if now + pause >= deadline:

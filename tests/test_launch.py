@@ -1,0 +1,228 @@
+"""What a producer does about its collector: find it, ring it, start one, wait for it, do without it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import logboom
+from logboom import launch, platform
+from logboom.collector.election import Leadership
+from logboom.journal.spool import Spool
+from logboom.platform import Doorbell
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    return Spool.create(tmp_path / ".logboom").path
+
+
+@pytest.fixture
+def led(spool: Path) -> Iterator[Path]:
+    """A spool that another process seems to lead, and where nobody listens."""
+    leadership = Leadership.seek(spool)
+    assert leadership is not None
+    yield spool
+    leadership.release()
+
+
+def publish(spool: Path, **values: Any) -> None:
+    (spool / launch.STATUS).write_bytes(msgspec.json.encode(values))
+
+
+def soon() -> float:
+    return time.monotonic() + 0.1
+
+
+def test_status_of_an_earlier_boot_proves_nothing(led: Path) -> None:
+    """Monotonic clocks begin again: a large number in an old file must not pass for "it is in the file"."""
+    publish(led, flushed=time.perf_counter() + 1e6)
+    assert not launch.wait_until_flushed(led, soon())
+
+
+def test_status_of_before_the_call_proves_nothing(led: Path) -> None:
+    """What was flushed before this record was logged is not this record."""
+    publish(led, flushed=time.perf_counter() - 0.001)
+    assert not launch.wait_until_flushed(led, soon())
+
+
+@pytest.mark.parametrize(
+    ("failing", "target", "answer"),
+    [
+        ([], "app.log", True),
+        (["app.log"], "app.log", False),
+        (["b.log"], "app.log", True),
+        (["b"], None, False),
+    ],
+)
+def test_flush_counts_the_own_target(led: Path, failing: list[str], target: str | None, answer: bool) -> None:
+    """A file that cannot be written makes its own flush fail, and no other's."""
+    done = threading.Event()
+
+    def collector() -> None:
+        while not done.wait(0.005):
+            temporary = led / "temporary"
+            temporary.write_bytes(msgspec.json.encode({"flushed": time.perf_counter(), "failing": failing}))
+            os.replace(temporary, led / launch.STATUS)
+
+    runs = threading.Thread(target=collector)
+    runs.start()
+    try:
+        assert launch.wait_until_flushed(led, time.monotonic() + 10, target) is answer
+    finally:
+        done.set()
+        runs.join()
+
+
+def test_damaged_status_is_no_status(spool: Path) -> None:
+    """Whatever stands in the file, a flush must not raise."""
+    for content in (b"", b"[]", b"{", b'{"flushed": null}', b"\xff"):
+        (spool / launch.STATUS).write_bytes(content)
+        assert isinstance(launch.read_status(spool), dict)
+
+
+def test_collecting_here_does_not_raise(spool: Path) -> None:
+    """`logboom.flush()` at the end of a program must not end it with a traceback."""
+    (spool / "checkpoint.jsonl").mkdir()
+    assert not launch.collect_here(spool, soon())
+    launch.make_room(spool, 1)
+    assert not launch.wait_until_flushed(spool, soon())
+
+
+def test_nobody_listens(spool: Path) -> None:
+    """A doorbell without a collector, or a file that only looks like one, is nobody."""
+    assert not launch.collector_lives(spool)
+    Doorbell(spool / launch.DOORBELL, 0o600).close()
+    assert not launch.collector_lives(spool)
+    (spool / launch.DOORBELL).unlink()
+    (spool / launch.DOORBELL).write_bytes(b"")
+    assert not launch.collector_lives(spool)
+
+
+def test_rings_are_heard_and_never_block(spool: Path) -> None:
+    """A collector that is stopped in a debugger must not stop the programs that log."""
+    bell = Doorbell(spool / launch.DOORBELL, 0o600)
+    assert launch.collector_lives(spool, launch.FLUSH)
+    assert bell.wait(1.0) == launch.FLUSH
+    assert bell.wait(0.0) == b""
+    for _ in range(70_000 if sys.platform == "linux" else 10):
+        assert launch.collector_lives(spool)
+    bell.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="FIFO")
+def test_doorbell_takes_the_place_of_a_stranger(spool: Path) -> None:
+    """A file or a link under its name must not keep a collector from being found."""
+    (spool / launch.DOORBELL).symlink_to(spool / "README")
+    bell = Doorbell(spool / launch.DOORBELL, 0o600)
+    assert stat.S_ISFIFO(os.lstat(spool / launch.DOORBELL).st_mode)
+    assert launch.collector_lives(spool)
+    bell.close()
+
+
+def test_one_start_at_a_time(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 programs that miss their collector at once start one interpreter."""
+    kept: list[int] = []
+
+    def spawn(argv: list[str], environment: dict[str, str], keep: int) -> int:
+        kept.append(os.dup(keep))
+        return os.getpid()
+
+    monkeypatch.setattr(platform, "spawn_detached", spawn)
+    assert launch.start_collector(spool) == launch.Launch(True)
+    for _ in range(31):
+        assert launch.start_collector(spool) == launch.Launch(False)
+    assert len(kept) == 1
+    os.close(kept[0])
+    assert launch.start_collector(spool).started, "the candidate is gone: the next may try"
+    os.close(kept[1])
+    launch.forget_children()
+
+
+def test_start_that_fails_leaves_the_lock_free(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory for a moment must not mean no collector for ever."""
+
+    def spawn(*_: object) -> int:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(platform, "spawn_detached", spawn)
+    for _ in range(2):
+        assert "Cannot allocate memory" in launch.start_collector(spool).trouble
+
+
+def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under uWSGI or mod_wsgi `sys.executable` is another program: it must not be started."""
+    monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    found = launch.python_for_collector()
+    assert found is not None
+    assert "python" in os.path.basename(found)
+    monkeypatch.setenv("LOGBOOM_PYTHON", sys.executable)
+    assert launch.python_for_collector() == "/bin/true"
+    monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
+    assert launch.python_for_collector() == found
+
+
+def test_no_interpreter_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen program has no Python at hand: one sentence says what to set."""
+    monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert "LOGBOOM_PYTHON" in launch.start_collector(spool).trouble
+
+
+def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable meant for the application must not make its collector run other code."""
+    for name in ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONMALLOC", "LD_PRELOAD", "LOGBOOM_COLLECTOR"):
+        monkeypatch.setenv(name, "off")
+    monkeypatch.setenv("LOGBOOM_DISABLE", "1")
+    made: list[dict[str, str]] = []
+
+    def spawn(argv: list[str], environment: dict[str, str], keep: int) -> int:
+        made.append(environment)
+        return os.getpid()
+
+    monkeypatch.setattr(platform, "spawn_detached", spawn)
+    assert launch.start_collector(spool).started
+    (environment,) = made
+    assert not [name for name in environment if name.startswith(("PYTHON", "LD_"))]
+    assert environment["LOGBOOM_COLLECTOR"] == ""
+    launch.forget_children()
+
+
+@pytest.mark.skipif(not hasattr(os, "waitpid"), reason="no zombies here")
+def test_helper_is_taken_leave_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper that ended must not stay as a zombie; one that another library reaped is no error."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    launch._children[:] = [process.pid]
+    deadline, pause = time.monotonic() + 10, threading.Event()
+    while launch._children:
+        launch.reap()
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
+    launch._children[:] = [process.pid]
+    launch.reap()
+    assert launch._children == []
+    process.wait()
+
+
+def test_flush_never_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The public `flush()` answers; it has no business in ending a program."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    handler = logboom.FileHandler(tmp_path / "app.log", close_timeout=0.1, flush_timeout=0.1)
+    handler.handle(logging.makeLogRecord({"msg": "one"}))
+    (tmp_path / ".logboom" / "checkpoint.jsonl").mkdir()
+    assert logboom.flush(0.1) is False
+    (tmp_path / ".logboom" / "checkpoint.jsonl").rmdir()
+    assert logboom.flush(5) is True
+    handler.close()
