@@ -1,6 +1,6 @@
 """What a handler does when a record cannot take the shortest way.
 
-Owns: the state that an append needs, its renewal (first record, fork, roll, new formatter, new zone),
+Owns: the state that an append needs, its renewal (first record, fork, roll, the next second),
 what is dropped and how that is said, waiting for delivery. Never knows: `logging.Handler`, sinks,
 the collector's insides.
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import logging
 import math
 import os
@@ -20,40 +19,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final
 
 import msgspec
 
 from logboom import launch, platform
 from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
+from logboom.handlers.contexts import Context, Contexts, PlanOptions
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
-from logboom.journal import layout, streams
+from logboom.journal import streams
 from logboom.journal.allowed import allow
-from logboom.journal.layout import ROLLOVER, encode_line
+from logboom.journal.layout import ROLLOVER
 from logboom.journal.spool import Spool
 from logboom.journal.writer import JournalWriter, Segment
-from logboom.record import Plan, Zone, finished_plan, plan_for, stamp_of, zone_at
+from logboom.record import stamp_of
 from logboom.target import Target
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
-_MOST_CONTEXTS: Final = 32
-_numbers: Final = itertools.count(1)  # of contexts: handlers for one file share a stream
 _IN_VAIN: Final = 10
-UTC: Final = Zone(0, "UTC")
-
-
-class PlanOptions(TypedDict):
-    """The keyword arguments of `plan_for`."""
-
-    encoding: str
-    errors: str
-    terminator: str
-    raw: bool
 
 
 class Live:
@@ -89,35 +77,6 @@ def _never(*_: object) -> bytes:
 NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, _never)
 
 
-def _zone(created: float) -> Zone:
-    try:
-        return zone_at(created)
-    except (ValueError, OverflowError, OSError):
-        return zone_at(time.time())
-
-
-class Context:
-    """A plan under its number, stated in each segment that uses it."""
-
-    __slots__ = ("encode", "formatter", "line", "number", "plan", "zone")
-
-    def __init__(
-        self, plan: Plan | None, formatter: logging.Formatter | None, zone: Zone, number: int
-    ) -> None:
-        """`plan` is None for context 0, whose records are requests."""
-        self.plan = plan
-        self.formatter = formatter
-        self.zone = zone
-        self.number = number
-        said = layout.Context(number, "rollover") if plan is None else plan.context(number, zone)
-        self.line = encode_line(said)
-        self.encode = _never if plan is None else plan.encoder(number)
-
-    def fits(self, formatter: logging.Formatter | None) -> bool:
-        """Whether it still says how `formatter` renders."""
-        return self.formatter is formatter and self.plan is not None and self.plan.fresh()
-
-
 class Producer:
     """One handler's road into the journal.
 
@@ -136,7 +95,7 @@ class Producer:
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
         self._stream = (spool, target.key, options, str(target.settings()))
-        self._contexts: dict[tuple[str, int], Context] = {}
+        self._contexts = Contexts(self._plan_options)
         self._pid = os.getpid()
         self._looked = -math.inf
         self._started = 0  # collectors, since one was last seen alive
@@ -162,12 +121,12 @@ class Producer:
         if self._pid != os.getpid():
             self.forget()
         created = stamp_of(record.created)
-        context = self._context(formatter, created)
+        context = self._contexts.of(formatter, created)
         looked = self._look()
         try:
             line = context.encode(record)
         except Exception:
-            finished = self._finished(formatter)
+            finished = self._contexts.finished(formatter)
             taken = self.put(finished.encode(record), finished)
         else:
             taken = self.put(line, context)
@@ -199,7 +158,7 @@ class Producer:
             self.forget()
         if self._look():
             self._ensure_collector()
-        context = self._contexts.setdefault(("rollover", 0), Context(None, None, UTC, ROLLOVER))
+        context = self._contexts.requests()
         self.put(msgspec.json.encode([time.time(), ROLLOVER, 0, "logboom"]) + b"\n", context)
         self.wait(deadline)
 
@@ -228,7 +187,7 @@ class Producer:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if self.options.fsync_level is not None:
             self._sync(old)
-        stated = {context.number: context.line for context in list(self._contexts.values())}
+        stated = self._contexts.lines()
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
@@ -278,33 +237,6 @@ class Producer:
             return
         low = math.floor(created)
         self.live = Live(low, low + 1, self._pid, context, segment.write)
-
-    # -- contexts ----------------------------------------------------------------------------------
-
-    def _context(self, formatter: logging.Formatter | None, created: float) -> Context:
-        key = ("plan", id(formatter))
-        current = self._contexts.get(key)
-        if current is None or current.plan is None or not current.fits(formatter):
-            current = self._remember(key, plan_for(formatter, **self._plan_options()), formatter, created)
-        elif current.plan.zoned and _zone(created) != current.zone:
-            current = self._remember(key, current.plan, formatter, created)
-        return current
-
-    def _finished(self, formatter: logging.Formatter | None) -> Context:
-        key = ("finished", id(formatter))
-        current = self._contexts.get(key)
-        if current is None or current.formatter is not formatter:
-            current = self._remember(key, finished_plan(formatter, **self._plan_options()), formatter, 0.0)
-        return current
-
-    def _remember(
-        self, key: tuple[str, int], plan: Plan, formatter: logging.Formatter | None, created: float
-    ) -> Context:
-        if len(self._contexts) >= _MOST_CONTEXTS:
-            self._contexts.clear()
-        zone = _zone(created) if plan.zoned else UTC
-        context = self._contexts[key] = Context(plan, formatter, zone, next(_numbers))
-        return context
 
     def _plan_options(self) -> PlanOptions:
         return {
