@@ -81,10 +81,10 @@ def _why(values: dict[str, Any]) -> str:
 def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = []
     for key, sink in sorted(values["sinks"].items()):
-        about = ["missing" if sink.get("size") is None else size(sink["size"])]
+        about = [] if "size" not in sink else ["missing" if sink["size"] is None else size(sink["size"])]
         if sink.get("rotations"):
             about.append(plural(sink["rotations"], "rotation"))
-        lines.append(f"{'file':10} {escape(sink.get('path', key))}: {', '.join(about)}")
+        lines.append(f"{'file':10} {escape(sink.get('path', key))}: {', '.join(about) or 'in use'}")
         for trouble in filter(None, (sink.get("trouble"), sink.get("unrotated"))):
             lines.append(f"{'':10} " + paint("red", escape(trouble)))
     for key, reason in sorted(values["refused"].items()):
