@@ -276,6 +276,7 @@ def test_newest_configuration_is_in_force_and_said_once(bench: Bench) -> None:
     assert bench.sinks.by_key["app.log"].configured == [new]
     assert len([note for note in bench.notes if "settings differ" in note]) == 1
     bench.restart()
+    bench.step()
     assert bench.cycle.pipes["app.log"].target == new
     for writer in writers:
         writer.die()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from logboom.collector.cycle import Cycle
 from logboom.journal.layout import segment_name
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Step
+from logboom.sinks.file import FileSink
+from logboom.target import Rotation, Target
 from logboom.testing import FakeClock, MemorySink, SpoolFactory
 
 NOW = 1_800_000_000.0
@@ -165,3 +168,99 @@ def test_leftovers_of_producers_killed_in_the_middle_of_a_roll_go(bench: Bench) 
     os.utime(stray, (NOW - 7200, NOW - 7200))
     bench.step(2)
     assert not stray.exists()
+
+
+class Files:
+    """A cycle over real log files."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.clock = FakeClock(wall=NOW)
+        self.notes: list[str] = []
+        self.spool = directory / ".logboom"
+        SpoolFactory(self.spool)
+        self.cycle = self.begin()
+
+    def begin(self) -> Cycle:
+        return Cycle(
+            Spool(self.spool),
+            lambda target, note: FileSink(target, self.directory, notes=note, clock=self.clock),
+            self.clock,
+            self.notes.append,
+        )
+
+    def restart(self) -> None:
+        self.cycle.close()
+        self.cycle = self.begin()
+
+    def log(self, producer: str, name: str, *texts: str, configured: float = NOW, **settings: Any) -> None:
+        target = Target(name=name, configured=configured, **settings)
+        SpoolFactory(self.spool, target).segment(producer, texts)
+
+    def pass_time(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.cycle.step(thorough=True)
+            self.clock.advance(1.0)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    made = Files(tmp_path)
+    yield made
+    made.cycle.close()
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_old_log_that_was_deleted_stays_deleted(files: Files) -> None:
+    """Who names logs by date and deletes old ones must not find them made again, empty, for ever."""
+    files.log(A, "app-01.log", "one")
+    files.pass_time(3)
+    assert (files.directory / "app-01.log").read_text() == "one\n"
+    files.pass_time(100)
+    (files.directory / "app-01.log").unlink()
+    files.pass_time(3)
+    assert not (files.directory / "app-01.log").exists()
+    files.restart()
+    files.pass_time(3)
+    assert not (files.directory / "app-01.log").exists()
+    files.log(B, "app-01.log", "two")
+    files.pass_time(3)
+    assert (files.directory / "app-01.log").read_text() == "two\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_collector_holds_nothing_of_logs_that_nobody_writes(files: Files) -> None:
+    """A log a day, or one a job, for a year: no descriptors, no memory, and a short checkpoint."""
+    before = open_files()
+    for number in range(30):
+        files.log(f"{number:016x}", f"job-{number}.log", "done")
+    files.pass_time(3)
+    files.pass_time(100)
+    assert open_files() <= before + 1
+    assert files.cycle.pipes == {}
+
+
+def test_checkpoint_forgets_the_oldest_of_very_many_logs(files: Files) -> None:
+    """It is read and written as a whole at each start."""
+    for number in range(700):
+        files.cycle.checkpoint.configure(f"{number}.log", Target(name=f"{number}.log", configured=number))
+    files.restart()
+    kept = files.cycle.checkpoint.targets
+    assert len(kept) == 500
+    assert "699.log" in kept
+    files.restart()
+    assert len(files.cycle.checkpoint.targets) == 500
+
+
+def test_settings_of_the_newest_program_outlive_a_restart(files: Files) -> None:
+    """An older program's records do not bring its settings back."""
+    files.log(A, "app.log", "new", configured=NOW, rotation=Rotation(max_bytes=1000, backup_count=3))
+    files.pass_time(3)
+    files.restart()
+    files.log(B, "app.log", "old", configured=NOW - 50, rotation=Rotation(max_bytes=10, backup_count=1))
+    files.pass_time(3)
+    assert files.cycle.pipes["app.log"].target.rotation.max_bytes == 1000
+    assert (files.directory / "app.log").read_text() == "new\nold\n"

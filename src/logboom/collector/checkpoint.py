@@ -12,6 +12,7 @@ them, so recovery needs nothing but the two files.
     91d02a44 {"done":"app.log"}
     5a63f0c1 {"forget":["0f3c..."]}
     c0ffee00 {"configure":{"target":"app.log","value":{...}}}
+    5eed0001 {"dismiss":["app.log"]}
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     abandon: str | None = None
     forget: list[str] | None = None
     configure: _Configure | None = None
+    dismiss: list[str] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -195,6 +197,19 @@ class Checkpoint:
         """Remember the configuration in force."""
         self._append(_Line(configure=_Configure(target, value)))
         self._state.targets[target] = value
+
+    def dismiss(self, targets: Iterable[str]) -> None:
+        """Nobody logs to these any more: their configuration and totals are forgotten."""
+        gone = [target for target in targets if target not in self._state.intents]
+        if gone:
+            self._append(_Line(dismiss=gone))
+            _dismiss(self._state, gone)
+
+    def release(self, target: str) -> None:
+        """Give up the descriptor that is kept for steps of `target`, until the next one."""
+        fd = self._data.pop(target, None)
+        if fd is not None:
+            os.close(fd)
 
     def sync(self) -> None:
         """Everything recorded is durable against power loss on return. Raises `OSError`."""
@@ -336,6 +351,8 @@ def _replay(state: _State, event: _Line) -> _State:
         _forget(state, event.forget)
     if event.configure is not None:
         state.targets[event.configure.target] = event.configure.value
+    if event.dismiss is not None:
+        _dismiss(state, event.dismiss)
     return state
 
 
@@ -344,6 +361,12 @@ def _complete(state: _State, target: str) -> None:
     if intent is not None:
         state.positions.update(intent.advance)
         state.counts[target] = intent.counts
+
+
+def _dismiss(state: _State, targets: Iterable[str]) -> None:
+    for target in targets:
+        state.targets.pop(target, None)
+        state.counts.pop(target, None)
 
 
 def _forget(state: _State, producers: Iterable[str]) -> None:

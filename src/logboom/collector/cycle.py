@@ -32,6 +32,8 @@ _AHEAD: Final = 20_000
 _BACKLOG: Final = 50_000
 _UPKEEP_EVERY: Final = 0.5
 _STRAYS_EVERY: Final = 600.0
+_IDLE_TARGET: Final = 60.0
+_MOST_TARGETS: Final = 500
 _DAMAGED_KEPT: Final = 10_000_000
 MakeSink = Callable[[Target, Callable[[str], None]], Sink]
 
@@ -60,13 +62,16 @@ class Cycle:
         self._note = note
         self._home: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
+        self._used: dict[str, float] = {}
         self._upkeep_at = 0.0
         self._strays_at = 0.0
         self._unsynced = False
         for text in self.checkpoint.notes:
             note(text)
-        for key, target in list(self.checkpoint.targets.items()):
-            self._open(key, target)
+        self._dismiss_oldest()
+        for key in list(self.checkpoint.intents):
+            if key in self.checkpoint.targets:
+                self._open(key, self.checkpoint.targets[key])
         self.source = JournalsSource(spool, self._recover(), clock, self._accepts)
 
     # -- one step ----------------------------------------------------------------------------------
@@ -228,8 +233,11 @@ class Cycle:
     def _configure(self, key: str, reader: JournalReader, target: Target) -> None:
         pipe = self.pipes.get(key)
         if pipe is None:
-            self.checkpoint.configure(key, target)
-            pipe = self._open(key, target)
+            known = self.checkpoint.targets.get(key)
+            newest = target if known is None or known.configured <= target.configured else known
+            if newest != known:
+                self.checkpoint.configure(key, newest)
+            pipe = self._open(key, newest)
         elif target.configured > pipe.target.configured:
             if target.settings() != pipe.target.settings():
                 self._note(f"{key}: settings differ between processes; those of the newest one are in force")
@@ -268,12 +276,30 @@ class Cycle:
         if now_mono >= self._strays_at:
             self._strays_at = now_mono + _STRAYS_EVERY
             self.spool.remove_strays(self._clock.wall())
-        busy = [pipe.upkeep(self._clock.wall(), now_mono) for pipe in self.pipes.values()]
-        self._upkeep_at = now_mono + (0.0 if any(busy) else _UPKEEP_EVERY)
+        busy = {key for key, pipe in self.pipes.items() if pipe.upkeep(self._clock.wall(), now_mono)}
+        self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
+        self._close_idle(now_mono, busy | set(self._home.values()))
         for key in list(self.refused):
             target = self.checkpoint.targets.get(key)
             if target is not None:
                 self._open(key, target)
+
+    def _close_idle(self, now_mono: float, busy: set[str]) -> None:
+        """Let go of a file that nobody has logged to for a while: who deletes it then has deleted it."""
+        for key, pipe in list(self.pipes.items()):
+            if key in busy or pipe.backlog or pipe.trouble or key in self.checkpoint.intents:
+                self._used[key] = now_mono
+            elif now_mono - self._used.setdefault(key, now_mono) > _IDLE_TARGET:
+                if pipe.target.synced:
+                    pipe.sink.sync()
+                pipe.sink.close()
+                self.checkpoint.release(key)
+                del self.pipes[key], self._used[key]
+
+    def _dismiss_oldest(self) -> None:
+        targets = self.checkpoint.targets
+        oldest = sorted(targets, key=lambda key: targets[key].configured)
+        self.checkpoint.dismiss(oldest[: max(0, len(oldest) - _MOST_TARGETS)])
 
     def _reclaim(self, now_mono: float) -> None:
         if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
