@@ -30,7 +30,8 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        # Positions are compared with what other processes asked for: this clock is the same in all of them.
+        return time.perf_counter()
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

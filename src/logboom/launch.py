@@ -51,9 +51,9 @@ PRUNE: Final = b"p"
 # Runs before `site`: forks so that nobody has to wait for it, then becomes the collector. One line, and
 # its first word says in `ps` what this is.
 _BOOTSTRAP: Final = (
-    "'logboom collector'; import os, sys; s, k, *p = sys.argv[1:]; k = int(k); "
+    "'logboom collector'; import os, sys; s, k, *p = sys.argv[1:]; k = int(k) if os.name == 'posix' else -1; "
     "hasattr(os, 'fork') and os.fork() and os._exit(0); hasattr(os, 'setsid') and os.setsid(); "
-    "os.closerange(3, k); os.closerange(k + 1, 65536); os.chdir(os.path.abspath(os.sep)); "
+    "k < 0 or os.closerange(3, k); k < 0 or os.closerange(k + 1, 65536); os.chdir(os.path.abspath(os.sep)); "
     "sys.path[:0] = p; from logboom.assembly import run_detached; run_detached(s, k)"
 )
 _RING_AGAIN_AFTER: Final = 0.1
@@ -81,7 +81,7 @@ def python_for_collector() -> str | None:
     named = os.environ.get("LOGBOOM_PYTHON")
     candidates = [named] if named else []
     if not getattr(sys, "frozen", False):
-        candidates += [sys.executable, getattr(sys, "_base_executable", "")]
+        candidates += platform.own_interpreters()
         candidates += [os.path.join(sys.base_exec_prefix, *tail) for tail in _interpreter_tails()]
     for candidate in candidates:
         if candidate and (candidate == named or _is_python(candidate)) and os.access(candidate, os.X_OK):
@@ -110,14 +110,12 @@ def start_collector(spool: Path) -> Launch:
     if python is None:
         return Launch(False, "no Python interpreter is known here; set LOGBOOM_PYTHON to one")
     try:
-        keep = os.open(spool / STARTING_LOCK, os.O_RDWR | os.O_CREAT | platform.extend_open_flags(), 0o660)
+        keep = platform.claim(spool / STARTING_LOCK)
     except OSError as error:
         return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
+    if keep is None:
+        return Launch(False)
     try:
-        with contextlib.suppress(OSError):
-            platform.give_like(keep, os.stat(spool).st_mode & 0o666, spool)
-        if not platform.try_lock(keep):
-            return Launch(False)
         _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
@@ -187,7 +185,7 @@ def collect_here(spool: Path, deadline: float) -> bool:
 def _is_locked(path: Path) -> bool:
     """Whether somebody holds the lock: a look that saves importing a collector for nothing."""
     try:
-        fd = os.open(path, os.O_RDWR | platform.extend_open_flags())
+        fd = platform.open_file(path, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -206,7 +204,7 @@ def make_room(spool: Path, room: int) -> None:
 def read_status(spool: Path) -> dict[str, Any]:
     """The collector's last word on itself, or an empty dictionary."""
     try:
-        value = msgspec.json.decode((spool / STATUS).read_bytes())
+        value = msgspec.json.decode(platform.read_file(spool / STATUS))
     except (OSError, msgspec.MsgspecError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -221,7 +219,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
         deadline: on `time.monotonic`, in seconds.
         target: the key of the target that has to be written; None for all.
     """
-    asked = time.monotonic()
+    asked = time.perf_counter()  # the same clock in every process, and finer on Windows
     watch = _StatusWatch(spool)
     rung_at, pause = float("-inf"), 0.0005
     while True:
@@ -234,7 +232,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
             rung_at = now
         status = watch.news()
         # A status of before the last boot tells a time that is not yet.
-        if asked <= status.get("flushed", 0.0) <= time.monotonic():
+        if asked <= status.get("flushed", 0.0) <= time.perf_counter():
             failing = status.get("failing", [])
             return target not in failing if target is not None else not failing
         if now + pause >= deadline:
@@ -257,5 +255,9 @@ class _StatusWatch:
             found = os.stat(self._path)
         except OSError:
             return {}
-        seen, self._seen = self._seen, (found.st_ino, found.st_mtime_ns)
-        return {} if seen == self._seen else read_status(self._spool)
+        seen = found.st_ino, found.st_mtime_ns
+        if seen == self._seen:
+            return {}
+        status = read_status(self._spool)
+        self._seen = seen if status else None
+        return status

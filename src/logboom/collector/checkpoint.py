@@ -127,6 +127,7 @@ class Checkpoint:
         self._torn = False
         self._data: dict[str, int] = {}
         self._state = self._load()
+        self._fd = -1
         self._fd = self._rewrite()
 
     # -- reading -----------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ class Checkpoint:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
         data = step.data
         if data:
-            if os.pwrite(self._data_file(target), data, 0) != len(data):
+            if platform.write_at(self._data_file(target), data, 0) != len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._data_path(target)))
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"")
@@ -220,13 +221,14 @@ class Checkpoint:
     def tidy(self) -> None:
         """Rewrite the file when it has grown."""
         if self._size > _REWRITE_AT:
-            old, self._fd = self._fd, self._rewrite()
-            os.close(old)
+            self._fd = self._rewrite()
 
     def close(self) -> None:
         """Give up the descriptors; everything is on the file already."""
         for fd in (self._fd, *self._data.values()):
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
+        self._fd = -1
         self._data.clear()
 
     # -- the file ----------------------------------------------------------------------------------
@@ -249,15 +251,15 @@ class Checkpoint:
 
     def _rewrite(self) -> int:
         temporary = self.path.with_suffix(".tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | platform.extend_open_flags()
-        fd = os.open(temporary, flags, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+        fd = platform.open_file(temporary, flags)
         try:
             platform.give_like(fd, self._mode, self.path.parent)
             raw = _frame(_Line(snapshot=self._state))
             if os.write(fd, raw) != len(raw):
                 raise OSError(errno.ENOSPC, "no space for the checkpoint", str(temporary))
             reach("checkpoint.rewrite")
-            os.replace(temporary, self.path)
+            self._replace(temporary)
         except BaseException:
             os.close(fd)
             raise
@@ -266,14 +268,26 @@ class Checkpoint:
         self._torn = False
         return fd
 
+    def _replace(self, temporary: Path) -> None:
+        """Put the new file in the old one's place, which must not be open on Windows."""
+        old, self._fd = self._fd, -1
+        if old >= 0:
+            os.close(old)
+        try:
+            platform.replace(temporary, self.path)
+        except OSError:
+            if old >= 0:
+                self._fd = platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
+            raise
+
     def _data_path(self, target: str) -> Path:
         return self.path.parent / f"intent.{zlib.crc32(target.encode()):08x}.bytes"
 
     def _data_file(self, target: str) -> int:
         fd = self._data.get(target)
         if fd is None:
-            flags = os.O_RDWR | os.O_CREAT | platform.extend_open_flags()
-            fd = self._data[target] = os.open(self._data_path(target), flags, 0o600)
+            fd = platform.open_file(self._data_path(target), os.O_RDWR | os.O_CREAT)
+            self._data[target] = fd
             with contextlib.suppress(PermissionError):  # it is another user's
                 platform.give_like(fd, self._mode, self.path.parent)
         return fd

@@ -50,7 +50,7 @@ class Leadership:
             ours, named = os.fstat(self._fd), os.stat(self.path)
         except OSError:
             return False
-        return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+        return platform.identity(ours) == platform.identity(named)
 
     def release(self) -> None:
         """Let another lead."""
@@ -60,7 +60,7 @@ class Leadership:
 
 
 def _open(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | platform.extend_open_flags(), 0o660)
+    fd = platform.open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
     with contextlib.suppress(OSError):
         if os.fstat(fd).st_mode & 0o777 != path.parent.stat().st_mode & 0o666:
             platform.give_like(fd, path.parent.stat().st_mode & 0o666, path.parent)

@@ -27,13 +27,13 @@ def write_status(spool: Path, values: dict[str, Any]) -> None:
     """Replace `status.json` atomically; silently not, when the disk is full."""
     temporary = spool / f".{STATUS}.tmp"
     with contextlib.suppress(OSError):
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | platform.extend_open_flags(), 0o600)
+        fd = platform.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             platform.give_like(fd, spool.stat().st_mode & 0o664, spool)
             os.write(fd, msgspec.json.encode(values))
         finally:
             os.close(fd)
-        os.replace(temporary, spool / STATUS)
+        platform.replace(temporary, spool / STATUS)
 
 
 class Notebook:
@@ -55,9 +55,7 @@ class Notebook:
         line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError):
             self._bound()
-            fd = os.open(
-                self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | platform.extend_open_flags(), 0o600
-            )
+            fd = platform.open_file(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 platform.give_like(fd, self.path.parent.stat().st_mode & 0o660, self.path.parent)
                 os.write(fd, line)

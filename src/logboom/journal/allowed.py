@@ -27,8 +27,8 @@ def allow(spool: Path, directory: str) -> None:
         if entry.exists():
             return
         temporary = path / f".{os.urandom(4).hex()}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | platform.extend_open_flags()
-        fd = os.open(temporary, flags, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        fd = platform.open_file(temporary, flags, 0o644)
         try:
             platform.give_like(fd, 0o644, spool)
             os.write(fd, directory.encode("utf-8", "surrogateescape"))

@@ -76,12 +76,12 @@ def _replace(path: Path) -> int:
     tombstone = msgspec.structs.replace(header, mapped=False)
     said = Dropped(records, header.created, time.time(), REASON)
     temporary = path.with_name(f".{path.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | platform.extend_open_flags()
-    fd = os.open(temporary, flags, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    fd = platform.open_file(temporary, flags)
     try:
         platform.give_like(fd, path.stat().st_mode & 0o777, path.parent)
         os.write(fd, encode_line(tombstone) + encode_line(said) + END)
     finally:
         os.close(fd)
-    temporary.replace(path)
+    platform.replace(temporary, path)
     return records

@@ -234,7 +234,7 @@ def _make_file(path: Path, text: str) -> None:
 
 def _give(path: Path, mode: int, access: int) -> None:
     try:
-        fd = os.open(path, access | platform.extend_open_flags())
+        fd = platform.open_file(path, access)
     except PermissionError:  # Windows opens no directory: it inherits its parent's rights
         return
     try:

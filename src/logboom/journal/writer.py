@@ -58,18 +58,18 @@ class Segment:
         self.pid = os.getpid()
         self.stated: set[int] = set()
         self._fd = fd
-        self._identity = _identity(os.fstat(fd))
+        self._identity = platform.identity(os.fstat(fd))
 
     def is_linked(self) -> bool:
         """Whether a reader still finds it under its name."""
         try:
-            return _identity(os.stat(self.path)) == self._identity
+            return platform.identity(os.stat(self.path)) == self._identity
         except OSError:
             return False
 
     def _descriptor_is_ours(self) -> bool:
         try:
-            return _identity(os.fstat(self._fd)) == self._identity
+            return platform.identity(os.fstat(self._fd)) == self._identity
         except OSError:
             return False
 
@@ -100,10 +100,6 @@ class Segment:
         """Drop what this process holds. Never unlocks: in a forked child the lock is the parent's."""
         if self._descriptor_is_ours():
             os.close(self._fd)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 class MappedSegment(Segment):

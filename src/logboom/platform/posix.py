@@ -23,24 +23,34 @@ from pathlib import Path
 __all__ = [
     "Doorbell",
     "allocate",
+    "claim",
     "disk_size",
     "drop_privileges",
     "extend_open_flags",
     "filesystem_of",
     "give_like",
     "host_name",
+    "identity",
+    "in_use",
     "is_network",
     "lock_is_free",
+    "long_path",
     "mapping_is_safe",
     "name_process",
+    "open_file",
     "open_for_reading",
+    "own_interpreters",
     "read_at",
+    "read_file",
+    "rename",
+    "replace",
     "ring",
     "spawn_detached",
     "sync_directory",
     "sync_file",
     "try_lock",
     "unlock",
+    "write_at",
 ]
 
 _MAPPABLE = frozenset({"ext4", "xfs", "tmpfs"})
@@ -88,6 +98,28 @@ def lock_is_free(fd: int) -> bool:
         return False
     unlock(fd)
     return True
+
+
+def claim(path: str | Path) -> int | None:
+    """A descriptor that one process at a time can have, and hand over; None when another has it."""
+    fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
+    with contextlib.suppress(OSError):
+        directory = Path(path).parent
+        give_like(fd, os.stat(directory).st_mode & 0o666, directory)
+    if try_lock(fd):
+        return fd
+    os.close(fd)
+    return None
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """What tells one open file from another, whatever its name."""
+    return status.st_dev, status.st_ino
+
+
+def in_use(error: OSError) -> bool:
+    """Whether a file could not be renamed or deleted because it is open: never, here."""
+    return False
 
 
 def allocate(fd: int, size: int) -> None:
@@ -153,14 +185,44 @@ def extend_open_flags() -> int:
     return os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """As `os.open`, with `extend_open_flags`; others may rename and delete the file meanwhile."""
+    return os.open(path, flags | extend_open_flags(), mode)
+
+
 def open_for_reading(path: str | Path) -> int:
     """Follows no symlink, does not block on a FIFO, keeps nobody from renaming or deleting the file."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | extend_open_flags())
 
 
+def read_file(path: str | Path) -> bytes:
+    """A whole small file. Raises `OSError`."""
+    return Path(path).read_bytes()
+
+
 def read_at(fd: int, size: int, offset: int) -> bytes:
     """At most `size` bytes from `offset` on; fewer at the end of the file."""
     return os.pread(fd, size, offset)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> int:
+    """Write `data` from `offset` on; returns how many bytes were written."""
+    return os.pwrite(fd, data, offset)
+
+
+def rename(source: str | Path, target: str | Path) -> None:
+    """Give a file a name that is free. Raises `OSError`."""
+    os.rename(source, target)
+
+
+def replace(source: str | Path, target: str | Path) -> None:
+    """Put a file in another's place, at once for everybody. Raises `OSError`."""
+    os.replace(source, target)
+
+
+def long_path(path: Path) -> Path:
+    """The path: its length needs nothing here."""
+    return path
 
 
 def give_like(fd: int, mode: int, directory: str | Path) -> None:
@@ -186,6 +248,11 @@ def drop_privileges(directory: str | Path) -> None:
     os.setgroups([owner.st_gid])
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)
+
+
+def own_interpreters() -> list[str]:
+    """What may be this process's interpreter, the likeliest first; a name can be empty."""
+    return [sys.executable, getattr(sys, "_base_executable", "")]
 
 
 def spawn_detached(argv: Sequence[str], environment: dict[str, str], keep: int) -> int:

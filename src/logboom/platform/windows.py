@@ -1,0 +1,307 @@
+"""Windows: locks, a doorbell, detached start, files that others may rename and delete while they are open.
+
+Owns: every call that differs from POSIX. Never knows: the journal format.
+Shown with a Windows Python under Wine (`make test-windows`).
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from logboom.platform import _windows_api as api
+from logboom.platform._windows_api import host_name, in_use
+
+__all__ = [
+    "Doorbell",
+    "allocate",
+    "claim",
+    "disk_size",
+    "drop_privileges",
+    "extend_open_flags",
+    "filesystem_of",
+    "give_like",
+    "host_name",
+    "identity",
+    "in_use",
+    "is_network",
+    "lock_is_free",
+    "long_path",
+    "mapping_is_safe",
+    "name_process",
+    "open_file",
+    "open_for_reading",
+    "own_interpreters",
+    "read_at",
+    "read_file",
+    "rename",
+    "replace",
+    "ring",
+    "spawn_detached",
+    "sync_directory",
+    "sync_file",
+    "try_lock",
+    "unlock",
+    "write_at",
+]
+
+_BELLS: Final = b"wfps"
+_LISTEN_FOR: Final = 2.0
+_SAFE_LENGTH: Final = 160  # of a directory, so that the longest name in its spool stays below 260
+_NO_JOB_BREAK: Final = 5  # ERROR_ACCESS_DENIED
+
+
+def try_lock(fd: int) -> bool:
+    """Take the exclusive lock of this open file without waiting; True when it is ours.
+
+    It belongs to the open file; the system frees it when the process dies.
+    """
+    return api.lock(fd)
+
+
+def unlock(fd: int) -> None:
+    """Give the lock back."""
+    api.unlock(fd)
+
+
+def lock_is_free(fd: int) -> bool:
+    """Whether nobody holds the lock, told by taking and returning it on our own open file."""
+    if not api.lock(fd):
+        return False
+    api.unlock(fd)
+    return True
+
+
+def claim(path: str | Path) -> int | None:
+    """A descriptor that one process at a time can have, and hand over; None when another has it."""
+    return api.open_exclusive(str(path))
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """What tells one open file from another of the same directory, whatever its name.
+
+    Wine forgets the volume of an open file that was renamed.
+    """
+    return 0, status.st_ino
+
+
+def allocate(fd: int, size: int) -> None:
+    """Give the file `size` zero bytes that are really there. Raises `OSError` when there is no room."""
+    block = bytes(65536)
+    for offset in range(0, size, len(block)):
+        write_at(fd, block[: size - offset], offset)
+
+
+def filesystem_of(path: str | Path) -> str:
+    """The system's name of the file system (`NTFS`), `remote` for a network drive, or `""`."""
+    return api.drive_kind(os.path.abspath(path))
+
+
+def mapping_is_safe(kind: str) -> bool:
+    """Never: a file with a mapping cannot be deleted or cut, by anybody."""
+    return False
+
+
+def is_network(kind: str) -> bool:
+    """Whether locks and appends on this file system depend on another host."""
+    return kind == "remote"
+
+
+def long_path(path: Path) -> Path:
+    r"""An absolute path, written as `\\?\` when names below it could be longer than Windows allows."""
+    text = str(path)
+    if len(text) < _SAFE_LENGTH or text.startswith(("\\\\?\\", "\\\\.\\")):
+        return path
+    return Path("\\\\?\\UNC\\" + text[2:] if text.startswith("\\\\") else "\\\\?\\" + text)
+
+
+def sync_file(fd: int) -> None:
+    """Bytes and size on the disk on return. Raises `OSError`; a failed sync is final for the file."""
+    os.fsync(fd)
+
+
+def sync_directory(path: str | Path) -> None:
+    """NTFS journals its names: nothing to do."""
+
+
+def extend_open_flags() -> int:
+    """Flags for every `os.open` of a file of ours."""
+    return os.O_BINARY | os.O_NOINHERIT
+
+
+def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """As `os.open`; others may rename and delete the file meanwhile. Rights come from its directory."""
+    return api.open_shared(str(path), flags)
+
+
+def open_for_reading(path: str | Path) -> int:
+    """Follows no symlink, keeps nobody from renaming or deleting the file."""
+    return api.open_shared(str(path), os.O_RDONLY)
+
+
+def read_file(path: str | Path) -> bytes:
+    """A whole small file, which others may replace meanwhile. Raises `OSError`."""
+    with open(open_for_reading(path), "rb") as file:
+        return file.read()
+
+
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """At most `size` bytes from `offset` on; fewer at the end of the file. Moves the position."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    return os.read(fd, size)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> int:
+    """Write `data` from `offset` on; returns how many bytes were written. Moves the position."""
+    os.lseek(fd, offset, os.SEEK_SET)
+    return os.write(fd, data)
+
+
+def rename(source: str | Path, target: str | Path) -> None:
+    """Give a file a name that is free, with patience while it is in use. Raises `OSError`."""
+    api.patiently(lambda: os.rename(source, target))
+
+
+def replace(source: str | Path, target: str | Path) -> None:
+    """Put a file in another's place, with patience while that is in use. Raises `OSError`."""
+    api.patiently(lambda: os.replace(source, target))
+
+
+def give_like(fd: int, mode: int, directory: str | Path) -> None:
+    """Windows has access lists, which a file inherits from its directory."""
+
+
+def drop_privileges(directory: str | Path) -> None:
+    """A process keeps its account."""
+
+
+def own_interpreters() -> list[str]:
+    """What may be this process's interpreter, the likeliest first; a name can be empty.
+
+    The `python.exe` of a virtual environment is a launcher that would stay as a second process.
+    """
+    return [getattr(sys, "_base_executable", ""), sys.executable]
+
+
+class _Unattended(subprocess.Popen[bytes]):
+    """A process that nobody waits for."""
+
+    def __del__(self) -> None: ...
+
+
+def spawn_detached(argv: Sequence[str], environment: dict[str, str], keep: int) -> int:
+    """Start a program without a console, outside our job where that is allowed, in a root directory.
+
+    Args:
+        argv: absolute program and arguments.
+        environment: its whole environment.
+        keep: a descriptor of `claim`; the program holds it until it ends.
+
+    Returns:
+        The program's process id.
+    """
+    flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+    try:
+        process = _start(argv, environment, flags | subprocess.CREATE_BREAKAWAY_FROM_JOB)
+    except OSError as error:
+        if error.winerror != _NO_JOB_BREAK:
+            raise
+        process = _start(argv, environment, flags)
+    with contextlib.suppress(OSError):
+        api.hand_over(keep, process.pid)
+    return process.pid
+
+
+def _start(argv: Sequence[str], environment: dict[str, str], flags: int) -> _Unattended:
+    nothing = subprocess.DEVNULL
+    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\"
+    return _Unattended(
+        list(argv),
+        env=environment,
+        cwd=root,
+        stdin=nothing,
+        stdout=nothing,
+        stderr=nothing,
+        creationflags=flags,
+    )
+
+
+def ring(path: str | Path, message: bytes) -> bool:
+    """Ring the doorbell at `path`; False when nobody listens there."""
+    try:
+        fd = open_file(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        if api.lock(fd, shared=True):
+            return False  # closing gives it back
+        for bell in message:
+            write_at(fd, b"!", _BELLS.index(bell))
+        if message:
+            api.set_event(_event_name(fd))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+class Doorbell:
+    """The listening side: a file that it keeps locked, a byte for each kind of message, and an event.
+
+    Whoever may write the spool may ring. The event only spares the listener the rest of its wait: one of
+    another account cannot be opened, and then the message is seen when the wait is over.
+    """
+
+    def __init__(self, path: str | Path, mode: int) -> None:
+        """Raises `OSError` when another listens."""
+        self.path = Path(path)
+        self._fd = open_file(self.path, os.O_RDWR | os.O_CREAT, mode)
+        deadline = time.monotonic() + _LISTEN_FOR
+        while not try_lock(self._fd):  # who rings takes it for an instant
+            if time.monotonic() >= deadline:
+                os.close(self._fd)
+                raise OSError(13, "another collector listens", str(path))
+            time.sleep(0.001)
+        write_at(self._fd, bytes(len(_BELLS)), 0)
+        self._event = api.Event(_event_name(self._fd))
+
+    def wait(self, timeout: float) -> bytes:
+        """What was rung within `timeout` seconds; empty when nothing was."""
+        self._event.wait(timeout)
+        said = bytes(
+            bell for bell, rung in zip(_BELLS, read_at(self._fd, len(_BELLS), 0), strict=True) if rung
+        )
+        # Cleared before anybody obeys: what is rung from now on is heard next time.
+        for bell in said:
+            write_at(self._fd, b"\0", _BELLS.index(bell))
+        return said
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._event.close()
+
+
+def _event_name(fd: int) -> str:
+    status = os.fstat(fd)
+    return f"Global\\logboom-{status.st_dev:x}-{status.st_ino:x}"
+
+
+def disk_size(path: str | Path) -> int:
+    """Bytes of the file system that holds `path`."""
+    return api.disk_total(str(path))
+
+
+def name_process(name: str) -> None:
+    """A process has the name of its program."""
