@@ -131,23 +131,14 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
         reason = service.run(started)
         if reason != UNNEEDED:
             notebook.note(f"left: {reason}")
-        if reason != UNNEEDED or not _anything_came(spool):
+        if reason != UNNEEDED or not _anything_came(spool, service.seen):
             return reason
 
 
-def _anything_came(spool: Path) -> bool:
-    """Whether a producer came between the last look and the lock's release."""
-    listing = Spool(spool)
-    try:
-        return any(
-            not listing.owner_gone(listing.open_segment(producer, number))
-            for producer, numbers in listing.segments().items()
-            for number in numbers[-1:]
-        )
-    except FileNotFoundError:
-        return True
-    finally:
-        listing.close()
+def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
+    """Whether somebody logged between the last look and the lock's release: he may be gone already."""
+    listing = Spool(spool).segments()
+    return any((producer, number) not in seen for producer, numbers in listing.items() for number in numbers)
 
 
 class _CloseOnce:

@@ -48,6 +48,9 @@ class Cycle:
     def is_flushed(self, mark: FlushMark) -> bool:
         return self.flushed
 
+    def seen(self) -> set[tuple[str, int]]:
+        return {("a", 1)}
+
     def living(self) -> bool:
         return self.bench.living
 

@@ -129,6 +129,11 @@ class Cycle:
         """Whether any stream may still be written to."""
         return any(not reader.gone for reader in self.source.readers.values())
 
+    def seen(self) -> set[tuple[str, int]]:
+        """Producer and number of every segment that was there at the last look."""
+        listing = self.spool.listing(fresh=False)
+        return {(producer, number) for producer, numbers in listing.items() for number in numbers}
+
     def linger(self) -> float:
         """Seconds to stay without producers: the longest that a target asks for."""
         return max((pipe.target.linger for pipe in self.pipes.values()), default=1.0)

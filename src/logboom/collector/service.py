@@ -52,6 +52,9 @@ class Service:
         clock: where time comes from.
         notebook: the collector's own log.
         stay: never leave for want of producers.
+
+    Attributes:
+        seen: the segments that it knew of when it left for want of producers.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Service:
         self._clock = clock
         self._notebook = notebook
         self._stay = stay
+        self.seen: set[tuple[str, int]] = set()
         self._cycle: Cycle | None = None
         self._since = clock.wall()
         self._flushed = 0.0
@@ -231,7 +235,10 @@ class Service:
         if cycle.living() or cycle.backlog or self._marks or self._stay:
             self._peopled_at = now
             return ""
-        return UNNEEDED if now - self._peopled_at >= cycle.linger() else ""
+        if now - self._peopled_at < cycle.linger():
+            return ""
+        self.seen = cycle.seen()
+        return UNNEEDED
 
     # -- words -------------------------------------------------------------------------------------
 

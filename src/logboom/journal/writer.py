@@ -263,7 +263,7 @@ class JournalWriter:
             self.segment = new
         else:
             self._unmake(new)
-        if old is not None:
+        if old is not None and old.pid == os.getpid():
             old.end()
             if self.target.synced:  # a line that came while `new` was made; nobody could do it later
                 with contextlib.suppress(OSError):

@@ -1,0 +1,185 @@
+"""How a collector is put together, hands over, and leaves."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logboom import assembly
+from logboom.collector.election import Leadership
+from logboom.collector.service import UNNEEDED, Service
+from logboom.collector.status import Notebook
+from logboom.errors import ConfigurationError, SpoolError
+from logboom.journal.allowed import allow
+from logboom.target import Target
+from logboom.testing import SpoolFactory
+
+A, B = "a" * 16, "b" * 16
+
+
+@pytest.fixture
+def factory(tmp_path: Path) -> SpoolFactory:
+    return SpoolFactory(tmp_path / "logs" / ".logboom")
+
+
+def written(factory: SpoolFactory) -> list[str]:
+    log = factory.path.parent / "app.log"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_drain_writes_what_a_dead_program_left(factory: SpoolFactory) -> None:
+    """`logboom drain` and the end of a program without a collector."""
+    factory.segment(A, ["one", "two"])
+    assert assembly.drain(factory.path, time.monotonic() + 10)
+    assert written(factory) == ["one", "two"]
+    assert assembly.drain(factory.path, time.monotonic() + 10)
+    assert written(factory) == ["one", "two"]
+
+
+def test_drain_does_not_lead_beside_a_leader(factory: SpoolFactory) -> None:
+    """Two who write one file would write every record twice."""
+    factory.segment(A, ["one"])
+    leadership = Leadership.seek(factory.path)
+    assert leadership is not None
+    assert not assembly.drain(factory.path, time.monotonic() + 10)
+    assert written(factory) == []
+    leadership.release()
+
+
+def test_drain_without_a_spool_has_nothing_to_do(tmp_path: Path) -> None:
+    """A program that never logged leaves without a trace."""
+    assert assembly.drain(tmp_path / "none", time.monotonic() + 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_drain_that_fails_gives_the_lock_back(factory: SpoolFactory) -> None:
+    """A program whose drain failed must not keep the next collector out."""
+    (factory.path / "checkpoint.jsonl").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        assembly.drain(factory.path, time.monotonic() + 1)
+    leadership = Leadership.seek(factory.path)
+    assert leadership is not None
+    leadership.release()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../app.log", "a/b", "/etc/passwd", "a\0b", ".logboom"])
+def test_header_names_a_plain_file(factory: SpoolFactory, name: str) -> None:
+    """Who may write segments must not thereby write any file that the collector may."""
+    with pytest.raises(ConfigurationError):
+        assembly._make_sink(factory.path, Target(name=name), lambda note: None)
+
+
+def test_directory_must_be_on_the_owners_list(factory: SpoolFactory, tmp_path: Path) -> None:
+    """With spool= the log is elsewhere: where, the spool's owner says, and no segment."""
+    target = Target(name="app.log", directory=str(tmp_path / "elsewhere"))
+    with pytest.raises(ConfigurationError, match="allowed"):
+        assembly._make_sink(factory.path, target, lambda note: None)
+    allow(factory.path, str(tmp_path / "elsewhere"))
+    assembly._make_sink(factory.path, target, lambda note: None).close()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+def test_strangers_entry_counts_for_nothing(factory: SpoolFactory, tmp_path: Path) -> None:
+    """A group member who may write the spool must not extend the list."""
+    allow(factory.path, str(tmp_path))
+    (entry,) = (factory.path / "allowed").iterdir()
+    os.chown(entry, 12345, 12345)
+    with pytest.raises(ConfigurationError, match="allowed"):
+        assembly._make_sink(factory.path, Target(name="app.log", directory=str(tmp_path)), lambda note: None)
+
+
+def test_collector_of_no_spool_says_so(tmp_path: Path) -> None:
+    """A mistyped path must not make a directory and wait there for ever."""
+    with pytest.raises(SpoolError, match="no such spool"):
+        assembly.collect(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_second_collector_says_so(factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor that starts two must be told."""
+    monkeypatch.setattr(assembly, "_CANDIDACY", 0.05)
+    leadership = Leadership.seek(factory.path)
+    assert leadership is not None
+    with pytest.raises(SpoolError, match="another collector"):
+        assembly.collect(factory.path)
+    leadership.release()
+
+
+def test_who_came_and_died_while_it_left_is_collected(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program found the doorbell still there, logged and was killed: nobody else would come for it."""
+    runs: list[Service] = []
+    listing = assembly.Spool
+
+    def run(service: Service, started: Callable[[], None]) -> str:
+        service.seen = {(p, n) for p, numbers in listing(factory.path).segments().items() for n in numbers}
+        runs.append(service)
+        if len(runs) == 1:
+            factory.segment(B, ["last words"])
+        service._leadership.release()
+        return UNNEEDED
+
+    monkeypatch.setattr(Service, "run", run)
+    factory.segment(A, ["one"])
+    assert assembly.collect(factory.path) == UNNEEDED
+    assert len(runs) == 2
+
+
+def test_starting_lock_is_given_back_once(tmp_path: Path) -> None:
+    """The number may belong to another file when it is called again."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    once = assembly._CloseOnce(fd)
+    once()
+    again = os.open(tmp_path, os.O_RDONLY)
+    once()
+    os.fstat(again)
+    os.close(again)
+
+
+def test_detached_collector_ends_quietly_when_another_leads(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loser of an election is no error."""
+    monkeypatch.setattr(assembly, "_CANDIDACY", 0.05)
+    monkeypatch.setattr(assembly.platform, "name_process", lambda name: None)
+    leadership = Leadership.seek(factory.path)
+    keep = os.open(factory.path, os.O_RDONLY)
+    assembly.run_detached(str(factory.path), keep)
+    os.close(keep)
+    assert leadership is not None
+    leadership.release()
+
+
+def test_cycle_of_a_full_spool_gives_up_the_oldest(factory: SpoolFactory) -> None:
+    """`when_full="drop_oldest"` without a collector: room is made here, and what went is said in the log."""
+    factory.segment(A, ["x" * 100] * 400, ended=True)
+    factory.segment(A, ["newest"], number=2)
+    factory.segment(A, ["x" * 100] * 400, number=3)
+    assembly.prune(factory.path, 1)
+    assert assembly.drain(factory.path, time.monotonic() + 10)
+    lines = written(factory)
+    assert any("400 records dropped" in line for line in lines)
+    assert "newest" in lines
+
+
+def test_notebook_is_bounded_and_says_nothing_twice(tmp_path: Path) -> None:
+    """The collector's own log must not be what fills the disk."""
+    notebook = Notebook(tmp_path)
+    for _ in range(100):
+        notebook.note("the same")
+    assert notebook.path.read_text().count("the same") == 1
+    for number in range(600):
+        notebook.note("x" * 1000 + str(number))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 600_000
+
+
+def test_notebook_never_raises(tmp_path: Path) -> None:
+    """It is written to exactly when something is wrong with the disk."""
+    notebook = Notebook(tmp_path / "missing")
+    notebook.note("one")
+    notebook.note("surrogate \udcff and newline\nhere")
