@@ -25,6 +25,7 @@ from logboom.journal.allowed import allowed
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Sink
 from logboom.sinks.file import FileSink
+from logboom.sinks.push import PushSink
 from logboom.target import Target
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
@@ -41,11 +42,13 @@ def make_cycle(spool: Path, notebook: Notebook) -> Cycle:
 
 
 def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink:
-    """A file sink for a target that may be written.
+    """The sink of a target that may be written: a file, or an address that records are pushed to.
 
     Raises:
         ConfigurationError: the header names something that this spool may not write.
     """
+    if target.push:
+        return PushSink(target)
     name = target.name
     if name in ("", ".", "..", spool.name) or any(char in name for char in ("/", os.sep, "\0")):
         raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")

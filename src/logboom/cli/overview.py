@@ -123,7 +123,7 @@ def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
 
 
 def _sinks(spool: Path, recorded: Recorded, said: _Said) -> dict[str, Any]:
-    known = {key: _path_of(spool, target) for key, target in recorded.targets.items()}
+    known = {key: _path_of(spool, target) for key, target in recorded.targets.items() if not target.push}
     return {key: said.sinks.get(key, {}) | _file(path) for key, path in known.items()} | {
         key: values for key, values in said.sinks.items() if key not in known
     }

@@ -1,6 +1,6 @@
 """ZeroMQ: contexts, sockets, their limits and their end. The only import of `zmq`.
 
-Owns: socket options, addresses, the bounded end of sockets and contexts, the list of a server's connections.
+Owns: socket options, the bounded end of sockets and contexts.
 Never knows: records, logging.
 
 Every socket has its `LINGER`, buffers and high-water mark set here. PUSH has no acknowledgement: what is
@@ -10,9 +10,6 @@ in buffers when a server is killed is lost, so buffers are small (measured: abou
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
-from collections.abc import Callable
 from typing import Final
 
 try:
@@ -25,19 +22,16 @@ except ImportError as error:
 from logboom.errors import ConfigurationError
 
 __all__ = [
-    "Connections",
     "Context",
     "Socket",
     "TransportError",
     "bind",
-    "check_address",
     "close_within",
     "connect",
     "endpoint_of",
     "is_socket",
     "leave_inherited",
     "make_context",
-    "open_pull",
     "open_push",
     "open_sub",
     "open_xpub",
@@ -52,11 +46,7 @@ Socket = zmq.Socket[bytes]
 TransportError = zmq.ZMQError
 
 SEND_BUFFER: Final = 4096
-RECEIVE_BUFFER: Final = 4096
-RECEIVE_MARK: Final = 50
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
-_GROWN: Final = 1024 * 1024
-_EVENT: Final = struct.Struct("=hi")
 _inherited: list[object] = []
 
 
@@ -75,30 +65,6 @@ def leave_inherited(*objects: object) -> None:
     _inherited.extend(objects)
 
 
-def check_address(address: str, *, context_given: bool = False) -> None:
-    """Whether ZeroMQ can connect to `address` here.
-
-    Raises:
-        ConfigurationError: it cannot; the hint says what to use.
-    """
-    scheme, found, rest = str(address).partition("://")
-    if not found or not rest or scheme not in ("tcp", "ipc", "inproc"):
-        raise ConfigurationError(
-            f"{address!r} is not an address of ZeroMQ", hint='Use one such as "tcp://localhost:5557"'
-        )
-    if scheme == "ipc" and not zmq.has("ipc"):
-        raise ConfigurationError(
-            f"{address!r}: there is no ipc:// on this system", hint='Use "tcp://127.0.0.1:5557"'
-        )
-    if scheme == "inproc" and not context_given:
-        raise ConfigurationError(
-            f"{address!r}: inproc:// connects threads that share a context", hint="Give it with context="
-        )
-    host, colon, port = rest.rpartition(":")
-    if scheme == "tcp" and (not colon or not host or not (port.isdecimal() and 0 < int(port) < 65536)):
-        raise ConfigurationError(f"{address!r} has no host and port", hint='Use "tcp://localhost:5557"')
-
-
 def open_push(context: Context, *, mark: int, linger: float) -> Socket:
     """A PUSH socket that keeps at most `mark` messages for a peer that is away."""
     return _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
@@ -107,12 +73,6 @@ def open_push(context: Context, *, mark: int, linger: float) -> Socket:
 def open_xpub(context: Context, *, mark: int, linger: float) -> Socket:
     """A PUB socket that sees subscriptions, and says when it would drop instead of dropping."""
     return _open(context, zmq.XPUB, linger, SNDHWM=mark, XPUB_NODROP=1)
-
-
-def open_pull(context: Context) -> Socket:
-    """A PULL socket that holds little of what its owner has not taken."""
-    limits = {"RCVHWM": RECEIVE_MARK, "RCVBUF": RECEIVE_BUFFER, "MAXMSGSIZE": LARGEST_MESSAGE}
-    return _open(context, zmq.PULL, 0.0, **limits)
 
 
 def open_sub(context: Context) -> Socket:
@@ -204,62 +164,3 @@ def close_within(timeout: float, opened: Socket, context: Context | None) -> Non
     opened.close(int(timeout * 1000))
     if context is not None:
         context.term()
-
-
-class Connections:
-    """The connections of a bound socket, so that a server can end without losing what is on its way.
-
-    Made before the socket is bound. Used by one thread.
-    """
-
-    def __init__(self, opened: Socket) -> None:
-        self._opened = opened
-        self._events = opened.get_monitor_socket(
-            zmq.EVENT_ACCEPTED | zmq.EVENT_CLOSED | zmq.EVENT_DISCONNECTED
-        )
-        self._open: set[int] = set()
-        self._ending = False
-
-    def look(self) -> int:
-        """Take note of what came and went; returns how many connections are open."""
-        for message in receive(self._events):
-            kind, descriptor = _EVENT.unpack_from(message[0] if isinstance(message, list) else message)
-            if kind != zmq.EVENT_ACCEPTED:
-                self._open.discard(descriptor)
-                continue
-            self._open.add(descriptor)
-            if self._ending:
-                _half_close(descriptor)
-        return len(self._open)
-
-    def widen(self) -> None:
-        """Let peers that wait for room write what they have begun."""
-        self.look()
-        for descriptor in self._open:
-            _borrow(descriptor, lambda peer: peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _GROWN))
-
-    def end(self) -> None:
-        """Tell all peers, also those that come from now on, to go; what they have sent is still received.
-
-        A peer that reads the end of the stream leaves, and its system delivers what it had written before.
-        """
-        self.look()
-        self._ending = True
-        for descriptor in self._open:
-            _half_close(descriptor)
-
-    def close(self) -> None:
-        """Stop looking; before the socket is closed."""
-        self._opened.disable_monitor()
-        self._events.close(0)
-
-
-def _half_close(descriptor: int) -> None:
-    _borrow(descriptor, lambda peer: peer.shutdown(socket.SHUT_WR))
-
-
-def _borrow(descriptor: int, act: Callable[[socket.socket], object]) -> None:
-    """ZeroMQ's connection as a socket of Python's, for a moment; quietly not, when it is gone."""
-    with contextlib.suppress(OSError):
-        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as peer:
-            act(peer)

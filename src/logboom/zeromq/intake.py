@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
+from logboom.transport.zmtp import Message, Oversized
 
 __all__ = ["Intake"]
 
@@ -32,39 +33,38 @@ class Intake:
         handler: the rotating file.
         newlines: a newline inside of a message becomes `\\n` (`escape`), or what follows it stands
             indented on lines of its own (`indent`).
-        largest: bytes; a longer message is refused.
 
     Attributes:
         counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
     """
 
-    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape", largest: int) -> None:
+    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape") -> None:
         if newlines not in ("escape", "indent"):
             raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
         self._handler = handler
         self._indent = newlines == "indent"
-        self._largest = largest
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
         self._unsaid: Counter[str] = Counter()
         self._said_at = 0.0
         self.counts: Counter[str] = Counter()
 
-    def take(self, message: bytes | list[bytes]) -> None:
-        """Write a message, or refuse it; on return it survives SIGKILL of this process."""
-        self.counts["received"] += 1
-        try:
-            if type(message) is bytes and 0 < len(message) <= self._largest:
-                self.write(message.decode("utf-8"))
-                return
-            trouble = self._trouble(message)
-        except UnicodeDecodeError:
-            trouble = "bad_utf8"
-        self._refuse(trouble, message)
-
-    def _trouble(self, message: bytes | list[bytes]) -> str:
-        if isinstance(message, list):
-            return "multipart"
-        return "oversized" if message else "empty"
+    def take(self, messages: list[Message]) -> None:
+        """Write messages, or refuse them; on return they survive SIGKILL of this process."""
+        self.counts["received"] += len(messages)
+        for message in messages:
+            if type(message) is bytes and message:
+                try:
+                    text = message.decode()
+                except UnicodeDecodeError:
+                    self._refuse("bad_utf8", message)
+                else:
+                    self.write(text)
+            elif isinstance(message, Oversized):
+                self._refuse("oversized", message.start)
+            elif isinstance(message, list):
+                self._refuse("multipart", b"\0".join(message))
+            else:
+                self._refuse("empty", b"")
 
     def write(self, text: str, level: int = logging.INFO, name: str = "logboom") -> None:
         """Append finished text as one record."""
@@ -79,10 +79,10 @@ class Intake:
             record.exc_text = "    " + rest.replace("\n", "\n    ")
         self._handler.emit(record)
 
-    def _refuse(self, trouble: str, message: bytes | list[bytes]) -> None:
+    def _refuse(self, trouble: str, data: bytes) -> None:
         self.counts[trouble] += 1
         self._unsaid[trouble] += 1
-        self._keep(trouble, b"\0".join(message) if isinstance(message, list) else message)
+        self._keep(trouble, data)
         self.say_refused()
 
     def say_refused(self, *, final: bool = False) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Unpack
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords
 from logboom.target import parse_duration
-from logboom.transport import zeromq
+from logboom.transport import endpoints, zeromq
 from logboom.zeromq.lines import Quick, by_level, default_formatter
 from logboom.zeromq.outbox import Line, Outbox
 from logboom.zeromq.spooled import Spooled
@@ -80,7 +80,7 @@ class PUSHHandler(logging.Handler):
     def _address(self) -> str:
         if zeromq.is_socket(self._given):
             return zeromq.endpoint_of(self._given)
-        zeromq.check_address(self._given, context_given=self._context is not None)
+        endpoints.check_address(self._given, inproc=self._context is not None)
         return str(self._given)
 
     def _make_outbox(self, options: Keywords) -> Outbox:

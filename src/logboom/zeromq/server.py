@@ -19,7 +19,8 @@ from typing import Any, Final, Unpack
 from logboom.handlers import RotatingFileHandler
 from logboom.handlers.options import Keywords
 from logboom.target import parse_size
-from logboom.transport import zeromq
+from logboom.transport import endpoints
+from logboom.transport.puller import Puller
 from logboom.zeromq.intake import Intake, Newlines
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
@@ -29,10 +30,9 @@ DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
-_WIDENING: Final = 0.03
 _LONGEST_END: Final = 3.0
 _BIND_FOR: Final = 3.0
-_QUIET: Final = 0.02
+_BIND_AGAIN: Final = 0.02
 _OPEN_TO_ALL: Final = (
     "{0} takes messages from every host that reaches this machine: whoever can connect can write to this log"
 )
@@ -84,12 +84,12 @@ class LoggingServer:
         max_message_size: int | str = 4 * 1024 * 1024,
         **options: Unpack[Keywords],
     ) -> None:
-        zeromq.check_address(bind.replace("*", "0.0.0.0"))
+        endpoints.check_address(bind, listening=True)
         self._bind = bind
         self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
         self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
-        largest = parse_size(max_message_size, "max_message_size")
-        self.intake = Intake(self._handler, newlines=newlines, largest=largest)
+        self._largest = parse_size(max_message_size, "max_message_size")
+        self.intake = Intake(self._handler, newlines=newlines)
         self.address = bind
         self.listening = threading.Event()
         self._stopping = False
@@ -100,83 +100,43 @@ class LoggingServer:
         Raises:
             OSError: another program has the address.
         """
-        context = zeromq.make_context()
-        pull = zeromq.open_pull(context)
-        connections = zeromq.Connections(pull)
+        puller = self._listen()
         try:
-            self._listen(pull)
+            self._introduce(puller.address)
             while not self._stopping:
-                self._wait(pull)
-                self._take(pull)
-                connections.look()
-            self._end(pull, connections)
+                puller.poll(_PAUSE)
+            puller.end(_LONGEST_END)
+            self.intake.say_refused(final=True)
         finally:
             self.listening.clear()
-            connections.close()
-            zeromq.close_within(0.0, pull, context)
+            puller.close()
             self._handler.close()
 
     def stop(self, *_: Any) -> None:
         """End `run`, from any thread, or as a signal handler."""
         self._stopping = True
 
-    # -- the parts of run ----------------------------------------------------------------------------
-
-    def _listen(self, pull: zeromq.Socket) -> None:
-        """Bind, with patience for a predecessor that is leaving, and say it."""
+    def _listen(self) -> Puller:
+        """Bind, with patience for a predecessor that is leaving."""
         deadline = time.monotonic() + _BIND_FOR
         while True:
             try:
-                self.address = zeromq.bind(pull, self._bind)
-                break
+                return Puller(self._bind, self.intake.take, self._largest)
             except OSError:
                 if self._stopping or time.monotonic() >= deadline:
                     raise
-                time.sleep(_QUIET)
+                time.sleep(_BIND_AGAIN)
+
+    def _introduce(self, address: str) -> None:
+        self.address = address
         self.intake.write("start LoggingServer")
-        self.intake.write(f"Listen on {self.address}")
-        if _is_public(self.address):
-            warning = _OPEN_TO_ALL.format(self.address)
+        self.intake.write(f"Listen on {address}")
+        if endpoints.is_public(address):
+            warning = _OPEN_TO_ALL.format(address)
             self.intake.write(warning, logging.WARNING)
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 sys.stderr.write(f"logboom: {warning}\n")
         self.listening.set()
-
-    def _wait(self, pull: zeromq.Socket) -> None:
-        with contextlib.suppress(zeromq.TransportError):
-            zeromq.wait_readable(_PAUSE, pull)
-
-    def _take(self, pull: zeromq.Socket) -> int:
-        messages = zeromq.receive(pull)
-        for message in messages:
-            self.intake.take(message)
-        return len(messages)
-
-    def _end(self, pull: zeromq.Socket, connections: zeromq.Connections) -> None:
-        """Have the peers finish what they are writing, then leave; take all of it."""
-        connections.widen()
-        self._take_for(pull, _WIDENING)
-        connections.end()
-        deadline = time.monotonic() + _LONGEST_END
-        while connections.look() and time.monotonic() < deadline:
-            zeromq.wait_readable(_QUIET, pull)
-            self._take(pull)
-        while self._take(pull):
-            pass
-        self.intake.say_refused(final=True)
-
-    def _take_for(self, pull: zeromq.Socket, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            zeromq.wait_readable(_WIDENING / 10, pull)
-            self._take(pull)
-
-
-def _is_public(address: str) -> bool:
-    """Whether other hosts may be able to connect."""
-    scheme, _, rest = address.partition("://")
-    host = rest.rpartition(":")[0].strip("[]")
-    return scheme == "tcp" and not (host.startswith("127.") or host in ("localhost", "::1"))
 
 
 def serve(server: LoggingServer) -> None:

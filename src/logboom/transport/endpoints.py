@@ -1,0 +1,131 @@
+"""ZeroMQ's addresses as sockets of the system.
+
+Owns: `tcp://` and `ipc://`, connecting and listening, which hosts an address lets in. Never knows: protocols.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from typing import Final
+
+from logboom.errors import ConfigurationError
+
+__all__ = ["check_address", "dial", "is_public", "listen", "unlink_local"]
+
+_BACKLOG: Final = 128
+_HINT: Final = 'Use one such as "tcp://localhost:5557"'
+
+
+def check_address(address: str, *, listening: bool = False, inproc: bool = False) -> None:
+    """Whether `address` can be used here.
+
+    Args:
+        listening: `*` may stand for the host, and for the port.
+        inproc: a context is there for `inproc://`.
+
+    Raises:
+        ConfigurationError: it cannot; the hint says what to use.
+    """
+    scheme, found, place = str(address).partition("://")
+    if not found or not place or scheme not in ("tcp", "ipc", "inproc"):
+        raise ConfigurationError(f"{address!r} is not an address of ZeroMQ", hint=_HINT)
+    if scheme == "ipc" and not hasattr(socket, "AF_UNIX"):
+        raise ConfigurationError(
+            f"{address!r}: there is no ipc:// on this system", hint='Use "tcp://127.0.0.1:5557"'
+        )
+    if scheme == "inproc" and not inproc:
+        raise ConfigurationError(
+            f"{address!r}: inproc:// connects the threads of one process",
+            hint="Give its context= to both ends",
+        )
+    host, _, port = place.rpartition(":")
+    wild = listening and port in ("*", "0")
+    if scheme == "tcp" and not (host and (wild or (port.isdecimal() and 0 < int(port) < 65536))):
+        raise ConfigurationError(f"{address!r} has no host and port", hint=_HINT)
+    if host == "*" and not listening:
+        raise ConfigurationError(f"{address!r} names no host to connect to", hint=_HINT)
+
+
+def is_public(address: str) -> bool:
+    """Whether other hosts may be able to connect."""
+    scheme, _, place = address.partition("://")
+    host = place.rpartition(":")[0].strip("[]")
+    return scheme == "tcp" and not (host.startswith("127.") or host in ("localhost", "::1"))
+
+
+def dial(address: str, timeout: float, send_buffer: int) -> socket.socket:
+    """Connect. Raises `OSError`."""
+    family, where = _place(address)
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+        made.settimeout(timeout)
+        made.connect(where)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
+    """Listen without blocking; returns the socket, and the address with its port.
+
+    Raises:
+        OSError: another program has it, or it is no address of this machine.
+    """
+    family, where = _place(address.replace("tcp://*", "tcp://0.0.0.0").replace(":*", ":0"))
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            _remove_stale(str(where))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        made.bind(where)
+        made.listen(_BACKLOG)
+        made.setblocking(False)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"{address}: {error.strerror or error}") from None
+    if family not in (socket.AF_INET, socket.AF_INET6):
+        return made, address
+    head, _, _ = address.rpartition(":")
+    return made, f"{head}:{made.getsockname()[1]}"
+
+
+def unlink_local(address: str) -> None:
+    """Remove the name of an `ipc://` socket that is not listened on any more."""
+    scheme, _, place = address.partition("://")
+    if scheme == "ipc" and not place.startswith("@"):
+        with contextlib.suppress(OSError):
+            os.unlink(place)
+
+
+def _place(address: str) -> tuple[int, str | tuple[str, int]]:
+    scheme, _, place = address.partition("://")
+    if scheme == "ipc":
+        family = getattr(socket, "AF_UNIX", None)
+        if not isinstance(family, int):
+            raise OSError("there is no ipc:// on this system")
+        return family, "\0" + place[1:] if place.startswith("@") else place
+    host, _, port = place.rpartition(":")
+    found, _, _, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    return found, (str(where[0]), int(where[1]))
+
+
+def _remove_stale(path: str) -> None:
+    """A socket file of a program that was killed; one that somebody listens on stays."""
+    with contextlib.suppress(OSError):
+        if not path.startswith("\0") and stat.S_ISSOCK(os.stat(path).st_mode):
+            try:
+                dial(f"ipc://{path}", 1.0, 4096).close()
+            except ConnectionRefusedError:
+                os.unlink(path)

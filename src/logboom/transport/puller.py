@@ -1,0 +1,155 @@
+"""A PULL socket that can end without losing anything.
+
+Owns: the listener, the connections, their buffers, the regular end. Never knows: what is done with messages.
+
+What a process that is killed takes with it is what its connections hold: of each at most `_CHUNK` bytes that
+were read, and the system's small buffers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from logboom.transport import endpoints, zmtp
+
+__all__ = ["Puller"]
+
+_RECEIVE_BUFFER: Final = 4096
+_GROWN: Final = 1024 * 1024
+_CHUNK: Final = 8192
+_WIDENING: Final = 0.03
+_MOST_PEERS: Final = 1000
+
+
+class _Connection:
+    def __init__(self, peer: socket.socket, largest: int) -> None:
+        self.socket = peer
+        self.state = zmtp.Peer("PULL", largest)
+
+
+class Puller:
+    """Listens at once. For one thread.
+
+    Args:
+        address: `tcp://host:port` or `ipc://path`; `*` stands for every host, or any free port.
+        take: called with the messages of one read, in order; when it returns, they are its own.
+        largest: bytes; of a longer message only the beginning is kept.
+
+    Attributes:
+        address: with the real port.
+        strangers: connections that were no PUSH socket.
+
+    Raises:
+        OSError: another program has the address, or it is none of this machine.
+    """
+
+    def __init__(self, address: str, take: Callable[[list[zmtp.Message]], None], largest: int) -> None:
+        self._listener, self.address = endpoints.listen(address, _RECEIVE_BUFFER)
+        self._take = take
+        self._largest = largest
+        self._chunk = _CHUNK
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._connections: set[_Connection] = set()
+        self.strangers = 0
+
+    def poll(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for something, and take it."""
+        for key, _ in self._selector.select(timeout):
+            if isinstance(key.data, _Connection):
+                self._read(key.data)
+            else:
+                self._accept()
+
+    def end(self, timeout: float) -> None:
+        """Take everything that peers have sent or are sending, then let them go.
+
+        Nobody is let in any more. Peers that wait for room get it, so that none stops in the middle of a
+        message; then each reads the end of the stream and leaves, and its system delivers what it had
+        written.
+        """
+        self._stop_listening()
+        self._chunk = _GROWN
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _GROWN)
+        self._poll_until(time.monotonic() + _WIDENING)
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_WR)
+        self._poll_until(time.monotonic() + timeout)
+
+    def close(self) -> None:
+        """Give up everything at once."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            self._drop(connection)
+        self._selector.close()
+
+    # -- connections ---------------------------------------------------------------------------------
+
+    def _poll_until(self, deadline: float) -> None:
+        while self._connections and (left := deadline - time.monotonic()) > 0:
+            self.poll(left)
+
+    def _stop_listening(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            endpoints.unlink_local(self.address)
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:  # it has gone again, or there are no descriptors left
+            return
+        connection = _Connection(peer, self._largest)
+        peer.setblocking(False)
+        if len(self._connections) >= _MOST_PEERS:
+            peer.close()
+            return
+        self._connections.add(connection)
+        self._selector.register(peer, selectors.EVENT_READ, connection)
+        self._answer(connection, zmtp.GREETING)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            data = connection.socket.recv(self._chunk)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection)
+            return
+        try:
+            messages = connection.state.receive(data)
+        except zmtp.PeerError:
+            self.strangers += 1
+            self._drop(connection)
+            return
+        if messages:
+            self._take(messages)
+        answer = connection.state.answer()
+        if answer:
+            self._answer(connection, answer)
+
+    def _answer(self, connection: _Connection, data: bytes) -> None:
+        """A few bytes at a time, which always find room in the system's buffer; who reads none is let go."""
+        try:
+            sent = connection.socket.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self._drop(connection)
+
+    def _drop(self, connection: _Connection) -> None:
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self._selector.unregister(connection.socket)
+            connection.socket.close()

@@ -1,0 +1,198 @@
+r"""The bytes of ZeroMQ's protocol, ZMTP 3.0, as far as PUSH and PULL need them. No sockets.
+
+Owns: greeting, handshake, frames, messages. Never knows: sockets, records.
+
+    greeting   FF 00*8 7F  03 00  "NULL" 00*16  00  00*31                    64 bytes, in both directions
+    frame      flags  length (1 byte, or 8 with flag 02)  body               flag 01: more, 04: command
+    command    name length, name, data                                       READY, PING, PONG, ERROR
+
+Why not ZeroMQ's own sockets at these two ends: a PUSH never says how much of what it took is still in the
+memory of the process, and a PULL that is closed takes with it what its peers are sending.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from logboom.errors import LogboomError
+
+__all__ = ["GREETING", "Message", "Oversized", "Peer", "PeerError", "boundary", "frame"]
+
+GREETING: Final = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+_MORE: Final = 0x01
+_LONG: Final = 0x02
+_COMMAND: Final = 0x04
+_LARGEST_COMMAND: Final = 64 * 1024
+_MOST_PARTS: Final = 100
+_LONG_LENGTH: Final = struct.Struct(">Q")
+
+
+class PeerError(LogboomError):
+    """The other side speaks something else, or refuses."""
+
+
+class Oversized(NamedTuple):
+    """A message that is too long: its beginning; the rest was passed over."""
+
+    start: bytes
+    length: int
+
+
+Message = bytes | list[bytes] | Oversized
+
+
+def frame(body: bytes, flags: int = 0) -> bytes:
+    """One message of one part."""
+    if len(body) < 256:
+        return bytes((flags, len(body))) + body
+    return struct.pack(">BQ", flags | _LONG, len(body)) + body
+
+
+def boundary(frames: bytes, position: int) -> int:
+    """The start of the frame in which `position` lies: before it, everything is whole."""
+    start = 0
+    while start < position:
+        head, length = _head(frames, start)
+        if not head or start + head + length > position:
+            return start
+        start += head + length
+    return start
+
+
+def _head(data: bytes, start: int) -> tuple[int, int]:
+    """Lengths of a frame's head and body; a head of 0 bytes while it is not whole."""
+    if len(data) >= start + 2 and not data[start] & _LONG:
+        return 2, data[start + 1]
+    if len(data) >= start + 9:
+        return 9, _LONG_LENGTH.unpack_from(data, start + 1)[0]
+    return 0, 0
+
+
+def _ready(kind: bytes) -> bytes:
+    properties = b"".join(
+        bytes((len(name),)) + name + struct.pack(">I", len(value)) + value
+        for name, value in ((b"Socket-Type", kind), (b"Identity", b""))
+    )
+    return frame(b"\x05READY" + properties, _COMMAND)
+
+
+class Peer:
+    """The other end of one connection: send `GREETING`, give it what comes, send what `answer` returns.
+
+    Args:
+        kind: what we are, `PUSH` or `PULL`.
+        largest: bytes; of a longer message only the beginning is kept.
+
+    Attributes:
+        ready: messages may be sent.
+    """
+
+    def __init__(self, kind: str, largest: int = _LARGEST_COMMAND) -> None:
+        self.ready = False
+        self._kind = kind.encode()
+        self._other = b"PULL" if kind == "PUSH" else b"PUSH"
+        self._largest = largest
+        self._greeted = False
+        self._data = b""
+        self._answer = b""
+        self._skip = 0
+        self._parts: list[bytes] = []
+
+    def answer(self) -> bytes:
+        """What is to be sent now."""
+        answer, self._answer = self._answer, b""
+        return answer
+
+    def receive(self, data: bytes) -> list[Message]:
+        """Take bytes of the peer; returns the messages that are whole with them.
+
+        Raises:
+            PeerError: it is no ZeroMQ socket of the kind that fits.
+        """
+        if self._skip:
+            data, self._skip = data[self._skip :], max(0, self._skip - len(data))
+        self._data += data
+        if not self._greeted:
+            if len(self._data) < len(GREETING):
+                self._suspect()
+                return []
+            self._greet()
+        return self._split()
+
+    def _suspect(self) -> None:
+        """A browser, or a program of another protocol, is told from its first bytes."""
+        if self._data and (self._data[0] != 0xFF or (len(self._data) > 9 and self._data[9] != 0x7F)):
+            raise PeerError("it does not speak ZeroMQ's protocol")
+
+    def _greet(self) -> None:
+        self._suspect()
+        greeting, self._data = self._data[: len(GREETING)], self._data[len(GREETING) :]
+        mechanism = greeting[12:32].rstrip(b"\0")
+        if greeting[10] < 3:
+            raise PeerError("it is older than ZeroMQ 4")
+        if mechanism != b"NULL":
+            raise PeerError(f"it asks for {mechanism.decode('ascii', 'replace')} authentication")
+        self._greeted = True
+        self._answer += _ready(self._kind)
+
+    def _split(self) -> list[Message]:
+        messages: list[Message] = []
+        data, position = self._data, 0
+        total = len(data)
+        while position + 2 <= total:
+            flags = data[position]
+            if flags == 0 and self.ready and not self._parts:
+                end = position + 2 + data[position + 1]
+                if end > total:
+                    break
+                messages.append(data[position + 2 : end])
+                position = end
+                continue
+            head, length = _head(data, position)
+            if length > self._largest and head:
+                position += head
+                messages.append(self._oversized(data[position : position + length], length, flags))
+                position = min(position + length, total)
+                continue
+            if not head or position + head + length > total:
+                break
+            body = data[position + head : position + head + length]
+            position += head + length
+            messages += self._take(flags, body)
+        self._data = data[position:]
+        return messages
+
+    def _oversized(self, start: bytes, length: int, flags: int) -> Message:
+        if flags & _COMMAND or not self.ready:
+            raise PeerError("its command is too long")
+        self._skip = max(0, length - len(start))
+        rest, self._parts = self._parts, []
+        return Oversized(b"".join(rest) + start, length)
+
+    def _take(self, flags: int, body: bytes) -> list[Message]:
+        if flags & _COMMAND:
+            self._command(body)
+            return []
+        if not self.ready:
+            raise PeerError("it sends before it is ready")
+        if flags & _MORE:
+            if len(self._parts) < _MOST_PARTS and sum(map(len, self._parts)) + len(body) <= self._largest:
+                self._parts.append(body)
+            return []
+        if self._parts:
+            parts, self._parts = [*self._parts, body], []
+            return [parts]
+        return [body]
+
+    def _command(self, body: bytes) -> None:
+        length = body[0] if body else 0
+        name, data = body[1 : 1 + length], body[1 + length :]
+        if name == b"READY":
+            if self._other not in data:
+                raise PeerError(f"it is no {self._other.decode()} socket")
+            self.ready = True
+        elif name == b"ERROR":
+            raise PeerError(f"it refuses: {data[1:].decode('ascii', 'replace')}")
+        elif name == b"PING":
+            self._answer += frame(b"\x04PONG" + data[2:18], _COMMAND)
