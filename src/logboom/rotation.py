@@ -4,7 +4,8 @@ Owns: the schedule, the names of archives and the order among them, what is dele
 Never knows: file operations. Everything here takes sizes, times, names and inode numbers.
 
 An *archive* is a rotated file. By size alone they are numbered as the standard library does
-(`app.log.1` is the newest). With a timed rotation they bear the start of their period
+(`app.log.1` is the newest; `app.log.0.2`, `app.log.0.1` are newer still and wait for their number, while
+another program holds `app.log.1`). With a timed rotation they bear the start of their period
 (`app.log.2026-11-22`), and what rolls again within the period gets `.1`, `.2`: there the highest
 number is the newest. Either may have the suffix of a compression.
 """
@@ -34,8 +35,10 @@ __all__ = [
     "expired",
     "fitting",
     "schedule_of",
+    "settled",
     "size_limit",
     "surplus",
+    "waiting_name",
 ]
 
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
@@ -43,10 +46,12 @@ _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
 _DAY_STAMP: Final = "%Y-%m-%d"
 _PACKED: Final = r"(?P<suffix>\.gz|\.zst)?"
-_NUMBERED: Final = re.compile(r"\.(?P<stamp>)(?P<number>[1-9][0-9]{0,8})" + _PACKED)
+_NUMBERED: Final = re.compile(
+    r"\.(?P<stamp>)(?:(?P<number>[1-9][0-9]{0,8})|0\.(?P<waiting>[1-9][0-9]{0,8}))" + _PACKED
+)
 _STAMPED: Final = re.compile(
     r"\.(?P<stamp>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:_[0-9]{2}(?:-[0-9]{2}){0,2})?)"
-    r"(?:\.(?P<number>[1-9][0-9]{0,8}))?" + _PACKED
+    r"(?:\.(?P<number>[1-9][0-9]{0,8}))?(?P<waiting>)" + _PACKED
 )
 
 
@@ -59,7 +64,7 @@ class Archive(NamedTuple):
         size: bytes on the disk.
         modified: wall time of its last change.
         stamp: the period in its name; empty for a numbered one.
-        number: the number in its name; 0 when there is none.
+        number: the number in its name; 0 when there is none, below 0 while it waits for one.
         suffix: `.gz`, `.zst` or empty.
     """
 
@@ -184,7 +189,7 @@ def archives_of(live: str, files: Iterable[tuple[str, int, int, float]], *, time
     for name, inode, size, modified in files:
         match = pattern.fullmatch(name, len(live)) if name.startswith(live) else None
         if match is not None:
-            number = int(match["number"] or 0)
+            number = int(match["number"] or 0) or -int(match["waiting"] or 0)
             found.append(
                 Archive(name, inode, size, modified, match["stamp"] or "", number, match["suffix"] or "")
             )
@@ -204,15 +209,32 @@ def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None)
     if stamp is not None:
         taken = [one.number for one in archives if one.stamp == stamp]
         return [Move(inode, live, f"{live}.{stamp}" + (f".{max(taken) + 1}" if taken else ""))]
+    return [*_shifted(live, archives, 1), Move(inode, live, f"{live}.1")]
+
+
+def settled(live: str, archives: Sequence[Archive]) -> list[Move]:
+    """The renames after which no archive waits for its number; the live file stays."""
+    return _shifted(live, archives, 0)
+
+
+def _shifted(live: str, archives: Sequence[Archive], last: int) -> list[Move]:
+    """The renames that leave the numbers up to `last` free, the oldest archive first."""
     by_number: dict[int, list[Archive]] = {}
     for one in archives:
         by_number.setdefault(one.number, []).append(one)
-    free = 1
-    while free in by_number:
-        free += 1
-    shifted = (one for number in range(free - 1, 0, -1) for one in by_number[number])
-    moves = [Move(one.inode, one.name, f"{live}.{one.number + 1}{one.suffix}") for one in shifted]
-    return [*moves, Move(inode, live, f"{live}.1")]
+    moves: list[Move] = []
+    for number in sorted(by_number):
+        if number > last:
+            break
+        last += 1
+        if number != last:
+            moves[:0] = [Move(one.inode, one.name, f"{live}.{last}{one.suffix}") for one in by_number[number]]
+    return moves
+
+
+def waiting_name(live: str, archives: Sequence[Archive]) -> str:
+    """A name for the newest archive while numbered ones cannot be renamed."""
+    return f"{live}.0.{max(0, *(-one.number for one in archives), 0) + 1}"
 
 
 def surplus(archives: Sequence[Archive], moves: Sequence[Move], backup_count: int) -> list[tuple[int, str]]:

@@ -143,6 +143,8 @@ class FileSink:
             self._say_once(str(error))
             return None
         self._trouble = ""
+        if settle := self._rolling.settle(directory, self._target):
+            return settle
         return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
 
     def sync(self) -> None:
@@ -302,6 +304,8 @@ class FileSink:
         directory, details = self._opened(), step.details
         self._maintenance.look_soon()
         self._renamed = True
+        if "copied" in details:
+            return self._roll_by_copy(directory, details)
         if not self._rolling.carry_out(directory, self._target.name, details):
             return Outcome()
         self._rotations += 1
@@ -315,6 +319,12 @@ class FileSink:
             self._period.keep(fresh.device, fresh.inode, details["start"])
         return Outcome()
 
+    def _roll_by_copy(self, directory: Directory, details: dict[str, Any]) -> Outcome:
+        if self._rolling.carry_out_copy(directory, self._current_live(), details):
+            self._rotations += 1
+            self._forced = False
+        return Outcome()
+
     # The rest.
 
     def _carry_out(self, step: Step) -> Outcome:
@@ -326,6 +336,9 @@ class FileSink:
         if step.kind == "truncate":
             return self._truncate(step)
         self._renamed = True
+        if step.kind == "settle":
+            self._rolling.held.settled(self._opened(), step.details)
+            return Outcome()
         return self._maintenance.apply(self._opened(), step)
 
     def _truncate(self, step: Step) -> Outcome:

@@ -18,6 +18,7 @@ from logboom.platform.files import Directory
 from logboom.rotation import Move
 from logboom.sinks import rollover
 from logboom.sinks.base import Step
+from logboom.sinks.held import Held, carry_out_copy, copy_details
 from logboom.sinks.live import LiveFile, create_temporary
 from logboom.sinks.maintenance import list_archives
 from logboom.target import Target
@@ -32,7 +33,9 @@ class Rolling:
     """Rollovers of one set.
 
     Attributes:
+        held: what other programs keep from being renamed.
         prepared: the new live file while it has a temporary name.
+        waiting: there may be archives that wait for their number.
         unrotated: why the live file grows on unrotated; empty when it does not.
     """
 
@@ -41,8 +44,10 @@ class Rolling:
         self._clock = clock
         self._not_before = 0.0
         self._wait = _FIRST_WAIT
+        self.held = Held(clock)
         self.prepared: LiveFile | None = None
         self.unrotated = ""
+        self.waiting = True
 
     def try_soon(self) -> None:
         """Forget earlier failures."""
@@ -60,12 +65,22 @@ class Rolling:
         try:
             if live.device != directory.device:
                 raise OSError(errno.EXDEV, "Another file system is mounted on the file")
-            if self.prepared is None:
-                self.prepared = create_temporary(directory, target, live.status())
-            return Step("roll", details=_details(directory, target, live, self.prepared, start))
+            return Step("roll", details=self._details(directory, target, live, start))
         except OSError as error:
             self._failed(target.name, error)
             return None
+
+    def carry_out_copy(self, directory: Directory, live: LiveFile, details: dict[str, Any]) -> bool:
+        """The same with a copy of a live file that is held; returns whether the live file is empty now."""
+        try:
+            if not carry_out_copy(directory, live, details):
+                return False
+        except OSError as error:
+            if not self.held.blame(error, live.name):
+                self._failed(live.name, error)
+            return False
+        self._succeeded(directory, details)
+        return True
 
     def carry_out(self, directory: Directory, name: str, details: dict[str, Any]) -> bool:
         """Make the moves, place the new file, delete the surplus: what of it is not done yet.
@@ -76,17 +91,33 @@ class Rolling:
             whole = rollover.make_moves(directory, [Move(*move) for move in details["moves"]])
         except OSError as error:
             whole = False
-            self._failed(name, error)
+            if not self.held.blame(error, name):
+                self._failed(name, error)
         fresh = Move(details["temp_ino"], details["temp"], name)
         if not (whole and rollover.place(directory, fresh)):
             self.take_prepared(-1)
             rollover.delete_files(directory, [(fresh.inode, fresh.source)])
             return False
+        self._succeeded(directory, details)
+        return True
+
+    def _succeeded(self, directory: Directory, details: dict[str, Any]) -> None:
         self.try_soon()
         self.unrotated = ""
+        self.waiting = self.waiting or self.held.archives
         for failed in rollover.delete_files(directory, details["delete"]):
             self._notes(f"could not delete {failed}")
-        return True
+
+    def settle(self, directory: Directory, target: Target) -> Step | None:
+        """The step that gives archives their numbers when nothing holds them any more; usually None."""
+        if not self.waiting:
+            return None
+        try:
+            archives = list_archives(directory, target)
+        except OSError:
+            return None
+        self.waiting = any(one.number < 0 for one in archives)
+        return self.held.settle(target.name, archives)
 
     def take_prepared(self, inode: int) -> LiveFile | None:
         """The new live file, when it is still open here."""
@@ -106,6 +137,28 @@ class Rolling:
             with contextlib.suppress(OSError):
                 directory.unlink(fresh.name)
 
+    def _details(
+        self, directory: Directory, target: Target, live: LiveFile, start: float | None
+    ) -> dict[str, Any]:
+        schedule = rotation.schedule_of(target.rotation)
+        stamp = None if schedule is None or start is None else schedule.stamp(start)
+        archives = list_archives(directory, target)
+        moves = self.held.moves(target.name, live.inode, archives, stamp)
+        delete = rotation.surplus(archives, moves, target.rotation.backup_count)
+        if self.held.live:
+            details = copy_details(directory, target, live)
+            moves[-1] = Move(details["temp_ino"], details["temp"], moves[-1].target)
+        else:
+            if self.prepared is None:
+                self.prepared = create_temporary(directory, target, live.status())
+            details = {"temp": self.prepared.name, "temp_ino": self.prepared.inode}
+        return {
+            **details,
+            "moves": [list(move) for move in moves],
+            "delete": [list(one) for one in delete],
+            "start": start,
+        }
+
     def _failed(self, name: str, error: OSError) -> None:
         """Wait longer each time; say each reason once."""
         pinned = error.errno in rollover.PINNED
@@ -116,19 +169,3 @@ class Rolling:
         if text != self.unrotated:
             self._notes(text)
         self.unrotated = text
-
-
-def _details(
-    directory: Directory, target: Target, live: LiveFile, fresh: LiveFile, start: float | None
-) -> dict[str, Any]:
-    schedule = rotation.schedule_of(target.rotation)
-    stamp = None if schedule is None or start is None else schedule.stamp(start)
-    archives = list_archives(directory, target)
-    moves = rotation.chain(target.name, live.inode, archives, stamp)
-    return {
-        "moves": [list(move) for move in moves],
-        "temp": fresh.name,
-        "temp_ino": fresh.inode,
-        "delete": [list(one) for one in rotation.surplus(archives, moves, target.rotation.backup_count)],
-        "start": start,
-    }
