@@ -8,10 +8,21 @@ Needs pyzmq: `pip install logboom[zmq]`.
 from __future__ import annotations
 
 from logboom.zeromq.lines import default_formatter
+from logboom.zeromq.pub import PUBLogger
 from logboom.zeromq.push import PUSHHandler
 from logboom.zeromq.server import LoggingServer, get_logger
+from logboom.zeromq.sub import SUBLogger, run_sub_logger
 
-__all__ = ["LoggingServer", "PUSHHandler", "default_formatter", "get_logger", "main"]
+__all__ = [
+    "LoggingServer",
+    "PUBLogger",
+    "PUSHHandler",
+    "SUBLogger",
+    "default_formatter",
+    "get_logger",
+    "main",
+    "run_sub_logger",
+]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -92,6 +92,7 @@ class Outbox:
 
     Attributes:
         line: the socket of this process, or None before its first message.
+        lock: held while the socket is used.
         drops: what found no room.
     """
 
@@ -109,7 +110,7 @@ class Outbox:
         self.close_timeout = close_timeout
         self.drops = Drops()
         self._pid = self._first_pid = os.getpid()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._registered = False
         self._waited = False
         self.line: Line | None = connect(False)
@@ -131,7 +132,7 @@ class Outbox:
         """
         if self._pid != os.getpid():
             self.forget()
-        with self._lock:
+        with self.lock:
             line = self.line
             if line is None or not self._registered:
                 line = self._begin()
@@ -177,7 +178,7 @@ class Outbox:
             zeromq.leave_inherited(self.line)
         self.line = None
         self._pid = os.getpid()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._registered = False
         self._waited = False
         self.drops = Drops()
@@ -187,7 +188,7 @@ class Outbox:
         if self._pid != os.getpid():
             return True
         deadline = lifecycle.budget(deadline)
-        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             return False
         try:
             line = self.line
@@ -199,7 +200,7 @@ class Outbox:
                 self.line, self._registered = None, False
                 zeromq.close_within(max(0.0, deadline - time.monotonic()), line.socket, line.context)
         finally:
-            self._lock.release()
+            self.lock.release()
         return True
 
     def close(self) -> None:
