@@ -16,6 +16,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,8 @@ class Producer:
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
         self._synced: tuple[int, int] = (0, 0)
+        self._collecting: set[int] = set()  # threads that do
+        self._collect_again = False
 
     @property
     def close_timeout(self) -> float:
@@ -340,9 +343,25 @@ class Producer:
                 launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
 
     def collect_here(self) -> None:
-        """For `collector="off"`: what was logged is in the file on return, when the lock is free."""
-        launch.collect_here(self.spool_path, time.monotonic() + self.options.flush_timeout)
-        self._flushed = self._writer.written() if self._writer is not None else None
+        """For `collector="off"`: what was logged is in the file on return, within `flush_timeout`.
+
+        A signal handler that logs in the middle leaves its record to the call that it interrupted.
+        """
+        thread = threading.get_ident()
+        if thread in self._collecting:
+            self._collect_again = True
+            return
+        self._collecting.add(thread)
+        deadline = time.monotonic() + self.options.flush_timeout
+        try:
+            while True:
+                self._collect_again = False
+                while not launch.collect_here(self.spool_path, deadline) and time.monotonic() < deadline:
+                    time.sleep(0.001)  # another thread or process collects
+                if not self._collect_again or time.monotonic() >= deadline:
+                    return
+        finally:
+            self._collecting.discard(thread)
 
     def _sync(self, segment: Segment | None) -> None:
         if segment is None or self._writer is None:
