@@ -36,8 +36,7 @@ from logboom.target import Target
 
 __all__ = ["FakeClock", "MemorySink", "Oracle", "Report", "SpoolFactory", "Writer", "log_files"]
 
-_NOTE: Final = struct.Struct("<QQ")
-_COUNT: Final = struct.Struct("<Q")
+_NOTE: Final = struct.Struct("=QQ")
 _PAYLOAD: Final = re.compile(rb"~([\w.-]+):(\d+):(\d+):([^~:\n]*):([0-9a-f]{8})~")
 _DROPPED: Final = re.compile(rb"(\d+) records? dropped|dropped (\d+) records?", re.IGNORECASE)
 _EXAMPLES: Final = 5
@@ -57,7 +56,8 @@ class Writer:
         with open(notes / f"{name}.note", "x+b") as file:
             file.write(bytes(_NOTE.size))
             file.flush()
-            self._note = mmap.mmap(file.fileno(), _NOTE.size)
+            # One store a number: `struct.pack_into` clears the bytes first, and a kill can fall between.
+            self._note = memoryview(mmap.mmap(file.fileno(), _NOTE.size)).cast("Q")
         self.name = name
         self.sequence = 0
 
@@ -65,12 +65,12 @@ class Writer:
         """The next record's text, with `size` characters of filling; notes that its call begins."""
         text = f"{self.name}:{self.sequence}:{time.time_ns() // 1000}:{'x' * size}"
         self.sequence += 1
-        _COUNT.pack_into(self._note, 0, self.sequence)
+        self._note[0] = self.sequence
         return f"~{text}:{zlib.crc32(text.encode()):08x}~"
 
     def returned(self) -> None:
         """Note that the call with the last payload has returned: from now on it must be in the log."""
-        _COUNT.pack_into(self._note, 8, self.sequence)
+        self._note[1] = self.sequence
 
     def log(self, logger: logging.Logger, level: int = logging.INFO, size: int = 0) -> None:
         """One record through `logger`, noted."""
