@@ -48,6 +48,9 @@ class Cycle:
     def is_flushed(self, mark: FlushMark) -> bool:
         return self.flushed
 
+    def idle_pause(self) -> float:
+        return 0.0
+
     def seen(self) -> set[tuple[str, int]]:
         return {("a", 1)}
 

@@ -129,6 +129,10 @@ class Cycle:
         """Whether any stream may still be written to."""
         return any(not reader.gone for reader in self.source.readers.values())
 
+    def idle_pause(self) -> float:
+        """Seconds between two steps while nobody logs."""
+        return self.source.idle_pause
+
     def seen(self) -> set[tuple[str, int]]:
         """Producer and number of every segment that was there at the last look."""
         listing = self.spool.listing(fresh=False)

@@ -222,7 +222,7 @@ class Service:
         if self._marks:
             return _FLUSH_WAIT
         busy = cycle.backlog or now - self._busy_at < _ACTIVE_FOR or self._woken
-        return _BUSY_WAIT if busy else _IDLE_WAIT
+        return _BUSY_WAIT if busy else max(_IDLE_WAIT, cycle.idle_pause())
 
     def _leave_reason(self, cycle: Cycle) -> str:
         now = self._clock.monotonic()

@@ -114,6 +114,11 @@ class JournalsSource:
         pauses = (j.looked + j.pause - now for j in self._journals.values() if j.retired is None)
         return max(0.0, min(pauses, default=_LONGEST_PAUSE))
 
+    @property
+    def idle_pause(self) -> float:
+        """Seconds that a look for idle journals that are due may be put off: it costs, where there are many."""
+        return self._longest / 4
+
     def unfinished(self) -> list[str]:
         """Producers with more to read than the last poll's budget allowed."""
         return [
@@ -186,7 +191,8 @@ class JournalsSource:
 
     def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
         reader = journal.reader
-        check = check or journal.retired is not None or now >= journal.checked + _LIVENESS_PAUSE
+        seldom = max(_LIVENESS_PAUSE, 2 * self._longest)
+        check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
             chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
