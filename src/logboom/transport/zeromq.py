@@ -10,6 +10,10 @@ in buffers when a server is killed is lost, so buffers are small (measured: abou
 from __future__ import annotations
 
 import contextlib
+import itertools
+import socket
+import struct
+import weakref
 from typing import Final
 
 try:
@@ -47,7 +51,12 @@ TransportError = zmq.ZMQError
 
 SEND_BUFFER: Final = 4096
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
+_GROWN: Final = 1024 * 1024
+_EVENT: Final = struct.Struct("=hi")
+_MOST_EVENTS: Final = 1_000_000
 _inherited: list[object] = []
+_monitors: weakref.WeakKeyDictionary[Socket, Socket] = weakref.WeakKeyDictionary()
+_numbers: Final = itertools.count(1)
 
 
 def make_context() -> Context:
@@ -62,12 +71,18 @@ def is_socket(value: object) -> bool:
 
 def leave_inherited(*objects: object) -> None:
     """In a forked child: keep what is the parent's alive and untouched, so that nothing closes it here."""
-    _inherited.extend(objects)
+    _inherited.extend([*objects, *_monitors.values()])
 
 
 def open_push(context: Context, *, mark: int, linger: float) -> Socket:
     """A PUSH socket that keeps at most `mark` messages for a peer that is away."""
-    return _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
+    opened = _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
+    name = f"inproc://logboom.monitor.{next(_numbers)}"
+    opened.monitor(name, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
+    # Without a limit: one that is full would stop ZeroMQ's thread. An event is a few bytes.
+    _monitors[opened] = _open(context, zmq.PAIR, 0.0, RCVHWM=0)
+    _monitors[opened].connect(name)
+    return opened
 
 
 def open_xpub(context: Context, *, mark: int, linger: float) -> Socket:
@@ -161,6 +176,31 @@ def close_within(timeout: float, opened: Socket, context: Context | None) -> Non
     Args:
         context: the socket's own context, which ends with it; None for one that others use too.
     """
+    _widen(opened)
     opened.close(int(timeout * 1000))
     if context is not None:
         context.term()
+
+
+def _widen(opened: Socket) -> None:
+    """Give a PUSH's connections room for all that it has begun to write.
+
+    ZeroMQ ends a connection when it has taken the last message, not when the system has: with a full buffer
+    the last few kilobytes would be lost.
+    """
+    events = _monitors.pop(opened, None)
+    if events is None or opened.closed:
+        return
+    connected = set()
+    for message in receive(events, _MOST_EVENTS):
+        kind, descriptor = _EVENT.unpack_from(message[0] if isinstance(message, list) else message)
+        if kind == zmq.EVENT_CONNECTED:
+            connected.add(descriptor)
+        else:
+            connected.discard(descriptor)
+    opened.disable_monitor()
+    events.close(0)
+    for descriptor in connected:
+        with contextlib.suppress(OSError):
+            with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as peer:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _GROWN)
