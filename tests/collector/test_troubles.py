@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from logboom import platform
+from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.collector.cycle import Cycle
+from logboom.errors import SinkError
 from logboom.journal.layout import segment_name
 from logboom.journal.spool import Spool
-from logboom.sinks.base import Step
+from logboom.sinks.base import Outcome, Step
 from logboom.sinks.file import FileSink
 from logboom.target import Rotation, Target
 from logboom.testing import FakeClock, MemorySink, SpoolFactory
@@ -264,3 +266,107 @@ def test_settings_of_the_newest_program_outlive_a_restart(files: Files) -> None:
     files.pass_time(3)
     assert files.cycle.pipes["app.log"].target.rotation.max_bytes == 1000
     assert (files.directory / "app.log").read_text() == "new\nold\n"
+
+
+class Blocked(MemorySink):
+    """Takes nothing as long as it is told so."""
+
+    full = True
+
+    def apply(self, step: Step) -> Outcome:
+        if self.full:
+            raise SinkError("no space")
+        return super().apply(step)
+
+
+class Pair:
+    """Two targets of one spool, of which the first cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = FakeClock(wall=NOW)
+        self.sinks = {"a.log": Blocked(), "b.log": MemorySink()}
+        self.journals = {
+            name: SpoolFactory(path, Target(name=f"{name}.log")).segment(letter, [])
+            for name, letter in (("a", A), ("b", B))
+        }
+        self._locks = [os.open(path, os.O_RDWR) for path in self.journals.values()]
+        for fd in self._locks:
+            assert platform.try_lock(fd)
+        self.cycle = self.begin()
+
+    def die(self) -> None:
+        """Both producers."""
+        for fd in self._locks:
+            os.close(fd)
+        self._locks.clear()
+
+    def begin(self) -> Cycle:
+        return Cycle(
+            Spool(self.path), lambda target, note: self.sinks[target.key], self.clock, lambda note: None
+        )
+
+    def log(self, name: str, *texts: str) -> None:
+        factory = SpoolFactory(self.path)
+        for text in texts:
+            put(self.journals[name], factory.record(text, self.clock.wall()))
+
+    def step(self, times: int) -> None:
+        for _ in range(times):
+            self.cycle.step(thorough=True)
+            self.clock.advance(0.3)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(tmp_path / ".logboom")
+    yield made
+    made.die()
+    made.cycle.close()
+
+
+def test_target_that_cannot_be_written_holds_up_no_other(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One full disk must not stop the logs on the others, nor fill the memory, nor burn a processor."""
+    monkeypatch.setattr(cycle_module, "_BACKLOG", 5)
+    for _ in range(6):
+        pair.log("a", *["waits"] * 10)
+        pair.log("b", "goes on")
+        pair.step(2)
+    assert len(pair.sinks["b.log"].lines) == 6
+    assert pair.cycle.backlog < 25
+    assert pair.cycle.exhausted, "it waits for the disk"
+
+
+def test_flush_is_not_early_when_the_disk_is_free_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not read while the target was stuck was logged before the flush all the same."""
+    monkeypatch.setattr(cycle_module, "_BACKLOG", 5)
+    pair.log("a", *["early"] * 10)
+    pair.step(3)
+    pair.log("a", "late")
+    mark = pair.cycle.flush_mark()
+    sink = pair.sinks["a.log"]
+    assert isinstance(sink, Blocked)
+    sink.full = False
+    for _ in range(10):
+        pair.step(1)
+        if pair.cycle.is_flushed(mark) and not pair.cycle.failing():
+            break
+    assert sink.lines[-1] == b"late\n"
+
+
+def test_interrupted_step_keeps_the_collector(pair: Pair) -> None:
+    """Its records are in no journal any more: who left now would leave them to the next program that logs."""
+    pair.log("a", "one")
+    pair.die()
+    pair.step(3)
+    pair.cycle.close()
+    pair.cycle = pair.begin()
+    pair.step(40)
+    assert not pair.cycle.living()
+    assert pair.cycle.backlog
+    sink = pair.sinks["a.log"]
+    assert isinstance(sink, Blocked)
+    sink.full = False
+    pair.step(3)
+    assert sink.lines == [b"one\n"]
+    assert not pair.cycle.backlog

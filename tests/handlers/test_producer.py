@@ -232,3 +232,22 @@ def test_collector_that_ends_at_once_is_said_and_not_started_for_ever(
     assert said.count("no collector") == 1
     assert "logboom drain" in said
     program.handler.close()
+
+
+def test_spool_that_cannot_be_made_is_said_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one line on stderr must say what to repair."""
+    program = Program(tmp_path, close_timeout=0)
+    (tmp_path / ".logboom").write_text("a file in the way")
+    program.logger.error("dropped")
+    program.logger.error("dropped, too")
+    said = capsys.readouterr().err
+    assert said.count("records are dropped: cannot make the spool") == 1
+    (tmp_path / ".logboom").unlink()
+    program.producer._full_until = float("-inf")
+    program.logger.error("kept")
+    lines = program.drain()
+    assert lines[-1] == "kept"
+    assert any(line.startswith("2 records dropped: cannot make the spool") for line in lines)
+    program.handler.close()

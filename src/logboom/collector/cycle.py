@@ -144,13 +144,14 @@ class Cycle:
 
     @property
     def backlog(self) -> int:
-        """Records that were read and are not written."""
-        return sum(pipe.backlog for pipe in self.pipes.values())
+        """Records that were read and are not written, and interrupted steps."""
+        return sum(pipe.backlog for pipe in self.pipes.values()) + len(self.checkpoint.intents)
 
     @property
     def exhausted(self) -> bool:
         """Whether the last step read everything there was."""
-        return not self.source.unfinished()
+        troubled = {key for key, pipe in self.pipes.items() if pipe.trouble}
+        return all(self._home.get(name) in troubled for name in self.source.unfinished())
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
@@ -181,10 +182,9 @@ class Cycle:
     # -- reading -----------------------------------------------------------------------------------
 
     def _read(self, thorough: bool) -> int:
-        if self.backlog > _BACKLOG and any(pipe.trouble for pipe in self.pipes.values()):
-            return 0
         read = 0
-        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=self._ahead()):
+        skip = self._ahead() | self._held_up()
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip):
             pipe = self._pipe_of(reader)
             self._report_damage(reader)
             if pipe is None:
@@ -220,6 +220,16 @@ class Cycle:
             for name, count in pipe.merge.counts().items()
             if count > most and not readers[name].exhausted
         }
+
+    def _held_up(self) -> set[str]:
+        """Streams of targets that cannot be written, once enough of their records is in the memory."""
+        troubled = {key: pipe for key, pipe in self.pipes.items() if pipe.trouble}
+        most = _BACKLOG // max(1, len(troubled))
+        full = {key for key, pipe in troubled.items() if pipe.backlog > most}
+        held_up = {name for name, key in self._home.items() if key in full}
+        for name in held_up:
+            self.source.readers[name].exhausted = False  # nobody looked
+        return held_up
 
     def _accepts(self, reader: JournalReader) -> bool:
         """Whether a stream's target can be written; else its records wait where they are."""

@@ -60,12 +60,13 @@ def register_process() -> None:
 
 
 def _finish() -> None:
-    """One wait for all producers, within the longest `close_timeout` of them."""
+    """One wait for all producers, within the longest `close_timeout` of them, however often it is called."""
     global _exit_deadline
     producers = list(_producers)
     if not producers:
         return
-    _exit_deadline = time.monotonic() + max(producer.close_timeout for producer in producers)
+    if _exit_deadline is None:
+        _exit_deadline = time.monotonic() + max(producer.close_timeout for producer in producers)
     for producer in producers:
         producer.wait(_exit_deadline)
 

@@ -208,6 +208,7 @@ class Producer:
             mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
         except OSError as error:
             self._full_until = time.monotonic() + _RETRY_AFTER
+            self.drops.reason = getattr(error, "message", "") or str(error)
             if isinstance(error, SpoolError):
                 raise
             raise SpoolError(str(error), path=self.spool_path) from error

@@ -116,7 +116,7 @@ class JournalsSource:
 
     @property
     def idle_pause(self) -> float:
-        """Seconds that a look for idle journals that are due may be put off: it costs, where there are many."""
+        """Seconds that a look for idle journals may be put off: it costs, where there are many."""
         return self._longest / 4
 
     def unfinished(self) -> list[str]:

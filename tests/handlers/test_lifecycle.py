@@ -1,0 +1,93 @@
+"""The end of a program: one wait for all, however many hooks call."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from logboom.handlers import lifecycle
+
+
+class Producer:
+    """Notes until when it was to wait."""
+
+    def __init__(self, close_timeout: float, answer: bool = True) -> None:
+        self.close_timeout = close_timeout
+        self.answer = answer
+        self.deadlines: list[float] = []
+        self.forgotten = 0
+
+    def wait(self, deadline: float) -> bool:
+        self.deadlines.append(deadline)
+        return self.answer
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No producers but the test's own, in a process that is not about to end."""
+    monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
+    monkeypatch.setattr(lifecycle, "_exit_deadline", None)
+    yield
+
+
+def test_all_share_the_longest_close_timeout() -> None:
+    """Ten handlers must not make the end of a program ten times as long."""
+    producers = [Producer(1.0), Producer(3.0)]
+    for producer in producers:
+        lifecycle.register(producer)
+    begun = time.monotonic()
+    lifecycle._finish()
+    (one,), (two,) = (producer.deadlines for producer in producers)
+    assert one == two
+    assert begun + 3.0 <= one <= time.monotonic() + 3.0
+
+
+def test_second_hook_waits_no_second_time() -> None:
+    """Both `atexit` and the finalizers of `multiprocessing` run in a program that imported it."""
+    producer = Producer(2.0, answer=False)
+    lifecycle.register(producer)
+    lifecycle._finish()
+    lifecycle._finish()
+    assert producer.deadlines[0] == producer.deadlines[1]
+    assert lifecycle.budget(time.monotonic() + 60) == producer.deadlines[0]
+
+
+def test_flush_asks_everybody() -> None:
+    """One handler that cannot deliver must not keep the others from being asked."""
+    producers = [Producer(1.0, answer=False), Producer(1.0)]
+    for producer in producers:
+        lifecycle.register(producer)
+    assert not lifecycle.flush(1.0)
+    assert all(len(producer.deadlines) == 1 for producer in producers)
+    lifecycle.unregister(producers[0])
+    assert lifecycle.flush(1.0)
+
+
+def test_dropped_handler_is_not_kept() -> None:
+    """A program that configures logging a thousand times keeps one set of handlers."""
+    producer = Producer(1.0)
+    lifecycle.register(producer)
+    del producer
+    assert lifecycle.flush(0.0)
+    assert len(lifecycle._producers) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_forked_child_begins_anew() -> None:
+    """A child of a parent that is about to end has its own time, and nothing of the parent's."""
+    producer = Producer(1.0)
+    lifecycle.register(producer)
+    lifecycle._finish()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if producer.forgotten == 1 and lifecycle._exit_deadline is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert producer.forgotten == 0
