@@ -370,3 +370,74 @@ def test_interrupted_step_keeps_the_collector(pair: Pair) -> None:
     pair.step(3)
     assert sink.lines == [b"one\n"]
     assert not pair.cycle.backlog
+
+
+class Stubborn(MemorySink):
+    """Cannot be emptied, or not synced, as long as it is told so."""
+
+    refuses = True
+
+    def truncate(self) -> Step:
+        if self.refuses:
+            raise SinkError("permission denied")
+        return Step("truncate")
+
+    def apply(self, step: Step) -> Outcome:
+        if step.kind == "truncate":
+            self.lines.clear()
+            return Outcome()
+        return super().apply(step)
+
+    def sync(self) -> None:
+        if self.refuses:
+            raise SinkError("Input/output error")
+        super().sync()
+
+
+def cycle_over(path: Path, sinks: dict[str, MemorySink], clock: FakeClock, notes: list[str]) -> Cycle:
+    return Cycle(Spool(path), lambda target, note: sinks[target.key], clock, notes.append)
+
+
+def test_file_that_cannot_be_emptied_holds_up_no_other(tmp_path: Path) -> None:
+    """Mode `w` on a file of another user must not stop every log of the directory."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    sinks = {"w.log": Stubborn(), "b.log": MemorySink()}
+    SpoolFactory(path, Target(name="w.log", mode="w")).segment(A, ["waits"])
+    SpoolFactory(path, Target(name="b.log")).segment(B, ["goes on"])
+    cycle = cycle_over(path, sinks, clock, notes)
+    mark = cycle.flush_mark()
+    for _ in range(10):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert sinks["b.log"].lines == [b"goes on\n"]
+    assert cycle.failing() == ["w.log"], "a flush of this file must answer no"
+    assert cycle.is_flushed(mark), "and of the other one yes"
+    assert cycle.living()
+    sinks["w.log"].refuses = False  # type: ignore[attr-defined]
+    for _ in range(10):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert sinks["w.log"].lines == [b"waits\n"]
+    assert cycle.failing() == []
+    cycle.close()
+
+
+def test_nothing_is_freed_after_a_sync_that_failed(tmp_path: Path) -> None:
+    """The sink that knows of the failure goes on in a new file: it must not be thrown away with it."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    sinks: dict[str, MemorySink] = {"s.log": Stubborn()}
+    segment = SpoolFactory(path, Target(name="s.log", synced=True)).segment(A, ["one"])
+    cycle = cycle_over(path, sinks, clock, notes)
+    for _ in range(60):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert sinks["s.log"].lines == [b"one\n"]
+    assert segment.exists()
+    assert sum("Input/output error" in note for note in notes) < 60
+    sinks["s.log"].refuses = False  # type: ignore[attr-defined]
+    for _ in range(60):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert not segment.exists()
+    assert sinks["s.log"].synced == 1
+    cycle.close()

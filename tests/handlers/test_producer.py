@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -250,4 +252,31 @@ def test_spool_that_cannot_be_made_is_said_with_its_reason(
     lines = program.drain()
     assert lines[-1] == "kept"
     assert any(line.startswith("2 records dropped: cannot make the spool") for line in lines)
+    program.handler.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_child_does_not_go_on_in_the_stream_of_a_handler_that_is_gone(tmp_path: Path) -> None:
+    """Parent and child would give their segments the same names, and one would take the other's place."""
+
+    def log(*texts: str) -> None:
+        program = Program(tmp_path, close_timeout=0)
+        for text in texts:
+            program.logger.error("%s", text)
+        gc.collect()  # the handler goes without `close`, as after `removeHandler`
+
+    log("before")
+    gc.collect()
+    pid = os.fork()
+    if pid == 0:
+        log("child " + "x" * 70_000, "child")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    log("parent " + "x" * 70_000, "parent")
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("after")
+    assert sorted(line[:6] for line in program.drain()) == sorted(
+        ["before", "child ", "child", "parent", "parent", "after"]
+    )
     program.handler.close()

@@ -15,7 +15,7 @@ from logboom.clock import Clock
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.flushing import FlushMark
 from logboom.collector.pipe import Pipe
-from logboom.errors import LogboomError
+from logboom.errors import LogboomError, SinkError
 from logboom.failpoints import reach
 from logboom.journal.layout import pack_position
 from logboom.journal.prune import prune
@@ -63,6 +63,8 @@ class Cycle:
         self._home: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
         self._used: dict[str, float] = {}
+        self._stalled: dict[str, str] = {}
+        self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
         self._unsynced = False
@@ -123,7 +125,8 @@ class Cycle:
 
     def failing(self) -> list[str]:
         """Targets that cannot be written now."""
-        return [*self.refused, *(key for key, pipe in self.pipes.items() if pipe.trouble)]
+        troubled = (key for key, pipe in self.pipes.items() if pipe.trouble)
+        return list(dict.fromkeys([*self.refused, *troubled, *self._stalled.values()]))
 
     def living(self) -> bool:
         """Whether any stream may still be written to."""
@@ -244,7 +247,14 @@ class Cycle:
             if reader.header is None:
                 return None
             key = self._home[reader.producer] = reader.header.target.key
-            self._configure(key, reader, reader.header.target)
+            try:
+                self._configure(key, reader, reader.header.target)
+            except (SinkError, OSError) as error:
+                del self._home[reader.producer]
+                self._stalled[reader.producer] = key
+                self._note(f"{key}: {error}; records wait in the journal")
+                return None
+            self._stalled.pop(reader.producer, None)
         return self.pipes.get(key)
 
     # -- targets -----------------------------------------------------------------------------------
@@ -321,9 +331,8 @@ class Cycle:
         self.checkpoint.dismiss(oldest[: max(0, len(oldest) - _MOST_TARGETS)])
 
     def _reclaim(self, now_mono: float) -> None:
-        if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
-            self.sync()
-            self._unsynced = False
+        if not self._is_synced(now_mono):
+            return
         reach("cycle.reclaim")
         finished = self.source.reclaim(self.checkpoint.positions, now_mono)
         if not finished:
@@ -332,9 +341,24 @@ class Cycle:
         self.checkpoint.forget(finished)
         for producer in finished:
             self._dropped.pop(producer, None)
+            self._stalled.pop(producer, None)
             pipe = self.pipes.get(self._home.pop(producer, ""))
             if pipe is not None:
                 pipe.forget(producer)
+
+    def _is_synced(self, now_mono: float) -> bool:
+        """Whether what is delivered is durable, where that was asked for: only then a segment may go."""
+        if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
+            if now_mono < self._sync_at:
+                return False
+            try:
+                self.sync()
+            except (SinkError, OSError) as error:  # the sink goes on in a new file, so it must live on
+                self._note(f"{error}; the journal is kept")
+                self._sync_at = now_mono + _UPKEEP_EVERY
+                return False
+            self._unsynced = False
+        return True
 
     def prune(self, room: int) -> None:
         """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""

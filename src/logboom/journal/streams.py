@@ -22,6 +22,8 @@ def join(key: Hashable, user: int, make: Callable[[], JournalWriter]) -> Journal
     writer = _open.get(key)
     if writer is None:
         writer = _open.setdefault(key, make())
+    if writer.pid != os.getpid():  # the parent's, whose handler is gone: nobody else would forget it
+        writer.forget()
     writer.users.add(user)
     return writer
 
