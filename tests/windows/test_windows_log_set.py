@@ -1,0 +1,159 @@
+"""Many processes, one rotating file, on Windows: the problem, and the same programs without it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from windows_log_set import KINDS, LogSet, logboom, until
+
+STANDARD = "logging.handlers.RotatingFileHandler"
+COUNT = 1000
+
+
+def read_now_and_then(path: Path, stop: threading.Event) -> None:
+    """What an indexer or a scanner does: opens, so that nobody may rename meanwhile, and lets go."""
+    while not stop.wait(0.01):
+        try:
+            with path.open("rb") as file:
+                file.read(1000)
+                stop.wait(0.03)
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def scanner(log_set: LogSet) -> Iterator[None]:
+    stop = threading.Event()
+    paths = (log_set.path, log_set.path.with_name("app.log.1"))
+    threads = [threading.Thread(target=read_now_and_then, args=(path, stop)) for path in paths]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_the_problem(log_set: LogSet) -> None:
+    """The standard handler in two processes: WinError 32, and lines that are nowhere."""
+    for name in ("one", "two"):
+        log_set.start("independent", name, COUNT, handler=STANDARD)
+    log_set.wait()
+    assert "PermissionError: [WinError 32]" in log_set.complaints()
+    text = b"".join(path.read_bytes() for path in log_set.files()).decode("utf-8", "replace")
+    assert [record for record in log_set.noted() if "INFO {} {} ".format(*record) not in text]
+
+
+def test_the_class_changed(log_set: LogSet) -> None:
+    """Four processes that know nothing of each other, all started as people start them."""
+    for kind in KINDS:
+        log_set.start(kind, kind, COUNT)
+    log_set.wait()
+    log_set.verdict()
+    assert len(log_set.records()) == len(KINDS) * COUNT
+    assert len(log_set.files()) > 5
+    assert log_set.complaints() == ""
+
+
+def test_scanner(log_set: LogSet, scanner: None) -> None:
+    """Somebody opens the live file and the newest archive all the time."""
+    for kind in ("independent", "script"):
+        log_set.start(kind, kind, COUNT)
+    log_set.wait()
+    log_set.verdict()
+    assert log_set.complaints() == ""
+
+
+def test_editor_holds_the_files(log_set: LogSet) -> None:
+    """Files that stay open elsewhere: the log goes on, bounded, and the names are right afterwards."""
+    log_set.start("independent", "first", 600)
+    log_set.wait()
+    log_set.verdict()
+    with log_set.path.open("rb"), log_set.path.with_name("app.log.1").open("rb"):
+        for kind in ("independent", "script"):
+            log_set.start(kind, kind, 600)
+        log_set.wait()
+        log_set.verdict()
+        assert all(path.stat().st_size <= 20000 for path in log_set.files())
+        assert log_set.path.with_name("app.log.0.1").exists()
+    log_set.start("independent", "last", 600)
+    log_set.wait()
+    log_set.verdict()
+    until(lambda: not list(log_set.path.parent.glob("app.log.0.*")), 60)
+    log_set.verdict()
+    assert log_set.complaints() == ""
+
+
+@pytest.mark.parametrize("page", ["cp936", "cp1252"])
+def test_console_of_an_old_code_page(log_set: LogSet, page: str) -> None:
+    """A LOGGING of console and file: the file is UTF-8 whatever the console can show."""
+    console = {"LOG_HANDLERS": "console,file", "PYTHONIOENCODING": f"{page}:backslashreplace"}
+    log_set.start("script", "page", 20, **console)
+    log_set.wait()
+    log_set.verdict()
+    assert len(log_set.records()) == 20
+    assert "Traceback" not in log_set.complaints()
+
+
+def test_console_that_cannot_show_it(log_set: LogSet) -> None:
+    """The console's own error is Python's to print; the file has the record all the same."""
+    console = {"LOG_HANDLERS": "console,file", "PYTHONIOENCODING": "cp1252:strict"}
+    log_set.start("script", "page", 3, **console)
+    log_set.wait()
+    log_set.verdict()
+    assert len(log_set.records()) == 3
+
+
+def test_terminated_at_random_times(log_set: LogSet) -> None:
+    """The oracle under TerminateProcess: whatever dies, each record whose call returned is there once."""
+    chance = random.Random(3)
+    killed: set[int] = set()
+    end = time.monotonic() + 12
+    number = 0
+    while time.monotonic() < end:
+        while sum(process.poll() is None for process in log_set.running) < 3:
+            number += 1
+            log_set.start("independent", f"p{number}", 1_000_000)
+        threading.Event().wait(chance.uniform(0.05, 0.6))
+        if chance.random() < 0.4:
+            killed |= kill_collector(log_set.path, killed)
+        else:
+            chance.choice(log_set.running).kill()
+    for process in log_set.running:
+        process.kill()
+        process.wait()
+    assert killed
+    log_set.start("independent", "last", 5)
+    log_set.wait()
+    log_set.verdict()
+    assert len(log_set.noted()) > 1000
+
+
+def kill_collector(live: Path, already: set[int]) -> set[int]:
+    from logboom.demo.collector import collector_pid
+
+    pid = collector_pid(live)
+    if pid is None or pid in already:
+        return set()
+    try:
+        os.kill(pid, signal.SIGTERM)  # any signal but the console's two is a TerminateProcess
+    except OSError:
+        return set()
+    return {pid}
+
+
+def test_demo() -> None:
+    """The demonstration shows both handlers here, too."""
+    result = logboom("demo")
+    text = result.stdout.decode("utf-8", "replace")
+    assert result.returncode == 0, text + result.stderr.decode("utf-8", "replace")
+    assert "arrived once, whole and in order" in text
+    assert sys.platform == "win32"
