@@ -36,6 +36,7 @@ from logboom.target import Target
 __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 
 _REWRITE_AT = 1024 * 1024
+_GO_ON_BELOW = 64 * 1024
 _NAME = "checkpoint.jsonl"
 
 
@@ -128,7 +129,7 @@ class Checkpoint:
         self._data: dict[str, int] = {}
         self._state = self._load()
         self._fd = -1
-        self._fd = self._rewrite()
+        self._fd = self._reopen()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -249,6 +250,13 @@ class Checkpoint:
         os.ftruncate(self._fd, self._size)
         self._torn = False
 
+    def _reopen(self) -> int:
+        """Go on in the file as it is, when it is whole and small; else in a new one."""
+        if self._size:
+            with contextlib.suppress(OSError):  # another user's, perhaps
+                return platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
+        return self._rewrite()
+
     def _rewrite(self) -> int:
         temporary = self.path.with_suffix(".tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -309,6 +317,8 @@ class Checkpoint:
                 state = _replay(state, event)
         if bad:
             self._set_aside(raw, bad)
+        elif raw.endswith(b"\n") and len(raw) < _GO_ON_BELOW:
+            self._size = len(raw)
         return state
 
     def _set_aside(self, raw: bytes, bad: int) -> None:

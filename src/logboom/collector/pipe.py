@@ -6,6 +6,7 @@ works, signals, threads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -56,7 +57,6 @@ class Pipe:
         self._checkpoint = checkpoint
         self._note = note
         self._contexts: dict[str, _Contexts] = {}
-        self._renderers: dict[bytes, Renderer] = {}
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
         self._lines: list[bytes] = []
@@ -289,17 +289,18 @@ class Pipe:
             return lambda rows: [b""] * len(rows)
         context = contexts[number]
         wanted = msgspec.json.encode(msgspec.structs.replace(context, context=0))
-        renderer = self._renderers.get(wanted)
-        if renderer is None:
-            if len(self._renderers) > 256:
-                self._renderers.clear()
-            renderer = self._renderers[wanted] = renderer_for(context)
-        return renderer
+        return _compiled(wanted)
 
     # -- words -------------------------------------------------------------------------------------
 
     def counts(self) -> Counts:
         return self._checkpoint.counts(self.key)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(context: bytes) -> Renderer:
+    """The renderer of a context, given as JSON."""
+    return renderer_for(msgspec.json.decode(context, type=Context))
 
 
 def _with_notices(

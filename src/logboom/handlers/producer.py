@@ -346,7 +346,8 @@ class Producer:
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, within `flush_timeout`.
 
-        A signal handler that logs in the middle leaves its record to the call that it interrupted.
+        A signal handler that logs in the middle leaves its record to the call that it interrupted, or to
+        the next one.
         """
         thread = threading.get_ident()
         if thread in self._collecting:
@@ -355,11 +356,11 @@ class Producer:
         self._collecting.add(thread)
         deadline = time.monotonic() + self.options.flush_timeout
         try:
-            while True:
+            for _ in range(2):
                 self._collect_again = False
                 while not launch.collect_here(self.spool_path, deadline) and time.monotonic() < deadline:
                     time.sleep(0.001)  # another thread or process collects
-                if not self._collect_again or time.monotonic() >= deadline:
+                if not self._collect_again:
                     return
         finally:
             self._collecting.discard(thread)
