@@ -7,7 +7,8 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := -m pytest -p no:cacheprovider
+# The tests mostly wait for processes: more workers than cores.
+PYTEST := -m pytest -p no:cacheprovider -n 4 --dist loadfile
 PLATFORMS := darwin $(if $(wildcard src/logboom/platform/windows.py),win32)
 TYPED := src $(wildcard bench tests/typing)
 

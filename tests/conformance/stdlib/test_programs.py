@@ -9,6 +9,8 @@ import pytest
 
 Programs = Any
 
+pytestmark = pytest.mark.slow
+
 SETUP = """
 import logging
 import logboom
