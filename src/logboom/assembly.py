@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
@@ -61,6 +63,7 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
             )
         directory = Path(target.directory)
     key = zlib.crc32(target.key.encode("utf-8", "surrogateescape"))
+    target = msgspec.structs.replace(target, name=platform.spelled(directory, name))
     return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
 
 

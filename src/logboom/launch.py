@@ -36,6 +36,7 @@ __all__ = [
     "read_status",
     "reap",
     "start_collector",
+    "start_is_free",
     "wait_until_flushed",
 ]
 
@@ -122,6 +123,18 @@ def start_collector(spool: Path) -> Launch:
     finally:
         os.close(keep)
     return Launch(True)
+
+
+def start_is_free(spool: Path) -> bool:
+    """Whether nobody is starting a collector; on Windows also whether the process of the last one is gone."""
+    try:
+        claimed = platform.claim(spool / STARTING_LOCK)
+    except OSError:
+        return True
+    if claimed is None:
+        return False
+    os.close(claimed)
+    return True
 
 
 def _argv(python: str, spool: Path, keep: int) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import os
 import re
 from typing import Any, Literal
 
@@ -104,8 +105,8 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What tells the targets of one spool apart."""
-        return self.name if self.directory is None else f"{self.directory}/{self.name}"
+        """What tells the targets of one spool apart, however their file is spelled."""
+        return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
 
     def settings(self) -> dict[str, Any]:
         """The fields in which two configurations of one file can be in conflict."""

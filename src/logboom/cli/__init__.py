@@ -8,6 +8,7 @@ Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments; None takes those of the process.
     """
+    _show_everything()
     arguments = make_parser().parse_args(argv)
     try:
         result: int = arguments.run(arguments)
@@ -69,3 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"logboom: {escape(where)}{escape(error.strerror or error)}", file=sys.stderr)
         return 1
     return result
+
+
+def _show_everything() -> None:
+    """A console of an old code page shows what it has no letter for as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

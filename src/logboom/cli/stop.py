@@ -60,7 +60,9 @@ def _wait_until_gone(spool: Path, pid: int | None, deadline: float) -> bool:
     """Until nobody listens, or somebody else does: a program that logs starts a new one at once."""
     while time.monotonic() < deadline:
         now = _pid(spool)
-        if not launch.collector_lives(spool, b"") or (now is not None and now != pid):
+        if now is not None and now != pid:
+            return True
+        if not launch.collector_lives(spool, b"") and launch.start_is_free(spool):
             return True
         time.sleep(_LOOK_EVERY)
     return False

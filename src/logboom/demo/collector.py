@@ -44,15 +44,14 @@ def kill_collector(live: Path, already: set[int], deadline: float) -> bool:
     Returns:
         False when no other collector was seen in time.
     """
-    if not hasattr(signal, "SIGKILL"):
-        return False
     pid = _wait_for(lambda: _fresh(collector_pid(live), already), deadline)
     if pid is None:
         return False
     already.add(pid)
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+        # On Windows any signal but the console's two is a TerminateProcess.
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except OSError:
         return False
     return True
 

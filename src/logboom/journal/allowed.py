@@ -34,7 +34,7 @@ def allow(spool: Path, directory: str) -> None:
             os.write(fd, directory.encode("utf-8", "surrogateescape"))
         finally:
             os.close(fd)
-        temporary.replace(entry)
+        platform.replace(temporary, entry)
 
 
 def allowed(spool: Path) -> set[str]:

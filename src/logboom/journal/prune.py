@@ -66,7 +66,7 @@ def _candidates(
 
 
 def _replace(path: Path) -> int:
-    with open(path, "rb") as file:
+    with open(platform.open_for_reading(path), "rb") as file:
         header = decode_header(file.readline())
         records = 0
         before = b"\n"

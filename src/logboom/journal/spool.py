@@ -63,7 +63,7 @@ class Spool:
         Raises:
             SpoolError: it cannot be made, or somebody else made it where anybody may.
         """
-        path = Path(path).resolve()
+        path = platform.long_path(Path(path).resolve())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make_directory(path)
@@ -155,16 +155,28 @@ class Spool:
     def retire(self, producer: str, number: int) -> None:
         """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""
         name = segment_name(producer, number)
-        with contextlib.suppress(FileNotFoundError):
-            (self.journal_path / name).rename(self.journal_path / (name + DEAD_SUFFIX))
+        try:
+            platform.rename(self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if not platform.in_use(error):
+                raise
 
-    def remove(self, producer: str, number: int) -> None:
-        """Unlink a segment; harmless when it is gone."""
+    def remove(self, producer: str, number: int) -> bool:
+        """Unlink a segment; False when another program has it open on Windows: try again later."""
         name = segment_name(producer, number)
         self.close_segment(producer, number)
         for path in (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX)):
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if platform.in_use(error):
+                    return False
+                raise
+        return True
 
     def remove_strays(self, now: float) -> None:
         """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.
@@ -190,8 +202,8 @@ def spool_for(log_path: Path, spool: Path | None) -> Path:
     Where anybody may write (`/tmp`), each user has a spool of his own.
     """
     if spool is not None:
-        return Path(spool).resolve()
-    parent = Path(log_path).resolve().parent
+        return platform.long_path(Path(spool).resolve())
+    parent = platform.long_path(Path(log_path).resolve().parent)
     return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
 
 
@@ -227,7 +239,7 @@ def _make_file(path: Path, text: str) -> None:
     try:
         temporary.write_text(text, encoding="utf-8")
         _give(temporary, stat.S_IMODE(path.parent.stat().st_mode) & 0o664, os.O_RDWR)
-        temporary.replace(path)
+        platform.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
+from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Dropped,
@@ -84,9 +85,9 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
 
 def _open(directory: Path, name: str) -> BinaryIO:
     try:
-        return (directory / name).open("rb")
+        return open(platform.open_for_reading(directory / name), "rb")
     except FileNotFoundError:
-        return (directory / (name + DEAD_SUFFIX)).open("rb")
+        return open(platform.open_for_reading(directory / (name + DEAD_SUFFIX)), "rb")
 
 
 def _with_header(stream: Stream, file: BinaryIO) -> Stream:

@@ -46,6 +46,7 @@ __all__ = [
     "replace",
     "ring",
     "spawn_detached",
+    "spelled",
     "sync_directory",
     "sync_file",
     "try_lock",
@@ -223,6 +224,11 @@ def replace(source: str | Path, target: str | Path) -> None:
 def long_path(path: Path) -> Path:
     """The path: its length needs nothing here."""
     return path
+
+
+def spelled(directory: Path, name: str) -> str:
+    """The name as the directory has it: every spelling is another file here."""
+    return name
 
 
 def give_like(fd: int, mode: int, directory: str | Path) -> None:

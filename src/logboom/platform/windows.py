@@ -47,6 +47,7 @@ __all__ = [
     "replace",
     "ring",
     "spawn_detached",
+    "spelled",
     "sync_directory",
     "sync_file",
     "try_lock",
@@ -174,6 +175,15 @@ def rename(source: str | Path, target: str | Path) -> None:
 def replace(source: str | Path, target: str | Path) -> None:
     """Put a file in another's place, with patience while that is in use. Raises `OSError`."""
     api.patiently(lambda: os.replace(source, target))
+
+
+def spelled(directory: Path, name: str) -> str:
+    """The name as the directory has it, if there is a file that it names; else the name."""
+    wanted = os.path.normcase(name)
+    try:
+        return next((found for found in os.listdir(directory) if os.path.normcase(found) == wanted), name)
+    except OSError:
+        return name
 
 
 def give_like(fd: int, mode: int, directory: str | Path) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from logboom import platform, rotation
 from logboom.clock import SYSTEM_CLOCK, Clock
 from logboom.errors import SinkError
@@ -71,7 +73,8 @@ class FileSink:
         self._unsynced: list[LiveFile] = []
 
     def configure(self, target: Target) -> None:
-        """Take newer settings for the same file."""
+        """Take newer settings for the same file, which keeps its spelling."""
+        target = msgspec.structs.replace(target, name=self._target.name)
         if target.settings() != self._target.settings():
             self._rolling.try_soon()
             self._maintenance.look_soon()

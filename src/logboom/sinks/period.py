@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from logboom import platform
+
 __all__ = ["Period"]
 
 
@@ -55,7 +57,7 @@ class Period:
         fresh = self._path.with_name(self._path.name + ".new")
         with contextlib.suppress(OSError):
             fresh.write_bytes(msgspec.json.encode(state))
-            fresh.replace(self._path)
+            platform.replace(fresh, self._path)
             self._kept = state
 
     def _load(self) -> _State | None:

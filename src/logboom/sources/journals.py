@@ -226,8 +226,8 @@ class JournalsSource:
     def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
         for number in numbers:
             last = 0 if number < reader.began else reader.passed.get(number)
-            if last is not None and done >= last and number != reader.segment:
-                self._spool.remove(reader.producer, number)
+            passed = last is not None and done >= last and number != reader.segment
+            if passed and self._spool.remove(reader.producer, number):
                 reader.passed.pop(number, None)
 
     def _bury(self, name: str, journal: _Journal, now: float) -> bool:
@@ -240,8 +240,9 @@ class JournalsSource:
             return False
         if not journal.confirmed:
             return False
-        for number in {reader.segment, *self._listing.get(name, ())}:
-            self._spool.remove(name, number)
+        numbers = {reader.segment, *self._listing.get(name, ())}
+        if not all(self._spool.remove(name, number) for number in numbers):
+            return False
         del self._journals[name], self.readers[name]
         self._positions.pop(name, None)
         return True
