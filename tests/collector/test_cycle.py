@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from logboom import platform
 from logboom.collector.cycle import Cycle
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import Dropped, encode_line, segment_name
@@ -78,16 +78,16 @@ class Writer:
         self.path = factory.path / "journal" / segment_name(producer, number)
         head = factory.content(factory.header(producer, number), [])
         self.path.write_bytes(head.ljust(65536, b"\0"))
-        self.fd = os.open(self.path, os.O_RDWR)
+        self.fd = platform.open_file(self.path, os.O_RDWR)
         self.end = len(head)
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        assert platform.try_lock(self.fd)
 
     def log(self, *texts: str, created: float = NOW) -> None:
         for text in texts:
             self.put(self.factory.record(text, created))
 
     def put(self, line: bytes) -> None:
-        self.end += os.pwrite(self.fd, line, self.end)
+        self.end += platform.write_at(self.fd, line, self.end)
 
     def die(self) -> None:
         os.close(self.fd)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from logboom import platform
 from logboom.journal.layout import END, Context, Dropped, encode_line, pack_position, segment_name
 from logboom.journal.reader import Damage, JournalReader
 from logboom.journal.spool import Spool
@@ -54,11 +54,11 @@ class Living:
     """Holds a segment's lock, as its writer would."""
 
     def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDWR)
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        self.fd = platform.open_file(path, os.O_RDWR)
+        assert platform.try_lock(self.fd)
 
     def write(self, data: bytes, offset: int) -> None:
-        os.pwrite(self.fd, data, offset)
+        platform.write_at(self.fd, data, offset)
 
     def die(self) -> None:
         os.close(self.fd)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import multiprocessing
 import os
-import resource
 import stat
 import time
 from pathlib import Path
 
 import pytest
 
+from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.descriptors import Descriptors
 from logboom.journal.layout import segment_name
 from logboom.journal.spool import Spool, spool_for
 
 ONE, TWO = "1" * 16, "2" * 16
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+needs_root = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root may give files away")
 
 
 def touch(spool: Spool, name: str, data: bytes = b"x") -> Path:
@@ -186,14 +185,14 @@ def test_owner_gone_asks_the_lock(tmp_path: Path) -> None:
     """Life is the lock alone: never a pid; and asking must leave it free."""
     spool = Spool.create(tmp_path / "s")
     path = touch(spool, segment_name(ONE, 1))
-    writer = os.open(path, os.O_RDWR)
-    fcntl.flock(writer, fcntl.LOCK_EX)
+    writer = platform.open_file(path, os.O_RDWR)
+    assert platform.try_lock(writer)
     fd = spool.open_segment(ONE, 1)
     assert not spool.owner_gone(fd)
     os.close(writer)
     assert spool.owner_gone(fd)
-    other = os.open(path, os.O_RDWR)
-    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    other = platform.open_file(path, os.O_RDWR)
+    assert platform.try_lock(other)
     os.close(other)
     spool.close()
 
@@ -226,6 +225,7 @@ def test_few_descriptors_serve_many_segments(tmp_path: Path) -> None:
 
 def test_scarce_descriptors_are_shared(tmp_path: Path) -> None:
     """At the process's own limit the set shrinks instead of failing."""
+    resource = pytest.importorskip("resource")
     descriptors = Descriptors(tmp_path, most=10_000)
     for index in range(80):
         (tmp_path / str(index)).write_text(str(index))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from logboom import platform
 from logboom.journal.layout import END, pack_position, segment_name
 from logboom.journal.reader import JournalReader
 from logboom.journal.spool import Spool
@@ -52,8 +52,8 @@ def hold() -> Iterator[list[int]]:
 
 
 def alive(path: Path, hold: list[int]) -> Path:
-    hold.append(os.open(path, os.O_RDWR))
-    fcntl.flock(hold[-1], fcntl.LOCK_EX)
+    hold.append(platform.open_file(path, os.O_RDWR))
+    assert platform.try_lock(hold[-1])
     return path
 
 
