@@ -280,3 +280,33 @@ def test_child_does_not_go_on_in_the_stream_of_a_handler_that_is_gone(tmp_path: 
         ["before", "child ", "child", "parent", "parent", "after"]
     )
     program.handler.close()
+
+
+@pytest.mark.parametrize("mode", ["", "write"])
+def test_two_threads_that_leave_a_segment_close_it_once(
+    program: Program, mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The second `close` would hit whatever has the number by then: a socket of the program."""
+    monkeypatch.setenv("LOGBOOM_JOURNAL", mode)
+    program.logger.error("one")
+    assert program.producer._writer is not None
+    segment = program.producer._writer.segment
+    assert segment is not None
+    opened: list[int] = []
+    real = os.fstat
+
+    def fstat(fd: int) -> os.stat_result:
+        status = real(fd)
+        if not opened:
+            opened.append(-1)
+            segment.release()  # the other thread, in the middle of this one's look
+            opened[0] = os.open(tmp_path, os.O_RDONLY)
+        return status
+
+    pinned = len(writing._pinned)
+    monkeypatch.setattr(os, "fstat", fstat)
+    segment.release()
+    segment.release()
+    real(opened[0])
+    os.close(opened[0])
+    assert len(writing._pinned) == pinned

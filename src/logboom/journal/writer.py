@@ -58,6 +58,7 @@ class Segment:
         self.pid = os.getpid()
         self.stated: set[int] = set()
         self._fd = fd
+        self._held = [fd]  # who takes it out closes it: several threads may leave a segment at once
         self._identity = platform.identity(os.fstat(fd))
 
     def is_linked(self) -> bool:
@@ -98,8 +99,17 @@ class Segment:
 
     def release(self) -> None:
         """Drop what this process holds. Never unlocks: in a forked child the lock is the parent's."""
+        try:
+            fd = self._held.pop()
+        except IndexError:
+            return
         if self._descriptor_is_ours():
-            os.close(self._fd)
+            os.close(fd)
+        else:
+            self._lost()
+
+    def _lost(self) -> None:
+        """The descriptor was closed behind our back."""
 
 
 class MappedSegment(Segment):
@@ -138,10 +148,9 @@ class MappedSegment(Segment):
             self._map.flush(page, end - page)
         return end
 
-    def release(self) -> None:
-        if not self._descriptor_is_ours() and sys.version_info < (3, 13):
+    def _lost(self) -> None:
+        if sys.version_info < (3, 13):
             _pinned.append(self._map)
-        super().release()
 
 
 class WrittenSegment(Segment):
