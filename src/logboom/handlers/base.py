@@ -154,10 +154,9 @@ class JournalHandler(_Base):
                     self._emit_slowly(record)
                     return
                 try:
-                    if producer.live is live:  # a message's `__str__` may have forked
-                        live.write(line)
-                        return
-                except ValueError:  # the segment is full
+                    live.write(line)
+                    return
+                except ValueError:  # full, or a message's `__str__` has forked
                     pass
                 try:
                     producer.append_full(line, live, record.created)
