@@ -42,6 +42,7 @@ __all__ = ["NOT_LIVE", "Live", "Producer"]
 
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
+_JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
 
 
@@ -105,6 +106,7 @@ class Producer:
         self._room = Room(spool, options)
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
+        self._all_flushed_at = -math.inf
         self._synced: tuple[int, int] = (0, 0)
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
@@ -331,17 +333,26 @@ class Producer:
         mark = writer.written()
         if mark[1] == 0 or mark == self._flushed:
             return True
-        if launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key):
+        if self._wait_until_flushed(deadline):
             self._flushed = mark
             return True
         return False
 
+    def _wait_until_flushed(self, deadline: float) -> bool:
+        began = time.monotonic()
+        flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
+        if flushed:
+            self._all_flushed_at = began
+        return flushed
+
     def _wait_for_others(self, deadline: float) -> None:
         """A parent that logged nothing itself still ends after its children's records are in the file."""
+        if time.monotonic() - self._all_flushed_at < _JUST_NOW:
+            return
         own = "" if self._writer is None else self._writer.producer
         with contextlib.suppress(OSError):
             if any(producer != own for producer in Spool(self.spool_path).segments()):
-                launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
+                self._wait_until_flushed(deadline)
 
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, within `flush_timeout`.
