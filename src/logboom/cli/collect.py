@@ -48,5 +48,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _spool(place: Path, *, make: bool) -> Path:
     if make and not place.exists():
         return Spool.create(place).path
-    path = place.resolve()
+    path = platform.real_path(place)
     return path if is_spool(path) or path.is_dir() else spools_of(path)[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.spool import spool_for
 
@@ -27,7 +28,7 @@ def spools_of(place: Path) -> list[Path]:
     Raises:
         SpoolError: there is none; the text says what to do.
     """
-    path = place.resolve()
+    path = platform.real_path(place)
     if is_spool(path):
         return [path]
     if path.is_dir():

@@ -82,13 +82,13 @@ class JournalHandler(_Base):
         self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
         if self._silent:
             return
-        path = _real_path(self.baseFilename)
+        path = platform.real_path(self.baseFilename)
         self._plain = _is_special(self.baseFilename)
         if self._plain:
             self.encoding, self.errors = codec, error_handler
             return
         umask_mode = _make_live_file(path, options.file_mode, delay)
-        path = _real_path(str(path))  # as it is spelled on the disk
+        path = platform.real_path(path)  # as it is spelled on the disk
         _check_spool_disk(path, options)
         target = Target(
             name=path.name,
@@ -248,10 +248,6 @@ def _is_special(path: str) -> bool:
     if stat.S_ISDIR(kind):
         raise ConfigurationError("the log file is a directory", path=path, hint="Name a file in it")
     return not stat.S_ISREG(kind)
-
-
-def _real_path(name: str) -> Path:
-    return platform.long_path(Path(os.path.realpath(name)))
 
 
 def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:

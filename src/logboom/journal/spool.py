@@ -63,7 +63,7 @@ class Spool:
         Raises:
             SpoolError: it cannot be made, or somebody else made it where anybody may.
         """
-        path = platform.long_path(Path(path).resolve())
+        path = platform.real_path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make_directory(path)
@@ -202,8 +202,8 @@ def spool_for(log_path: Path, spool: Path | None) -> Path:
     Where anybody may write (`/tmp`), each user has a spool of his own.
     """
     if spool is not None:
-        return platform.long_path(Path(spool).resolve())
-    parent = platform.long_path(Path(log_path).resolve().parent)
+        return platform.real_path(spool)
+    parent = platform.real_path(log_path).parent
     return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
 
 

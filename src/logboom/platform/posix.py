@@ -34,7 +34,6 @@ __all__ = [
     "in_use",
     "is_network",
     "lock_is_free",
-    "long_path",
     "mapping_is_safe",
     "name_process",
     "open_file",
@@ -42,6 +41,7 @@ __all__ = [
     "own_interpreters",
     "read_at",
     "read_file",
+    "real_path",
     "rename",
     "replace",
     "ring",
@@ -221,9 +221,9 @@ def replace(source: str | Path, target: str | Path) -> None:
     os.replace(source, target)
 
 
-def long_path(path: Path) -> Path:
-    """The path: its length needs nothing here."""
-    return path
+def real_path(path: str | Path) -> Path:
+    """Absolute, every symlink followed; what is missing is taken as it is written."""
+    return Path(os.path.realpath(path))
 
 
 def spelled(directory: Path, name: str) -> str:

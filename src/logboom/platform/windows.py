@@ -35,7 +35,6 @@ __all__ = [
     "in_use",
     "is_network",
     "lock_is_free",
-    "long_path",
     "mapping_is_safe",
     "name_process",
     "open_file",
@@ -43,6 +42,7 @@ __all__ = [
     "own_interpreters",
     "read_at",
     "read_file",
+    "real_path",
     "rename",
     "replace",
     "ring",
@@ -117,11 +117,17 @@ def is_network(kind: str) -> bool:
     return kind == "remote"
 
 
-def long_path(path: Path) -> Path:
-    r"""An absolute path, written as `\\?\` when names below it could be longer than Windows allows."""
-    text = str(path)
+def real_path(path: str | Path) -> Path:
+    r"""Absolute, spelled as on the disk, every link followed; what is missing is taken as it is written.
+
+    As `\\?\` when names below it could be longer than Windows allows.
+    """
+    try:
+        text = os.path.realpath(path)
+    except OSError:  # Wine, beyond 260 characters
+        text = os.path.abspath(path)
     if len(text) < _SAFE_LENGTH or text.startswith(("\\\\?\\", "\\\\.\\")):
-        return path
+        return Path(text)
     return Path("\\\\?\\UNC\\" + text[2:] if text.startswith("\\\\") else "\\\\?\\" + text)
 
 

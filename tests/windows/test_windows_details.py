@@ -1,0 +1,240 @@
+"""What is peculiar to Windows, one thing a test."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from windows_log_set import LogSet, logboom, until
+
+import logboom as package
+from logboom import launch, platform
+from logboom.errors import ConfigurationError
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    made = logging.Logger("windows")
+    yield made
+    for handler in list(made.handlers):
+        handler.close()
+
+
+def attach(logger: logging.Logger, path: object, **options: Any) -> package.RotatingFileHandler:
+    handler = package.RotatingFileHandler(str(path), **options)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    return handler
+
+
+def run(*arguments: object, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False, **more
+    )
+
+
+def test_locks_are_freed_when_the_process_dies(tmp_path: Path) -> None:
+    """A killed writer or collector must not keep its lock until the machine starts again."""
+    code = (
+        "import sys, os, time; from logboom import platform; "
+        "fd = platform.open_file(sys.argv[1], os.O_RDWR | os.O_CREAT); platform.try_lock(fd); "
+        "print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip() == b"held"
+        fd = platform.open_file(tmp_path / "lock", os.O_RDWR)
+        assert not platform.lock_is_free(fd)
+        holder.kill()
+    until(lambda: platform.lock_is_free(fd))
+    os.close(fd)
+
+
+def test_claim_passes_to_the_started_process(tmp_path: Path) -> None:
+    """Producers that miss their collector at once start one interpreter; locks are not inherited."""
+    keep = platform.claim(tmp_path / "starting.lock")
+    assert keep is not None
+    assert platform.claim(tmp_path / "starting.lock") is None
+    code = "import sys, os, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    argv = [sys.executable, "-c", code, str(tmp_path / "end")]
+    platform.spawn_detached(argv, dict(os.environ), keep)
+    os.close(keep)
+    assert platform.claim(tmp_path / "starting.lock") is None
+    (tmp_path / "end").touch()
+
+    def free() -> bool:
+        claimed = platform.claim(tmp_path / "starting.lock")
+        if claimed is not None:
+            os.close(claimed)
+        return claimed is not None
+
+    until(free)
+
+
+def test_detached_start_has_no_console(tmp_path: Path) -> None:
+    """No window flashes up, and closing the console of a program does not end the collector."""
+    code = (
+        "import ctypes, json, os, sys; k = ctypes.windll.kernel32; "
+        "open(sys.argv[1] + '.new', 'w').write(json.dumps([k.GetConsoleCP(), os.getcwd()])); "
+        "os.rename(sys.argv[1] + '.new', sys.argv[1])"
+    )
+    keep = platform.claim(tmp_path / "starting.lock")
+    assert keep is not None
+    platform.spawn_detached([sys.executable, "-c", code, str(tmp_path / "said")], dict(os.environ), keep)
+    os.close(keep)
+    until((tmp_path / "said").exists)
+    page, directory = json.loads((tmp_path / "said").read_text())
+    assert page == 0
+    assert directory == Path(directory).anchor
+
+
+def test_doorbell(tmp_path: Path) -> None:
+    """A ring is heard once, tells whether anybody listens, and leaves nobody listening after the end."""
+    path = tmp_path / "doorbell"
+    assert not platform.ring(path, b"w")
+    bell = platform.Doorbell(path, 0o600)
+    assert platform.ring(path, b"")
+    assert bell.wait(0) == b""
+    assert platform.ring(path, b"f") and platform.ring(path, b"f") and platform.ring(path, b"s")
+    assert sorted(bell.wait(5)) == sorted(b"fs")
+    assert bell.wait(0) == b""
+    bell.close()
+    assert not platform.ring(path, b"w")
+
+
+def test_stop_frees_everything(log_set: LogSet, tmp_path: Path) -> None:
+    """The virtual environment, the working directory and the spool can be deleted after `logboom stop`."""
+    site, here = tmp_path / "site", tmp_path / "here"
+    here.mkdir()
+    for module in (package, __import__("msgspec")):
+        source = Path(module.__file__ or "").parent
+        shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import logging, logboom; "
+        "assert logboom.__file__.startswith(sys.argv[1]); "
+        "h = logboom.RotatingFileHandler(sys.argv[2], linger=300); l = logging.Logger('x'); l.addHandler(h); "
+        "l.info('one'); h.flush()"
+    )
+    result = run("-c", code, site, log_set.path, cwd=here)
+    assert result.returncode == 0, result.stderr
+    spool = log_set.path.parent / ".logboom"
+    until(lambda: launch.collector_lives(spool, b""))
+    shutil.rmtree(here)
+    assert logboom("stop", log_set.path).returncode == 0
+    shutil.rmtree(site)
+    shutil.rmtree(spool)
+    assert log_set.path.read_bytes() == b"one\n"
+
+
+@pytest.mark.parametrize("delay", [False, True])
+def test_two_spellings_are_one_file(tmp_path: Path, logger: logging.Logger, delay: bool) -> None:
+    """app.log and APP.LOG are one file: two collectors' sinks for it would overwrite each other."""
+    (tmp_path / "Logs").mkdir()
+    first = attach(logger, tmp_path / "Logs" / "App.log", maxBytes=500, backupCount=50, delay=delay)
+    second = attach(logger, tmp_path / "LOGS" / "APP.LOG", maxBytes=500, backupCount=50, delay=delay)
+    for number in range(50):
+        logger.info("%04d", number)
+    first.flush()
+    second.flush()
+    spools = {path.parent for path in tmp_path.rglob("collector.lock")}
+    assert len(spools) == 1
+    spool = spools.pop()
+    until(lambda: "sinks" in launch.read_status(spool))
+    assert len(launch.read_status(spool)["sinks"]) == 1
+    text = b"".join(path.read_bytes() for path in (tmp_path / "Logs").glob("*.log*") if path.is_file())
+    assert sorted(text.split()) == sorted([b"%04d" % number for number in range(50)] * 2)
+
+
+def test_line_ends(tmp_path: Path, logger: logging.Logger) -> None:
+    r"""A newline is \n as in a file on Linux, unless the handler asks for \r\n."""
+    handler = attach(logger, tmp_path / "a.log")
+    logger.info("one")
+    handler.flush()
+    assert (tmp_path / "a.log").read_bytes() == b"one\n"
+    handler.terminator = "\r\n"
+    other = attach(logger, tmp_path / "b.log")
+    other.terminator = "\r\n"
+    logger.info("two")
+    other.flush()
+    assert (tmp_path / "b.log").read_bytes() == b"two\r\n"
+
+
+def test_long_paths(tmp_path: Path, logger: logging.Logger) -> None:
+    """A deep directory: beyond 260 characters most calls refuse the plain path."""
+    deep = tmp_path
+    while len(str(deep)) < 300:
+        deep = deep / ("d" * 40)
+    plain = deep / "app.log"
+    handler = attach(logger, plain, maxBytes=100, backupCount=5)
+    for number in range(20):
+        logger.info("line %d", number)
+    handler.flush()
+    extended = "\\\\?\\" + str(plain)
+    with open(extended, "rb") as file:
+        assert file.read().endswith(b"line 19\n")
+    assert os.path.exists(extended + ".1")
+    assert b"ended" in logboom("stop", extended).stdout
+
+
+def test_network_drives_and_shares(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A share is fine for the file and not for the journal; the extended form of its name is another one."""
+    share = Path("\\\\server\\logs\\" + "d" * 200)
+    monkeypatch.setattr(os.path, "realpath", str)  # no server answers here
+    assert str(platform.real_path(share)) == "\\\\?\\UNC\\server\\logs\\" + "d" * 200
+    assert platform.real_path("C:\\logs") == Path("C:\\logs")
+    monkeypatch.undo()
+    monkeypatch.setattr(platform, "filesystem_of", lambda path: "remote")
+    with pytest.raises(ConfigurationError, match="network"):
+        package.RotatingFileHandler(tmp_path / "app.log")
+
+
+def test_account_without_a_profile(log_set: LogSet) -> None:
+    """A service runs with next to no environment: no profile, no temporary directory."""
+    code = (
+        "import sys, logging, logboom; h = logboom.FileHandler(sys.argv[1]); l = logging.Logger('x'); "
+        "l.addHandler(h); l.info('one'); h.flush()"
+    )
+    bare = {name: os.environ[name] for name in ("SYSTEMROOT", "SYSTEMDRIVE") if name in os.environ}
+    wine = {name: value for name, value in os.environ.items() if name.startswith("WINE")}
+    result = run("-c", code, log_set.path, env=bare | wine)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == b""
+    assert log_set.path.read_bytes() == b"one\n"
+
+
+def test_commands_on_an_old_console(tmp_path: Path, logger: logging.Logger) -> None:
+    """A path that the console's code page has no letters for is no reason for a traceback."""
+    directory = tmp_path / "订单"
+    directory.mkdir()
+    attach(logger, directory / "app.log").flush()
+    logger.info("one")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
+    result = run("-m", "logboom", "status", directory / "app.log", env=environment)
+    assert b"Traceback" not in result.stderr
+    assert result.returncode == 0, result.stderr
+
+
+def test_segment_that_somebody_reads_is_deleted_later(log_set: LogSet) -> None:
+    """A scanner that has a delivered segment open must not bring its records back."""
+    log_set.start("independent", "one", 3)
+    log_set.wait()
+    journal = log_set.path.parent / ".logboom" / "journal"
+    log_set.verdict()
+    for path in journal.glob("*.segment*"):
+        with path.open("rb"):
+            log_set.start("independent", "two", 3)
+            log_set.wait()
+            log_set.verdict()
+    assert len(log_set.records()) in (3, 6)
+    until(lambda: not list(journal.glob("*.segment*")), 30)
+    assert len(log_set.records()) in (3, 6)
