@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from logboom import __version__
-from logboom.cli import collect, demo, drain, inspect, status, stop
+from logboom.cli import collect, demo, drain, inspect, pull, status, stop
 from logboom.cli.terminal import escape
 from logboom.errors import LogboomError
 
@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "drain": (drain.add, drain.run, "write what waits, now"),
     "stop": (stop.add, stop.run, "end the collector after it wrote everything"),
     "inspect": (inspect.add, inspect.run, "show or export what a journal segment holds"),
+    "pull": (pull.add, pull.run, "write what programs push over ZeroMQ to a rotating file"),
     "demo": (demo.add, demo.run, "kill logging processes and count what arrived"),
 }
 

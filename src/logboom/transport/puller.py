@@ -20,9 +20,9 @@ from logboom.transport import endpoints, zmtp
 __all__ = ["Puller"]
 
 _RECEIVE_BUFFER: Final = 4096
-_GROWN: Final = 1024 * 1024
-_CHUNK: Final = 8192
-_WIDENING: Final = 0.03
+_CHUNK: Final = 4096
+_PATIENCE: Final = 0.5
+_GLANCE: Final = 0.01
 _MOST_PEERS: Final = 1000
 
 
@@ -52,7 +52,6 @@ class Puller:
         self._listener, self.address = endpoints.listen(address, _RECEIVE_BUFFER)
         self._take = take
         self._largest = largest
-        self._chunk = _CHUNK
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: set[_Connection] = set()
@@ -67,22 +66,20 @@ class Puller:
                 self._accept()
 
     def end(self, timeout: float) -> None:
-        """Take everything that peers have sent or are sending, then let them go.
+        """Take everything that peers have sent or are sending, then let them go, within `timeout` seconds.
 
-        Nobody is let in any more. Peers that wait for room get it, so that none stops in the middle of a
-        message; then each reads the end of the stream and leaves, and its system delivers what it had
-        written.
+        Nobody is let in any more. One after the other, each peer is read until it has nothing to say and is
+        not in the middle of a message; then it gets the end of the stream, and leaves, and its system
+        delivers what it had written.
         """
+        deadline = time.monotonic() + timeout
         self._stop_listening()
-        self._chunk = _GROWN
-        for connection in self._connections:
-            with contextlib.suppress(OSError):
-                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _GROWN)
-        self._poll_until(time.monotonic() + _WIDENING)
-        for connection in self._connections:
+        for connection in list(self._connections):
+            self._read_out(connection, min(deadline, time.monotonic() + _PATIENCE))
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_WR)
-        self._poll_until(time.monotonic() + timeout)
+        while self._connections and (left := deadline - time.monotonic()) > 0:
+            self.poll(left)
 
     def close(self) -> None:
         """Give up everything at once."""
@@ -92,10 +89,6 @@ class Puller:
         self._selector.close()
 
     # -- connections ---------------------------------------------------------------------------------
-
-    def _poll_until(self, deadline: float) -> None:
-        while self._connections and (left := deadline - time.monotonic()) > 0:
-            self.poll(left)
 
     def _stop_listening(self) -> None:
         if self._listener.fileno() >= 0:
@@ -117,27 +110,37 @@ class Puller:
         self._selector.register(peer, selectors.EVENT_READ, connection)
         self._answer(connection, zmtp.GREETING)
 
-    def _read(self, connection: _Connection) -> None:
+    def _read_out(self, connection: _Connection, deadline: float) -> None:
+        """Read until nothing comes and no message is half there: then none is half in the peer's memory."""
+        while connection in self._connections and time.monotonic() < deadline:
+            if not self._read(connection):
+                if connection.state.whole:
+                    return
+                _await_data(connection.socket)
+
+    def _read(self, connection: _Connection) -> bool:
+        """Take what a peer has sent; False when there was nothing."""
         try:
-            data = connection.socket.recv(self._chunk)
+            data = connection.socket.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._drop(connection)
-            return
+            return True
         try:
             messages = connection.state.receive(data)
         except zmtp.PeerError:
             self.strangers += 1
             self._drop(connection)
-            return
+            return True
         if messages:
             self._take(messages)
         answer = connection.state.answer()
         if answer:
             self._answer(connection, answer)
+        return True
 
     def _answer(self, connection: _Connection, data: bytes) -> None:
         """A few bytes at a time, which always find room in the system's buffer; who reads none is let go."""
@@ -153,3 +156,11 @@ class Puller:
             self._connections.discard(connection)
             self._selector.unregister(connection.socket)
             connection.socket.close()
+
+
+def _await_data(peer: socket.socket) -> None:
+    """Wait at most `_GLANCE` seconds for something to read."""
+    peer.settimeout(_GLANCE)
+    with contextlib.suppress(OSError):
+        peer.recv(1, socket.MSG_PEEK)
+    peer.setblocking(False)

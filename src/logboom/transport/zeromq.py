@@ -49,7 +49,8 @@ Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
 TransportError = zmq.ZMQError
 
-SEND_BUFFER: Final = 4096
+# Room for one of ZeroMQ's own batches: half of one would be lost when the peer leaves in the regular way.
+SEND_BUFFER: Final = 8192
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 _GROWN: Final = 1024 * 1024
 _EVENT: Final = struct.Struct("=hi")

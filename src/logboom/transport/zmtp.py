@@ -104,6 +104,11 @@ class Peer:
         answer, self._answer = self._answer, b""
         return answer
 
+    @property
+    def whole(self) -> bool:
+        """Whether no message is half there."""
+        return not (self._data or self._parts or self._skip)
+
     def receive(self, data: bytes) -> list[Message]:
         """Take bytes of the peer; returns the messages that are whole with them.
 
