@@ -24,6 +24,7 @@ import psutil
 from logboom.testing import Oracle, Report
 
 ROOT = Path(__file__).resolve().parents[2]
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows any signal is TerminateProcess
 PRODUCER = Path(__file__).with_name("producer.py")
 PREFIX = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO shop \d+ "
 SCALE = float(os.environ.get("LOGBOOM_TEST_SCALE", "1"))
@@ -177,7 +178,7 @@ class Lab:
         """Every process of this test that looks like a collector, by its command line."""
         return [process.pid for process in self._strays() if self._is_collector(process)]
 
-    def kill_collector(self, how: int = signal.SIGKILL, timeout: float = 10.0) -> int:
+    def kill_collector(self, how: int = KILL, timeout: float = 10.0) -> int:
         pid: int = wait_until(self.collector_pid, "a collector lives", timeout)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, how)
