@@ -73,6 +73,16 @@ def test_header_names_a_plain_file(factory: SpoolFactory, name: str) -> None:
         assembly._make_sink(factory.path, Target(name=name), lambda note: None)
 
 
+def test_address_must_be_on_the_owners_list(factory: SpoolFactory) -> None:
+    """Else whoever may write segments could send everybody's records to any host."""
+    pytest.importorskip("zmq")
+    target = Target(name="tcp://127.0.0.1:9", push="tcp://127.0.0.1:9")
+    with pytest.raises(ConfigurationError, match="allowed"):
+        assembly._make_sink(factory.path, target, lambda note: None)
+    allow(factory.path, "tcp://127.0.0.1:9")
+    assembly._make_sink(factory.path, target, lambda note: None).close()
+
+
 def test_directory_must_be_on_the_owners_list(factory: SpoolFactory, tmp_path: Path) -> None:
     """With spool= the log is elsewhere: where, the spool's owner says, and no segment."""
     target = Target(name="app.log", directory=str(tmp_path / "elsewhere"))

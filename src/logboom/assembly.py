@@ -50,6 +50,11 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
         ConfigurationError: the header names something that this spool may not write.
     """
     if target.push:
+        if target.push not in allowed(spool):
+            raise ConfigurationError(
+                f"a journal asks for a push to {target.push!r}, which is not in {spool / 'allowed'}",
+                hint="Configure the handler with this spool= as the spool's owner once",
+            )
         return PushSink(target)
     name = target.name
     if name in ("", ".", "..", spool.name) or any(char in name for char in ("/", os.sep, "\0")):

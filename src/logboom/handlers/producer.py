@@ -229,6 +229,8 @@ class Producer:
         spool = Spool.create(self.spool_path)
         if self.target.directory is not None:
             allow(spool.path, self.target.directory)
+        if self.target.push:
+            allow(spool.path, self.target.push)
         return spool
 
     def _segment_mode(self) -> int:

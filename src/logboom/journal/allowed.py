@@ -1,9 +1,9 @@
-"""Which directories an explicit `spool=` may be written for.
+"""Which directories an explicit `spool=` may be written for, and which addresses pushed to.
 
 Owns: the list `allowed/` of a spool. Never knows: targets, sinks.
 
 A collector believes what segments ask for, and whoever may write the spool may write segments. So a
-directory other than the spool's parent counts only when the spool's owner put it on the list.
+directory other than the spool's parent, or an address, counts only when the spool's owner put it on the list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ __all__ = ["allow", "allowed"]
 
 
 def allow(spool: Path, directory: str) -> None:
-    """Put `directory` on the list, if this process may: it belongs to the spool's owner, or is root."""
+    """Put a directory or an address on the list, if this process may.
+
+    It may when it runs as the spool's owner, or as root.
+    """
     path = spool / "allowed"
     with contextlib.suppress(OSError):
         path.mkdir(mode=0o755, exist_ok=True)
@@ -38,7 +41,7 @@ def allow(spool: Path, directory: str) -> None:
 
 
 def allowed(spool: Path) -> set[str]:
-    """Directories on the list; an entry of somebody else than the spool's owner counts for nothing."""
+    """What is on the list; an entry of somebody else than the spool's owner counts for nothing."""
     found: set[str] = set()
     with contextlib.suppress(OSError):
         owner = spool.stat().st_uid
