@@ -350,3 +350,16 @@ except ImportError as error:
 """
     program = processes.program(code)
     assert "pip install logboom[zmq]" in program.communicate(timeout=30)[0]
+
+
+def test_what_is_left_in_memory_at_the_end_is_said(port: int, processes: Processes) -> None:
+    """A script that ends while the server is away must not lose its records without a word."""
+    code = f"""
+import logging
+from logboom.zeromq import PUSHHandler
+logging.getLogger().addHandler(PUSHHandler("tcp://127.0.0.1:{port}", close_timeout=0.2))
+for number in range(30):
+    logging.warning("n %d", number)
+"""
+    assert processes.program(code).wait(30) == 0
+    assert processes.errors() == "logboom: at most 30 records were not sent: nobody took them in time\n"

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import socket
 import struct
+import time
 import weakref
 from typing import Final
 
@@ -171,16 +172,18 @@ def wait_readable(timeout: float, *sockets: Socket) -> None:
     poller.poll(int(timeout * 1000))
 
 
-def close_within(timeout: float, opened: Socket, context: Context | None) -> None:
-    """Close, and wait at most `timeout` seconds until what is queued is sent.
+def close_within(timeout: float, opened: Socket, context: Context | None) -> bool:
+    """Close, and wait at most `timeout` seconds until what is queued is sent; False when it may not be.
 
     Args:
         context: the socket's own context, which ends with it; None for one that others use too.
     """
     _widen(opened)
+    begin = time.monotonic()
     opened.close(int(timeout * 1000))
     if context is not None:
         context.term()
+    return time.monotonic() - begin < timeout
 
 
 def _widen(opened: Socket) -> None:

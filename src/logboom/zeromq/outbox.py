@@ -88,12 +88,14 @@ class Outbox:
         connect: makes the socket; it gets True in a forked child.
         block_timeout: seconds that `send` waits for room; once, until there was room again.
         close_timeout: seconds that the end of the program waits until everything is sent.
+        mark: messages that the socket keeps for a peer that is away.
         notice: makes a message of a sentence.
 
     Attributes:
         line: the socket of this process, or None before its first message.
         lock: held while the socket is used.
         drops: what found no room.
+        unsent: at most so many records were still queued when the time to send them was over.
     """
 
     def __init__(
@@ -102,10 +104,12 @@ class Outbox:
         *,
         block_timeout: float,
         close_timeout: float,
+        mark: int,
         notice: Callable[[str], Message],
     ) -> None:
         self._connect = connect
         self._block_timeout = block_timeout
+        self._mark = mark
         self._notice = notice
         self.close_timeout = close_timeout
         self.drops = Drops()
@@ -113,6 +117,8 @@ class Outbox:
         self.lock = threading.RLock()
         self._registered = False
         self._waited = False
+        self._queued = 0
+        self.unsent = 0
         self.line: Line | None = connect(False)
 
     def open(self) -> Line:
@@ -138,11 +144,11 @@ class Outbox:
                 line = self._begin()
             if self.drops.open:
                 self._say(line.socket)
-            if zeromq.send(line.socket, message):
+            if zeromq.send(line.socket, message) or (
+                self._wait(line.socket) and zeromq.send(line.socket, message)
+            ):
                 self._waited = False
-                return True
-            if self._wait(line.socket) and zeromq.send(line.socket, message):
-                self._waited = False
+                self._queued += 1
                 return True
             self.drops.add(time.monotonic())
             return False
@@ -181,6 +187,7 @@ class Outbox:
         self.lock = threading.RLock()
         self._registered = False
         self._waited = False
+        self._queued = self.unsent = 0
         self.drops = Drops()
 
     def wait(self, deadline: float) -> bool:
@@ -198,10 +205,17 @@ class Outbox:
                 pass
             if not line.foreign:
                 self.line, self._registered = None, False
-                zeromq.close_within(max(0.0, deadline - time.monotonic()), line.socket, line.context)
+                queued, self._queued = self._queued, 0
+                if not zeromq.close_within(max(0.0, deadline - time.monotonic()), line.socket, line.context):
+                    self._leave(min(queued, self._mark))
         finally:
             self.lock.release()
         return True
+
+    def _leave(self, count: int) -> None:
+        self.unsent += count
+        if count and sys.stderr is not None:
+            sys.stderr.write(f"logboom: at most {count} records were not sent: nobody took them in time\n")
 
     def close(self) -> None:
         """`wait`, at most `close_timeout`; a message after it is sent as well."""

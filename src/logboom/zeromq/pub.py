@@ -44,7 +44,9 @@ class PUBHandler(logging.Handler):
         self._subscribed: zeromq.Socket | None = None
         self._waited: zeromq.Socket | None = None
         # A publisher does not wait for a slow subscriber: what finds no room is counted.
-        self.outbox = Outbox(self._connect, block_timeout=0.0, close_timeout=2.0, notice=self._notice)
+        self.outbox = Outbox(
+            self._connect, block_timeout=0.0, close_timeout=2.0, mark=_MARK, notice=self._notice
+        )
 
     def _connect(self, in_child: bool) -> Line:
         context = zeromq.make_context()

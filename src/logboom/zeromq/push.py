@@ -93,6 +93,7 @@ class PUSHHandler(logging.Handler):
             self._connect,
             block_timeout=parse_duration(options.get("block_timeout", 1.0), "block_timeout"),
             close_timeout=parse_duration(options.get("close_timeout", 2.0), "close_timeout"),
+            mark=self._mark,
             notice=self._notice,
         )
 
