@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench docs-check dev-environment demo-environment clean
+.PHONY: help demo test test-windows quick lint bench docs-check dev-environment demo-environment clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ TYPED := src $(wildcard bench tests/typing)
 help:
 	@echo "make demo    a Django project under gunicorn, killed workers, and the count of what arrived"
 	@echo "make test    lint, types, the quick tests on every Python here, the whole suite on one"
+	@echo "make test-windows  the tests that apply on a Windows Python under Wine (made in .venv-windows)"
 	@echo "make quick   the quick tests on one Python"
 	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
 	@echo "make clean   removes the environments and caches"
@@ -32,6 +33,9 @@ test: lint
 	done
 	@echo "== Python of $(VENV): all tests"
 	@$(BIN)/python $(PYTEST)
+
+test-windows:
+	@tools/windows/run "$(CURDIR)/.venv-windows" -X faulthandler -m pytest -q -p no:cacheprovider -p windows_suite $(ARGS)
 
 quick: dev-environment
 	@$(BIN)/python $(PYTEST) -q -m "not slow and not crash"
