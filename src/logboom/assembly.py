@@ -11,7 +11,7 @@ import gc
 import os
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from logboom import platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
+from logboom.collector.pipe import Publish
 from logboom.collector.service import UNNEEDED, Service
 from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SpoolError
@@ -36,10 +37,14 @@ _CANDIDACY = 1.0
 _DRAIN_PAUSE = 0.002
 
 
-def make_cycle(spool: Path, notebook: Notebook) -> Cycle:
+def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) -> Cycle:
     """A collector's cycle over `spool`; the caller leads."""
     return Cycle(
-        Spool(spool), lambda target, note: _make_sink(spool, target, note), SYSTEM_CLOCK, notebook.note
+        Spool(spool),
+        lambda target, note: _make_sink(spool, target, note),
+        SYSTEM_CLOCK,
+        notebook.note,
+        publish,
     )
 
 
@@ -132,12 +137,38 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
         raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
     notebook = Notebook(spool)
     gc.disable()  # nothing here makes cycles; collections would only stall the loop
+    with _live_feed(spool, notebook) as publish:
+        return _collect(spool, notebook, stay, started, publish)
+
+
+@contextlib.contextmanager
+def _live_feed(spool: Path, notebook: Notebook) -> Iterator[Publish | None]:
+    """What shows written lines to listeners, where the environment asks for it."""
+    wanted = os.environ.get("LOGBOOM_FEED", "")
+    feed = None
+    if wanted not in ("", "0"):
+        try:
+            from logboom.collector.feed import open_feed
+
+            feed = open_feed(spool, wanted, notebook.note)
+        except ImportError as error:
+            notebook.note(f"no live feed: {error}")
+    try:
+        yield None if feed is None else feed.publish
+    finally:
+        if feed is not None:
+            feed.close()
+
+
+def _collect(
+    spool: Path, notebook: Notebook, stay: bool, started: Callable[[], None], publish: Publish | None
+) -> str:
     while True:
         leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
         if leadership is None:
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
         service = Service(
-            spool, leadership, lambda: make_cycle(spool, notebook), SYSTEM_CLOCK, notebook, stay=stay
+            spool, leadership, lambda: make_cycle(spool, notebook, publish), SYSTEM_CLOCK, notebook, stay=stay
         )
         reason = service.run(started)
         if reason != UNNEEDED:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from logboom.clock import Clock
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.flushing import FlushMark
-from logboom.collector.pipe import Pipe
+from logboom.collector.pipe import Pipe, Publish
 from logboom.errors import LogboomError, SinkError
 from logboom.failpoints import reach
 from logboom.journal.layout import pack_position
@@ -46,18 +46,27 @@ class Cycle:
         make_sink: target -> sink; raises `LogboomError` for a target that may not be written.
         clock: where time comes from.
         note: takes a sentence for the collector's log.
+        publish: is shown what was written (see `Pipe`).
 
     Attributes:
         newer: a segment of a newer release was met: hand over.
     """
 
-    def __init__(self, spool: Spool, make_sink: MakeSink, clock: Clock, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        make_sink: MakeSink,
+        clock: Clock,
+        note: Callable[[str], None],
+        publish: Publish | None = None,
+    ) -> None:
         self.spool = spool
         self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
         self.pipes: dict[str, Pipe] = {}
         self.newer = False
         self.refused: dict[str, str] = {}
         self._make_sink = make_sink
+        self._publish = publish
         self._clock = clock
         self._note = note
         self._home: dict[str, str] = {}
@@ -295,6 +304,7 @@ class Cycle:
             return None
         self.refused.pop(key, None)
         pipe = self.pipes[key] = Pipe(key, target, sink, self.checkpoint, self._note)
+        pipe.publish = self._publish
         return pipe
 
     # -- keeping house -----------------------------------------------------------------------------

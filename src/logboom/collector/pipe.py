@@ -30,6 +30,7 @@ _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
+Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
 
 
 class Pipe:
@@ -44,6 +45,7 @@ class Pipe:
 
     Attributes:
         trouble: why nothing can be written now, or an empty string.
+        publish: is shown what was written: rows, lines, how many of them.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Pipe:
         self.sink = sink
         self.merge = Merge()
         self.trouble = ""
+        self.publish: Publish | None = None
         self._checkpoint = checkpoint
         self._note = note
         self._contexts: dict[str, _Contexts] = {}
@@ -200,6 +203,8 @@ class Pipe:
     def _take(self, step: Step, count: int) -> None:
         """Make a step that covers the first `count` ready records, and let go of them."""
         self._make(step, dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True)))
+        if self.publish is not None and count:
+            self.publish(self._ready.rows, self._lines, count)
         if count == len(self._lines):
             self._lines, self._ready = [], Merged([], [], [], [])
             self._requests = False

@@ -13,7 +13,7 @@ from typing import Final
 
 from logboom.errors import ConfigurationError
 
-__all__ = ["check_address", "dial", "is_public", "listen", "unlink_local"]
+__all__ = ["check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local"]
 
 _BACKLOG: Final = 128
 _HINT: Final = 'Use one such as "tcp://localhost:5557"'
@@ -32,7 +32,7 @@ def check_address(address: str, *, listening: bool = False, inproc: bool = False
     scheme, found, place = str(address).partition("://")
     if not found or not place or scheme not in ("tcp", "ipc", "inproc"):
         raise ConfigurationError(f"{address!r} is not an address of ZeroMQ", hint=_HINT)
-    if scheme == "ipc" and not hasattr(socket, "AF_UNIX"):
+    if scheme == "ipc" and not has_ipc():
         raise ConfigurationError(
             f"{address!r}: there is no ipc:// on this system", hint='Use "tcp://127.0.0.1:5557"'
         )
@@ -47,6 +47,11 @@ def check_address(address: str, *, listening: bool = False, inproc: bool = False
         raise ConfigurationError(f"{address!r} has no host and port", hint=_HINT)
     if host == "*" and not listening:
         raise ConfigurationError(f"{address!r} names no host to connect to", hint=_HINT)
+
+
+def has_ipc() -> bool:
+    """Whether this system has `ipc://`."""
+    return hasattr(socket, "AF_UNIX")
 
 
 def is_public(address: str) -> bool:

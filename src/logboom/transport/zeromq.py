@@ -37,6 +37,7 @@ __all__ = [
     "is_socket",
     "leave_inherited",
     "make_context",
+    "open_feed",
     "open_push",
     "open_sub",
     "open_xpub",
@@ -90,6 +91,11 @@ def open_push(context: Context, *, mark: int, linger: float) -> Socket:
 def open_xpub(context: Context, *, mark: int, linger: float) -> Socket:
     """A PUB socket that sees subscriptions, and says when it would drop instead of dropping."""
     return _open(context, zmq.XPUB, linger, SNDHWM=mark, XPUB_NODROP=1)
+
+
+def open_feed(context: Context, *, mark: int) -> Socket:
+    """A PUB socket that sees subscriptions, each of them; a slow subscriber loses its own."""
+    return _open(context, zmq.XPUB, 0.0, SNDHWM=mark, XPUB_VERBOSER=1)
 
 
 def open_sub(context: Context) -> Socket:
