@@ -82,7 +82,7 @@ class Peer:
 
     Args:
         kind: what we are, `PUSH` or `PULL`.
-        largest: bytes; of a longer message only the beginning is kept.
+        largest: bytes, at least 255; of a longer message only the beginning is kept.
 
     Attributes:
         ready: messages may be sent.
@@ -92,7 +92,7 @@ class Peer:
         self.ready = False
         self._kind = kind.encode()
         self._other = b"PULL" if kind == "PUSH" else b"PUSH"
-        self._largest = largest
+        self._largest = max(largest, 255)
         self._greeted = False
         self._data = b""
         self._answer = b""

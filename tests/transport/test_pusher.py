@@ -1,0 +1,134 @@
+"""A pusher against a server that is written out in the test: what counts as sent."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from logboom.transport.endpoints import check_address, is_public, listen
+from logboom.transport.puller import Puller
+from logboom.transport.pusher import Pusher
+from logboom.transport.zmtp import GREETING, Message, frame
+
+LARGEST = 1_000_000
+
+
+@contextlib.contextmanager
+def pulling(address: str) -> Iterator[tuple[str, list[Message]]]:
+    """A puller in a thread, and what it took."""
+    got: list[Message] = []
+    puller = Puller(address, got.extend, LARGEST)
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            puller.poll(0.02)
+        puller.end(5.0)
+        puller.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield puller.address, got
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_batches_arrive_whole_and_in_order() -> None:
+    """The usual way."""
+    with pulling("tcp://127.0.0.1:*") as (address, got):
+        pusher = Pusher(address)
+        for number in range(100):
+            pusher.push(b"".join(frame(b"%d-%d" % (number, part)) for part in range(50)))
+        pusher.close()
+    assert got == [b"%d-%d" % (number, part) for number in range(100) for part in range(50)]
+
+
+def test_a_peer_that_ends_while_much_is_on_its_way_gets_it_all() -> None:
+    """`end` takes what the system has; the pusher goes on with the next server where it was."""
+    body = b"x" * 500
+    total = 3000
+    with pulling("tcp://127.0.0.1:*") as (address, first):
+        pusher = Pusher(address, timeout=5.0)
+        sent = threading.Event()
+
+        def push() -> None:
+            for number in range(total):
+                while True:
+                    try:
+                        pusher.push(frame(b"%d " % number + body))
+                        break
+                    except OSError:
+                        sent.wait(0.01)
+
+        thread = threading.Thread(target=push)
+        thread.start()
+        while len(first) < 300:
+            sent.wait(0.005)
+    with pulling(address) as (_, second):
+        thread.join(30)
+        assert not thread.is_alive()
+        pusher.close()
+    got = [int(message.split()[0]) for message in [*first, *second] if isinstance(message, bytes)]
+    assert got == list(range(total))
+
+
+def test_a_peer_that_takes_nothing_is_said_and_remembered() -> None:
+    """What went out is not sent again when the same batch is tried again."""
+    listener, address = listen("tcp://127.0.0.1:*", 4096)
+    listener.setblocking(True)
+    listener.settimeout(10)
+    pusher = Pusher(address, timeout=0.3)
+    batch = b"".join(frame(b"%05d" % number + b"x" * 200) for number in range(20_000))
+
+    def accept() -> None:
+        peers.append(listener.accept()[0])
+        peers[0].sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
+
+    peers: list[socket.socket] = []
+    thread = threading.Thread(target=accept)
+    thread.start()
+    with pytest.raises(TimeoutError):
+        pusher.push(batch)
+    thread.join(10)
+    before = pusher._sent
+    assert 0 < before < len(batch)
+    with pytest.raises(TimeoutError):
+        pusher.push(batch)
+    assert pusher._sent >= before
+    pusher.close()
+    peers[0].close()
+    listener.close()
+
+
+def test_nobody_there_is_an_error_at_once() -> None:
+    """The records wait on disk then; the collector must not."""
+    listener, address = listen("tcp://127.0.0.1:*", 4096)
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        Pusher(address).push(frame(b"x"))
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("tcp://127.0.0.1:5557", False),
+        ("tcp://localhost:5557", False),
+        ("tcp://[::1]:5557", False),
+        ("ipc:///tmp/x", False),
+        ("tcp://*:5557", True),
+        ("tcp://0.0.0.0:5557", True),
+        ("tcp://10.0.0.1:5557", True),
+        ("tcp://[::]:5557", True),
+    ],
+)
+def test_which_addresses_other_hosts_reach(address: str, public: bool) -> None:
+    """The server says so at its start."""
+    check_address(address, listening=True)
+    assert is_public(address) is public
