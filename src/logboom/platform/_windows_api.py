@@ -43,9 +43,9 @@ _NORMAL: Final = 0x80
 _INVALID: Final = ctypes.c_void_p(-1).value
 _LOCK_NOW, _LOCK_EXCLUSIVE = 0x1, 0x2
 _LOCKED: Final = frozenset({33, 997})  # ERROR_LOCK_VIOLATION, ERROR_IO_PENDING
-# ERROR_ACCESS_DENIED (a file that waits for its deletion), SHARING_VIOLATION, LOCK_VIOLATION,
-# USER_MAPPED_FILE
-_IN_USE: Final = frozenset({5, 32, 33, 1224})
+_SHARING_VIOLATION: Final = 32
+# Besides: ERROR_ACCESS_DENIED (a file that waits for its deletion), LOCK_VIOLATION, USER_MAPPED_FILE.
+_IN_USE: Final = frozenset({5, _SHARING_VIOLATION, 33, 1224})
 _TRIES: Final = 20
 _PAUSE: Final = 0.01
 # Far behind any file's end: a locked byte cannot be read by others.
@@ -139,7 +139,7 @@ def open_exclusive(path: str) -> int | None:
     try:
         return _opened(path, os.O_RDWR | os.O_CREAT, 0)
     except OSError as error:
-        if in_use(error):
+        if error.winerror == _SHARING_VIOLATION:
             return None
         raise
 
