@@ -30,10 +30,12 @@ def write_status(spool: Path, values: dict[str, Any]) -> None:
         fd = platform.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             platform.give_like(fd, spool.stat().st_mode & 0o664, spool)
-            os.write(fd, msgspec.json.encode(values))
+            data = msgspec.json.encode(values)
+            whole = os.write(fd, data) == len(data)
         finally:
             os.close(fd)
-        platform.replace(temporary, spool / STATUS)
+        if whole:
+            platform.replace(temporary, spool / STATUS)
 
 
 class Notebook:

@@ -1,0 +1,130 @@
+"""What the collector leaves for people and for `flush()`: `status.json`, and its own log."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logboom import launch, platform
+from logboom.clock import SYSTEM_CLOCK
+from logboom.collector import status
+from logboom.collector.status import LOG, Notebook, write_status
+
+POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits")
+
+
+def _say(text: str, notebook: Notebook) -> list[str]:
+    notebook.note(text)
+    return notebook.path.read_text().splitlines()
+
+
+def test_status_is_replaced_whole(tmp_path: Path) -> None:
+    """`flush()` reads it while it is written: another file takes its name, none is written in place."""
+    write_status(tmp_path, {"flushed": 1.0})
+    with open(tmp_path / launch.STATUS, "rb") as reader:
+        write_status(tmp_path, {"flushed": 2.0, "failing": ["app.log"]})
+        assert json.load(reader) == {"flushed": 1.0}
+    assert launch.read_status(tmp_path) == {"flushed": 2.0, "failing": ["app.log"]}
+    assert [path.name for path in tmp_path.iterdir()] == [launch.STATUS]
+
+
+@pytest.mark.parametrize("place", ["open_file", "replace"])
+def test_status_that_cannot_be_written_stops_nobody(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk must not end the collector for the sake of a report; the last report stays."""
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_status(tmp_path, {"flushed": 1.0})
+    monkeypatch.setattr(platform, place, full)
+    write_status(tmp_path, {"flushed": 2.0})
+    assert launch.read_status(tmp_path) == {"flushed": 1.0}
+
+
+def test_half_a_status_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last block of a disk takes a part of the bytes without an error."""
+    write_status(tmp_path, {"flushed": 1.0})
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:4]))
+    write_status(tmp_path, {"flushed": 2.0})
+    monkeypatch.undo()
+    assert launch.read_status(tmp_path) == {"flushed": 1.0}
+
+
+@POSIX
+@pytest.mark.parametrize(("directory", "expected"), [(0o755, 0o644), (0o2775, 0o664), (0o700, 0o600)])
+def test_status_can_be_read_by_all_who_may_see_the_spool(
+    directory: int, expected: int, tmp_path: Path
+) -> None:
+    """`logboom status` of another user, whatever the collector's umask."""
+    tmp_path.chmod(directory)
+    before = os.umask(0o077)
+    try:
+        write_status(tmp_path, {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / launch.STATUS).stat().st_mode) == expected
+
+
+def test_notes_are_one_line_each(tmp_path: Path) -> None:
+    """Time, process, sentence: what `logboom status` quotes."""
+    lines = _say("cannot write caf\udce9", Notebook(tmp_path))
+    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \[%d\] cannot write caf\\udce9" % os.getpid()
+    assert len(lines) == 1 and re.fullmatch(pattern, lines[0])
+
+
+def test_the_same_note_is_not_repeated_for_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that is met several times a second must not fill the disk that is full already."""
+    now = SYSTEM_CLOCK.monotonic()
+    monkeypatch.setattr(status.time, "monotonic", lambda: now)
+    notebook = Notebook(tmp_path)
+    assert len(_say("disk full", notebook)) == 1
+    now += 59
+    assert len(_say("disk full", notebook)) == 1
+    assert len(_say("another", notebook)) == 2
+    now += 2
+    assert len(_say("disk full", notebook)) == 3
+
+
+def test_the_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that is in trouble for months leaves two small files."""
+    monkeypatch.setattr(status, "_LARGEST_LOG", 1000)
+    notebook = Notebook(tmp_path)
+    for number in range(200):
+        notebook.note(f"trouble {number}")
+    assert {path.name for path in tmp_path.iterdir()} == {LOG, LOG + ".1"}
+    assert all(path.stat().st_size < 1100 for path in tmp_path.iterdir())
+    assert "trouble 199" in notebook.path.read_text()
+
+
+def test_what_was_said_is_remembered_within_bounds(tmp_path: Path) -> None:
+    """Sentences with ever new names in them must not grow the collector."""
+    notebook = Notebook(tmp_path)
+    for number in range(1200):
+        notebook.note(str(number))
+    assert len(notebook._said) <= 1001
+
+
+def test_a_note_never_raises(tmp_path: Path) -> None:
+    """The spool may be gone while its collector says why it leaves."""
+    Notebook(tmp_path / "gone").note("left")
+    assert not (tmp_path / "gone").exists()
+
+
+@POSIX
+def test_a_link_in_the_logs_place_is_not_followed(tmp_path: Path) -> None:
+    """Who can write the spool must not choose a file that the collector appends to."""
+    victim = tmp_path / "victim"
+    victim.write_text("")
+    (tmp_path / LOG).symlink_to(victim)
+    Notebook(tmp_path).note("anything")
+    assert victim.read_text() == ""
