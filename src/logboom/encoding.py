@@ -15,7 +15,16 @@ import re
 import sys
 from functools import lru_cache
 
-__all__ = ["bom", "encode_text", "escape", "escape_tail", "guard", "has_controls", "plain_codec"]
+__all__ = [
+    "bom",
+    "encode_surely",
+    "encode_text",
+    "escape",
+    "escape_tail",
+    "guard",
+    "has_controls",
+    "plain_codec",
+]
 
 _CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
 _CONTROL = re.compile(f"[{_CLASS.format(chr(10))}]")
@@ -118,3 +127,11 @@ def encode_text(text: str, encoding: str, errors: str) -> bytes:
         UnicodeError: `errors` is `strict` (or the like) and the codec lacks a character.
     """
     return text.encode(_codec(encoding)[0], errors)
+
+
+def encode_surely(text: str, encoding: str, errors: str) -> bytes:
+    """As `encode_text`; what the codec lacks becomes an escape, whatever `errors` says."""
+    try:
+        return encode_text(text, encoding, errors)
+    except UnicodeError:
+        return encode_text(text, encoding, "backslashreplace")

@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from logboom import template
-from logboom.encoding import encode_text, guard
+from logboom.encoding import encode_surely, guard
 from logboom.journal.layout import Context
 from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
@@ -276,7 +276,7 @@ def _finished_wire(formatter: Formatting, encoding: str, errors: str, terminator
     def make(number: int) -> Encoder:
         def encoder(record: logging.LogRecord) -> bytes:
             text = _text_of(formatter, record, raw) + terminator
-            data = encode_text(text, encoding, errors).decode("latin-1")
+            data = encode_surely(text, encoding, errors).decode("latin-1")
             created, level, name = _head(record)
             return encode((created, number, level, name, data)) + b"\n"
 
@@ -312,7 +312,7 @@ def finished_plan(
 ) -> Plan:
     """The way for a record that `plan_for`'s encoder refused: everything is done here, to the final bytes.
 
-    What its encoder raises is what the formatter or the codec raised: a matter for `handleError`.
+    What its encoder raises is what the formatter raised: a matter for `handleError`.
     """
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from logboom.encoding import encode_text, escape
+from logboom.encoding import encode_surely, encode_text, escape
 from logboom.journal.layout import Context
 
 __all__ = ["encode_line", "plain_line"]
@@ -18,9 +18,7 @@ def encode_line(text: str, context: Context) -> bytes:
     """`text` and the terminator as the file's bytes; what the codec lacks becomes an escape."""
     whole = text + context.terminator
     try:
-        return encode_text(whole, context.encoding, context.errors)
-    except UnicodeError:
-        return encode_text(whole, context.encoding, "backslashreplace")
+        return encode_surely(whole, context.encoding, context.errors)
     except LookupError:
         return encode_text(whole, "utf-8", "backslashreplace")
 
