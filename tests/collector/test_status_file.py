@@ -78,7 +78,7 @@ def test_status_can_be_read_by_all_who_may_see_the_spool(
 def test_notes_are_one_line_each(tmp_path: Path) -> None:
     """Time, process, sentence: what `logboom status` quotes."""
     lines = _say("cannot write caf\udce9", Notebook(tmp_path))
-    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \[%d\] cannot write caf\\udce9" % os.getpid()
+    pattern = rf"[-0-9]{{10}}T[:0-9]{{8}}Z \[{os.getpid()}\] cannot write caf\\udce9"
     assert len(lines) == 1 and re.fullmatch(pattern, lines[0])
 
 

@@ -68,6 +68,14 @@ _NETWORK = frozenset(
         "lustre",
         "afs",
         "fuse.sshfs",
+        "fuse.s3fs",
+        "fuse.gcsfuse",
+        "fuse.rclone",
+        "fuse.glusterfs",
+        "fuse.ceph",
+        "beegfs",
+        "gpfs",
+        "vboxsf",
         "virtiofs",
     }
 )
