@@ -12,7 +12,7 @@ import pytest
 from logboom.transport.endpoints import check_address, is_public, listen
 from logboom.transport.puller import Puller
 from logboom.transport.pusher import Pusher
-from logboom.transport.zmtp import GREETING, Message, frame
+from logboom.transport.zmtp import GREETING, Message, Peer, frame
 
 LARGEST = 1_000_000
 
@@ -87,12 +87,8 @@ def test_a_peer_that_takes_nothing_is_said_and_remembered() -> None:
     pusher = Pusher(address, timeout=0.3)
     batch = b"".join(frame(b"%05d" % number + b"x" * 200) for number in range(20_000))
 
-    def accept() -> None:
-        peers.append(listener.accept()[0])
-        peers[0].sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
-
     peers: list[socket.socket] = []
-    thread = threading.Thread(target=accept)
+    thread = threading.Thread(target=lambda: peers.append(greeted(listener)))
     thread.start()
     with pytest.raises(TimeoutError):
         pusher.push(batch)
@@ -105,6 +101,43 @@ def test_a_peer_that_takes_nothing_is_said_and_remembered() -> None:
     pusher.close()
     peers[0].close()
     listener.close()
+
+
+def greeted(listener: socket.socket) -> socket.socket:
+    """The next connection, past its handshake."""
+    peer, _ = listener.accept()
+    peer.settimeout(10)
+    peer.sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
+    return peer
+
+
+def test_after_a_lost_connection_it_goes_on_with_the_next_whole_frame() -> None:
+    """What the system took may be lost with the peer; what it may have delivered does not come again."""
+    listener, address = listen("tcp://127.0.0.1:*", 4096)
+    listener.setblocking(True)
+    listener.settimeout(10)
+    state = Peer("PULL")
+    got: list[list[Message]] = [[], []]
+
+    def serve() -> None:
+        with greeted(listener) as first:
+            while len(got[0]) < 100:
+                got[0] += state.receive(first.recv(1000))
+        later = Peer("PULL")
+        with greeted(listener) as second:
+            while data := second.recv(4096):
+                got[1] += later.receive(data)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    pusher = Pusher(address, timeout=10.0)
+    pusher.push(b"".join(frame(b"%05d" % number + b"x" * 200) for number in range(20_000)))
+    pusher.close()
+    thread.join(10)
+    listener.close()
+    first, second = ([int(message[:5]) for message in each if isinstance(message, bytes)] for each in got)
+    assert first == list(range(len(first)))
+    assert second == list(range(second[0], 20_000)) and second[0] > first[-1]
 
 
 def test_nobody_there_is_an_error_at_once() -> None:

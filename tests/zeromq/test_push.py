@@ -284,6 +284,22 @@ def test_a_child_that_logs_after_a_fork(tmp_path: Path, port: int, processes: Pr
     assert counts == {"before": 250, "child": 500, "parent": 500}
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_was_forked_without_pythons_knowledge(
+    tmp_path: Path, port: int, processes: Processes
+) -> None:
+    """uWSGI forks in C: no hook of Python's runs, and the locks are as they were."""
+    log = tmp_path / "django.log"
+    code = FORKING.replace("os.fork()", "ctypes.CDLL(None).fork()").replace(
+        "import logging", "import ctypes, logging"
+    )
+    with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
+        assert processes.program(code, f"tcp://127.0.0.1:{port}").wait(30) == 0, processes.errors()
+    lines = wait_for_lines(log, lambda lines: len(lines) >= 1252)
+    counts = {who: sum(f"] {who} " in line for line in lines) for who in ("before", "child", "parent")}
+    assert counts == {"before": 250, "child": 500, "parent": 500}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_the_original_loses_what_a_child_logs_after_a_fork(
