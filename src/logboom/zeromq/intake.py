@@ -42,6 +42,7 @@ class Intake:
         if newlines not in ("escape", "indent"):
             raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
         self._handler = handler
+        self._emit = handler.emit
         self._indent = newlines == "indent"
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
         self._unsaid: Counter[str] = Counter()
@@ -51,6 +52,7 @@ class Intake:
     def take(self, messages: list[Message]) -> None:
         """Write messages, or refuse them; on return they survive SIGKILL of this process."""
         self.counts["received"] += len(messages)
+        self._begin(logging.INFO)
         for message in messages:
             if type(message) is bytes and message:
                 try:
@@ -58,7 +60,7 @@ class Intake:
                 except UnicodeDecodeError:
                     self._refuse("bad_utf8", message)
                 else:
-                    self.write(text)
+                    self._append(text)
             elif isinstance(message, Oversized):
                 self._refuse("oversized", message.start)
             elif isinstance(message, list):
@@ -66,24 +68,36 @@ class Intake:
             else:
                 self._refuse("empty", b"")
 
-    def write(self, text: str, level: int = logging.INFO, name: str = "logboom") -> None:
+    def write(self, text: str, level: int = logging.INFO) -> None:
         """Append finished text as one record."""
+        self._begin(level)
+        self._append(text)
+
+    def _begin(self, level: int) -> None:
+        """What the records of one read have in common."""
         record = self._record
         record.created = now = time.time()
         record.msecs = int(now % 1 * 1000) + 0.0
         record.process = os.getpid()
-        record.levelno, record.levelname, record.name = level, logging.getLevelName(level), name
-        record.msg, record.exc_text = text.removesuffix("\n"), None
-        if self._indent and "\n" in record.msg:
-            record.msg, _, rest = record.msg.partition("\n")
-            record.exc_text = "    " + rest.replace("\n", "\n    ")
-        self._handler.emit(record)
+        record.levelno, record.levelname = level, logging.getLevelName(level)
+
+    def _append(self, text: str) -> None:
+        record = self._record
+        if "\n" in text:
+            text = text.removesuffix("\n")
+            if self._indent and "\n" in text:
+                text, _, rest = text.partition("\n")
+                record.exc_text = "    " + rest.replace("\n", "\n    ")
+        record.msg = text
+        self._emit(record)
+        record.exc_text = None
 
     def _refuse(self, trouble: str, data: bytes) -> None:
         self.counts[trouble] += 1
         self._unsaid[trouble] += 1
         self._keep(trouble, data)
         self.say_refused()
+        self._begin(logging.INFO)
 
     def say_refused(self, *, final: bool = False) -> None:
         """A record about messages that were refused; one a second at most."""
