@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Unpack
 
 from logboom.errors import ConfigurationError
@@ -68,12 +68,14 @@ class PUSHHandler(logging.Handler):
         self._context = context
         self._mark = high_water_mark
         self._spooled: Spooled | None = None
+        self._append: Callable[[logging.LogRecord, logging.Formatter], None] | None = None
         self._outbox: Outbox | None = None
         self._endpoint = self._address()
         if os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0"):
             return
         if options.get("spool") is not None:
             self._spooled = Spooled(self._endpoint, options)
+            self._append = self._spooled.append
         else:
             self._outbox = self._make_outbox(options)
 
@@ -112,10 +114,6 @@ class PUSHHandler(logging.Handler):
 
     # -- formatting ----------------------------------------------------------------------------------
 
-    def formatter_for(self, levelno: int) -> logging.Formatter:
-        """The formatter of a level: `setFormatter`'s, else that in `formatters`, else the default."""
-        return self.formatter or self.formatters.get(levelno) or self.default_formatter
-
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         formatter = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
@@ -150,19 +148,19 @@ class PUSHHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `logging.Handler.handle`, without the handler's lock, which a fork may leave held."""
-        passed: Any = self.filter(record)
-        if not passed:
-            return passed
-        self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        passed: Any = self.filter(record) if self.filters else True
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send `record`. Never raises, never waits longer than `block_timeout`."""
         try:
-            if self._outbox is not None:
+            if self._append is not None:
+                own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
+                self._append(record, own)
+            elif self._outbox is not None:
                 self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
-            elif self._spooled is not None:
-                self._spooled.append(record, self.formatter_for(record.levelno))
         except Exception:
             self.handleError(record)
 
