@@ -19,6 +19,9 @@ import logboom as package
 from logboom import launch, platform
 from logboom.errors import ConfigurationError
 
+if sys.platform == "win32":
+    from logboom.platform import windows
+
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
@@ -81,7 +84,7 @@ def test_claim_passes_to_the_started_process(tmp_path: Path) -> None:
     until(free)
 
 
-def test_detached_start_has_no_console(tmp_path: Path) -> None:
+def test_detached_start_has_no_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No window flashes up, and closing the console of a program does not end the collector."""
     code = (
         "import ctypes, json, os, sys; k = ctypes.windll.kernel32; "
@@ -90,7 +93,16 @@ def test_detached_start_has_no_console(tmp_path: Path) -> None:
     )
     keep = platform.claim(tmp_path / "starting.lock")
     assert keep is not None
+    flags: list[int] = []
+    start = windows._start
+
+    def noted(argv: Any, environment: Any, asked: int) -> Any:
+        flags.append(asked)
+        return start(argv, environment, asked)
+
+    monkeypatch.setattr(windows, "_start", noted)  # under Wine the tests have no console to inherit
     platform.spawn_detached([sys.executable, "-c", code, str(tmp_path / "said")], dict(os.environ), keep)
+    assert flags[-1] & subprocess.DETACHED_PROCESS
     os.close(keep)
     until((tmp_path / "said").exists)
     page, directory = json.loads((tmp_path / "said").read_text())
@@ -146,6 +158,7 @@ def test_two_spellings_are_one_file(tmp_path: Path, logger: logging.Logger, dela
         logger.info("%04d", number)
     first.flush()
     second.flush()
+    assert platform.spelled(tmp_path / "Logs", "app.LOG") == "App.log"
     spools = {path.parent for path in tmp_path.rglob("collector.lock")}
     assert len(spools) == 1
     spool = spools.pop()
@@ -175,6 +188,7 @@ def test_long_paths(tmp_path: Path, logger: logging.Logger) -> None:
     while len(str(deep)) < 300:
         deep = deep / ("d" * 40)
     plain = deep / "app.log"
+    assert str(platform.real_path(plain)).startswith("\\\\?\\")  # Wine would take the plain path, too
     handler = attach(logger, plain, maxBytes=100, backupCount=5)
     for number in range(20):
         logger.info("line %d", number)
