@@ -3,7 +3,7 @@
     push.py [--no-spool] [--seconds N]
 
 Counts what arrived. Exit status 1 when a record is missing that should not be: with the spool, after regular
-stops, every record is there; a kill may cost what was in flight.
+stops, every record is there; a kill, and no spool, may cost what was in flight.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def main() -> int:
         print(
             f"{said} of them at most were dropped, and said so: the server was away for longer than they wait"
         )
-    allowed = said + (IN_FLIGHT if arguments.kill else 0)
+    allowed = said + (IN_FLIGHT if arguments.kill or arguments.no_spool else 0)
     good = score.noted > 0 and score.missing <= allowed and not (score.duplicated or score.torn)
     if not good:
         print("\n".join(output.splitlines()[-20:]))

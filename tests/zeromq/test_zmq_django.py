@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2] / "examples" / "django_project"
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("options", [(), ("--kill",), ("--no-spool",)], ids=["stopped", "killed", "no-spool"])
 def test_a_project_whose_server_comes_and_goes(options: tuple[str, ...]) -> None:
-    """With a spool a regular stop costs nothing, a kill little; without, what was dropped is said."""
+    """With a spool a regular stop costs nothing, a kill little; without, little that is not said."""
     pytest.importorskip("django")
     pytest.importorskip("gunicorn")
     command = [sys.executable, "-P", str(PROJECT / "push.py"), *options]
