@@ -121,6 +121,17 @@ def test_a_new_formatter_counts_at_once(program: Program) -> None:
     assert program.drain() == ["a", "[b]", "c"]
 
 
+def test_a_new_terminator_counts_at_once(program: Program) -> None:
+    """Programs that draw progress set `terminator = ""` for a while; a class attribute works as well."""
+    program.log_at(100.0, "a")
+    program.handler.terminator = "|"
+    program.log_at(100.1, "b")
+    program.log_at(100.2, "\ud800")
+    program.handler.terminator = "\n"
+    program.log_at(100.3, "c")
+    assert program.drain() == ["a", "b|\\ud800|c"]
+
+
 def test_a_filter_decides_and_adds(program: Program) -> None:
     """Filters run in the process that logs, and what they add is written."""
 

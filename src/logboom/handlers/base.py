@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
-from logboom.handlers.producer import Producer
+from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.journal.spool import spool_for
 from logboom.target import Rotation, Target, check_encoding
 
@@ -47,6 +47,19 @@ class Refused:
             raise ConfigurationError(f"{self._name} cannot be set: another process rotates", hint=self._hint)
 
 
+class Terminator:
+    """What ends a record in the file; another one counts from the next record on."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> str:
+        said: str = getattr(instance, "_terminator", "\n")
+        return said
+
+    def __set__(self, instance: JournalHandler, value: str) -> None:
+        instance._terminator = value
+        if instance._producer is not None:
+            instance._producer.live = NOT_LIVE
+
+
 class JournalHandler(_Base):
     """Mixed in before a handler of the standard library, whose place it takes.
 
@@ -57,6 +70,8 @@ class JournalHandler(_Base):
 
     namer: Any = Refused('Use compress="gzip" for compressed backups, or a job that moves finished backups')
     rotator: Any = Refused('Use compress="gzip", max_age= or max_total_size=')
+    terminator: Any = Terminator()
+    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False

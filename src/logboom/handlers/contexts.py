@@ -60,11 +60,11 @@ class Contexts:
     def __init__(self, options: Callable[[], PlanOptions]) -> None:
         """`options`: how text becomes bytes in the output, as of now."""
         self._options = options
-        self._known: dict[tuple[str, int], Context] = {}
+        self._known: dict[tuple[str, int, str], Context] = {}
 
     def of(self, formatter: logging.Formatter | None, created: float) -> Context:
         """The context of records that `formatter` renders, at the time `created`."""
-        key = ("plan", id(formatter))
+        key = ("plan", id(formatter), self._options()["terminator"])
         current = self._known.get(key)
         if current is None or current.plan is None or not current.fits(formatter):
             current = self._remember(key, plan_for(formatter, **self._options()), formatter, created)
@@ -74,7 +74,7 @@ class Contexts:
 
     def finished(self, formatter: logging.Formatter | None) -> Context:
         """The context of records that `formatter` renders in this process, down to the bytes."""
-        key = ("finished", id(formatter))
+        key = ("finished", id(formatter), self._options()["terminator"])
         current = self._known.get(key)
         if current is None or current.formatter is not formatter:
             current = self._remember(key, finished_plan(formatter, **self._options()), formatter, 0.0)
@@ -82,14 +82,14 @@ class Contexts:
 
     def requests(self) -> Context:
         """Context 0: not records, but requests to roll the output."""
-        return self._known.setdefault(("rollover", 0), Context(None, None, _UTC, ROLLOVER))
+        return self._known.setdefault(("rollover", 0, ""), Context(None, None, _UTC, ROLLOVER))
 
     def lines(self) -> dict[int, bytes]:
         """The control lines of all of them, by number."""
         return {context.number: context.line for context in list(self._known.values())}
 
     def _remember(
-        self, key: tuple[str, int], plan: Plan, formatter: logging.Formatter | None, created: float
+        self, key: tuple[str, int, str], plan: Plan, formatter: logging.Formatter | None, created: float
     ) -> Context:
         if len(self._known) >= _MOST:
             self._known.clear()
