@@ -181,6 +181,13 @@ def test_no_interpreter_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "LOGBOOM_PYTHON" in launch.start_collector(spool).trouble
 
 
+def test_named_interpreter_that_cannot_run_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has set `LOGBOOM_PYTHON` to a wrong path must not be told to set it."""
+    monkeypatch.setenv("LOGBOOM_PYTHON", "/nowhere/python3")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert launch.start_collector(spool).trouble == "LOGBOOM_PYTHON=/nowhere/python3 cannot be run"
+
+
 def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable meant for the application must not make its collector run other code."""
     for name in ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONMALLOC", "LD_PRELOAD", "LOGBOOM_COLLECTOR"):

@@ -109,7 +109,9 @@ def start_collector(spool: Path) -> Launch:
     reap()
     python = python_for_collector()
     if python is None:
-        return Launch(False, "no Python interpreter is known here; set LOGBOOM_PYTHON to one")
+        named = os.environ.get("LOGBOOM_PYTHON")
+        unknown = "no Python interpreter is known here; set LOGBOOM_PYTHON to one"
+        return Launch(False, f"LOGBOOM_PYTHON={named} cannot be run" if named else unknown)
     try:
         keep = platform.claim(spool / STARTING_LOCK)
     except OSError as error:
