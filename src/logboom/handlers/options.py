@@ -5,7 +5,6 @@ Owns: their names, defaults and validation. Never knows: how they are carried ou
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from pathlib import Path
@@ -122,14 +121,21 @@ def _convert(given: dict[str, Any]) -> dict[str, Any]:
         given["file_mode"] = _mode(given["file_mode"])
     if given.get("spool") is not None:
         given["spool"] = Path(os.path.abspath(os.fspath(given["spool"])))
-    if given.get("compress") == "zstd" and importlib.util.find_spec("zstandard") is None:
-        raise ConfigurationError('compress="zstd" needs a package', hint="Run: pip install logboom[zstd]")
+    if given.get("compress") == "zstd":
+        _check_zstd()
     override = os.environ.get("LOGBOOM_COLLECTOR")
     if override:
         if override not in _CHOICES["collector"]:
             raise ConfigurationError(f"LOGBOOM_COLLECTOR={override!r}", hint="Use auto, external or off")
         given["collector"] = override
     return given
+
+
+def _check_zstd() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("zstandard") is None:
+        raise ConfigurationError('compress="zstd" needs a package', hint="Run: pip install logboom[zstd]")
 
 
 def _level(value: int | str) -> int:
