@@ -43,5 +43,8 @@ def replace(text: str, made: dict[str, str]) -> str:
 
 def update(path: Path, about: dict[str, object], results: Results) -> None:
     path.write_text(replace(path.read_text(), blocks(about, results)))
+    readme = path.parents[2] / "README.md"
+    if readme.is_file() and results.cases("throughput"):
+        readme.write_text(replace(readme.read_text(), {"short": tables.short_table(results)}))
     for name, picture in charts.pictures(results).items():
         (path.parent / f"bench-{name}.svg").write_text(picture)

@@ -12,7 +12,7 @@ from bench.spec import Row
 from bench.summary import Results, Spread
 from bench.targets import TARGETS, judge
 
-__all__ = ["everything", "markdown", "number", "one_line", "scenario_table", "targets_table"]
+__all__ = ["everything", "markdown", "number", "one_line", "scenario_table", "short_table", "targets_table"]
 
 _REFERENCE: Final = "own-file"
 # scenario -> (measure, heading, show the ratio to the reference)
@@ -103,6 +103,29 @@ def _with_spread(spread: Spread | None) -> str:
     if spread is None:
         return ""
     return f"{spread.median:.2f} ({spread.low:.2f} to {spread.high:.2f})"
+
+
+def short_table(results: Results) -> str:
+    """For a first page: ratios to the reference, and what was lost."""
+    columns = (("throughput", "4", "rate"), ("throughput", "32", "rate"), ("throughput", "4", "cpu_us"))
+    rows = []
+    for contender in results.contenders("throughput"):
+        if "/" in contender or not results.spread("throughput", contender, "4", "rate"):
+            continue
+        ratios = (results.ratio(s, contender, case, measure, _REFERENCE) for s, case, measure in columns)
+        call = results.ratio("calls", contender, "1", "p50_us", _REFERENCE)
+        lost = results.spread("throughput", contender, "32", "lost")
+        cells = [f"{ratio.median:.2f}" if ratio else "" for ratio in (call, *ratios)]
+        rows.append([contender, *cells, number(lost.median if lost else None)])
+    heading = (
+        "contender",
+        "median call",
+        "records/s, 4 processes",
+        "32 processes",
+        "CPU a record, 4",
+        "lost, 32",
+    )
+    return markdown(heading, rows)
 
 
 def targets_table(results: Results) -> str:
