@@ -143,7 +143,7 @@ def test_container_as_another_user(log: Path, tmp_path: Path) -> None:
     log.parent.mkdir()
     os.chown(log.parent, 33, 33)
     for path in tmp_path.parents[:3]:
-        if path.owner() == "root" and path.name.startswith("pytest"):
+        if path.owner() == "root" and path.name.startswith(("pytest", "popen")):
             path.chmod(path.stat().st_mode | 0o011)
     tmp_path.chmod(0o755)
     become = "import os; os.setgroups([]); os.setgid(33); os.setuid(33); assert os.getpid() == 1\n"
