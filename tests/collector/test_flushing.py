@@ -45,6 +45,19 @@ def test_stream_that_was_not_read_to_its_end_is_waited_for() -> None:
     assert mark.is_reached(streams, {"a": 30})
 
 
+def test_is_seen_when_each_stream_was_read_to_its_end() -> None:
+    """From then on more looks are for the merge alone."""
+    streams = {"a": Stream(last=10), "b": Stream(exhausted=False, last=5)}
+    mark = FlushMark(1.0)
+    mark.observe(streams)
+    assert not mark.is_seen(streams)
+    assert mark.is_seen(streams, excluded={"b"})
+    streams["b"].exhausted = True
+    mark.observe(streams)
+    assert mark.is_seen(streams)
+    assert not mark.is_seen({**streams, "c": Stream()})
+
+
 def test_failing_target_does_not_hold_the_others() -> None:
     """One full disk must not make every program's exit slow."""
     streams = {"a": Stream(last=10), "b": Stream(last=5)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from logboom.clock import Clock
@@ -128,9 +128,20 @@ class Cycle:
         Streams of targets that cannot be written are left out; see `failing`.
         """
         mark.observe(self.source.readers)
+        return mark.is_reached(self.source.readers, self.checkpoint.positions, self._unwritable())
+
+    def look_due(self, marks: Iterable[FlushMark]) -> float:
+        """Monotonic time at which a thorough step brings these marks further; `-inf` when it is overdue."""
+        excluded = self._unwritable()
+        if not all(mark.is_seen(self.source.readers, excluded) for mark in marks):
+            return float("-inf")
+        ripen = (pipe.merge.ripens_at() for pipe in self.pipes.values() if not pipe.trouble)
+        return min(ripen, default=float("inf"))
+
+    def _unwritable(self) -> Collection[str]:
+        """Streams of targets that cannot be written now."""
         failing = self.failing()
-        excluded = {name for name, key in self._home.items() if key in failing} if failing else ()
-        return mark.is_reached(self.source.readers, self.checkpoint.positions, excluded)
+        return {name for name, key in self._home.items() if key in failing} if failing else ()
 
     def failing(self) -> list[str]:
         """Targets that cannot be written now."""

@@ -41,6 +41,10 @@ class FlushMark:
             if stream.exhausted and name not in self._ends:
                 self._ends[name] = stream.last
 
+    def is_seen(self, streams: Mapping[str, Stream], excluded: Collection[str] = ()) -> bool:
+        """Whether it is known for each stream how far the mark goes."""
+        return all(name in self._ends or name in excluded for name in streams)
+
     def is_reached(
         self, streams: Mapping[str, Stream], delivered: Mapping[str, int], excluded: Collection[str] = ()
     ) -> bool:

@@ -7,6 +7,7 @@ One thread, one loop: everything durable happens in `Cycle.step`.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -29,6 +30,7 @@ __all__ = ["UNNEEDED", "Service"]
 UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.02
 _FLUSH_WAIT: Final = 0.002
+_FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it
 _LAST_WORDS: Final = 1.0
 _MOST_MARKS: Final = 8
 _IDLE_WAIT: Final = 0.25
@@ -85,6 +87,7 @@ class Service:
         self._trouble = ""
         self._woken = False
         self._thorough_at = 0.0
+        self._look_at = 0.0
         self._said = b""
         self._said_at = 0.0
         self._bell_at = clock.monotonic() + _BELL_EVERY
@@ -168,14 +171,21 @@ class Service:
         """One step; every journal is looked into for a flush, and for those that rang, together."""
         begun = self._clock.monotonic()
         self._woken = self._woken or bool(rung)
-        thorough = bool(self._marks) or (self._woken and begun >= self._thorough_at)
+        flushing = self._look_due(cycle) <= begun
+        thorough = flushing or (self._woken and begun >= self._thorough_at)
         stepped = cycle.step(thorough=thorough)
         ended = self._clock.monotonic()
+        if flushing:
+            self._look_at = ended + max(_FLUSH_WAIT, _FLUSH_APART * (ended - begun))
         if thorough:
             self._woken = False
             self._thorough_at = ended + _APART * (ended - begun)
         if stepped:
             self._busy_at = ended
+
+    def _look_due(self, cycle: Cycle) -> float:
+        """When those who wait for a flush need a look into every journal: for where they end, then to write."""
+        return max(self._look_at, cycle.look_due(self._marks)) if self._marks else math.inf
 
     def _obey(self, cycle: Cycle, rung: bytes) -> None:
         """What the doorbell said."""
@@ -220,7 +230,7 @@ class Service:
         if cycle is None or not cycle.exhausted:
             return 0.0
         if self._marks:
-            return _FLUSH_WAIT
+            return min(max(0.0, self._look_due(cycle) - now), _BUSY_WAIT)
         busy = cycle.backlog or now - self._busy_at < _ACTIVE_FOR or self._woken
         return _BUSY_WAIT if busy else max(_IDLE_WAIT, cycle.idle_pause())
 

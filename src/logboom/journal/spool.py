@@ -54,6 +54,7 @@ class Spool:
         self.damaged_path = self.path / "damaged"
         self.descriptors = Descriptors(self.journal_path)
         self._listing: dict[str, list[int]] = {}
+        self._names: dict[str, tuple[str, int] | None] = {}
         self._seen_mtime = -1
 
     @classmethod
@@ -86,15 +87,14 @@ class Spool:
         listing: dict[str, set[int]] = {}
         now = time.time_ns()
         try:
-            mtime = self.journal_path.stat().st_mtime_ns
-            with os.scandir(self.journal_path) as entries:
-                names = [entry.name for entry in entries]
+            mtime = os.stat(self.journal_path).st_mtime_ns
+            names = os.listdir(self.journal_path)
         except FileNotFoundError:
             mtime, names = -1, []
-        for name in names:
-            parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
-            if parsed is not None:
-                listing.setdefault(parsed[0], set()).add(parsed[1])
+        known = self._names
+        self._names = {name: known[name] if name in known else _parse(name) for name in names}
+        for parsed in filter(None, self._names.values()):
+            listing.setdefault(parsed[0], set()).add(parsed[1])
         self._seen_mtime = -1 if abs(now - mtime) < _UNSURE_NS else mtime
         self._listing = {producer: sorted(numbers) for producer, numbers in listing.items()}
         return self._listing
@@ -102,7 +102,7 @@ class Spool:
     def changed(self) -> bool:
         """Whether a file may have come or gone since the last `segments()`; one `stat`."""
         try:
-            return self.journal_path.stat().st_mtime_ns != self._seen_mtime or self._seen_mtime < 0
+            return os.stat(self.journal_path).st_mtime_ns != self._seen_mtime or self._seen_mtime < 0
         except FileNotFoundError:
             return bool(self._listing)
 
@@ -194,6 +194,10 @@ class Spool:
     def close(self) -> None:
         """Close all descriptors."""
         self.descriptors.close()
+
+
+def _parse(name: str) -> tuple[str, int] | None:
+    return parse_segment_name(name.removesuffix(DEAD_SUFFIX))
 
 
 def spool_for(log_path: Path, spool: Path | None) -> Path:

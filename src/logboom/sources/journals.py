@@ -10,6 +10,7 @@ are busy, often enough that its records are not late for the merge.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -127,10 +128,9 @@ class JournalsSource:
 
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
         """See `Source.reclaim`."""
-        self._discover(now_mono)
-        if not self._spool.journal_path.is_dir():
+        finished = self._vanished(now_mono)
+        if not os.path.isdir(self._spool.journal_path):
             return []  # moved away: it may come back with everything in it
-        finished = [name for name in self._positions if name not in self._journals]
         for name in finished:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
@@ -156,6 +156,12 @@ class JournalsSource:
     def close(self) -> None:
         """Give all descriptors back."""
         self._spool.close()
+
+    def _vanished(self, now: float) -> list[str]:
+        """Streams without a segment; a new look at the directory is made when there seem to be any."""
+        if self._positions.keys() - self._journals.keys():
+            self._discover(now)
+        return [name for name in self._positions if name not in self._journals]
 
     def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
         return max(delivered.get(name, 0), self._positions.get(name, 0))
