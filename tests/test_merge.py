@@ -47,17 +47,6 @@ def test_records_wait_for_the_window_on_the_monotonic_clock() -> None:
     assert names(merge.release(100.0 + merge.window + 1e-6)) == ["b", "a"]
 
 
-def test_ripens_when_the_first_has_waited() -> None:
-    """Who waits for a flush knows when the next look is worth its cost."""
-    merge = Merge()
-    assert merge.ripens_at() == float("inf")
-    add(merge, "a", [10], mono=100.0)
-    add(merge, "b", [9], mono=101.0)
-    assert merge.ripens_at() == 100.0 + merge.window
-    assert names(merge.release(100.0 + merge.window + 1e-6)) == ["b", "a"]
-    assert merge.ripens_at() == float("inf")
-
-
 def test_what_is_below_a_waited_record_goes_with_it() -> None:
     """A fresh record with a low key belongs before the one that has waited; one with a high key stays."""
     merge = Merge()

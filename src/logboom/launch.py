@@ -236,15 +236,14 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
     """
     asked = time.perf_counter()  # the same clock in every process, and finer on Windows
     watch = _StatusWatch(spool)
-    rung_at, pause = float("-inf"), 0.0005
+    rung_at, pause = float("-inf"), 0.001
     while True:
         now = time.monotonic()
-        again = now - rung_at >= _RING_AGAIN_AFTER
-        if not collector_lives(spool, FLUSH if again else b""):
-            if collect_here(spool, deadline):
+        if now - rung_at >= _RING_AGAIN_AFTER:
+            if collector_lives(spool, FLUSH):
+                rung_at = now
+            elif collect_here(spool, deadline):
                 return True
-        elif again:
-            rung_at = now
         status = watch.news()
         # A status of before the last boot tells a time that is not yet.
         if asked <= status.get("flushed", 0.0) <= time.perf_counter():
@@ -253,7 +252,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
         if now + pause >= deadline:
             return False
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.04)
+        pause = min(pause * 2, 0.04)
 
 
 class _StatusWatch:

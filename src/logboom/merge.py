@@ -114,11 +114,6 @@ class Merge:
         lasts = [self._streams[name].last if name in self._streams else float("-inf") for name in unfinished]
         return min(lasts, default=None)
 
-    def ripens_at(self) -> float:
-        """Monotonic time at which the first of the records that wait has waited long enough; or infinity."""
-        arrivals = (stream.arrivals[0][0] for stream in self._streams.values() if stream.arrivals)
-        return min(arrivals, default=float("inf")) + self.window
-
     def forget(self, producer: str) -> None:
         """The producer is finished, and all its records were released."""
         stream = self._streams.pop(producer, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from logboom.collector.flushing import FlushMark
@@ -18,7 +19,7 @@ def test_waits_for_what_was_written_before_it() -> None:
     streams = {"a": Stream(last=10), "b": Stream(last=0)}
     mark = FlushMark(1.0)
     assert not mark.is_reached(streams, {})
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     assert not mark.is_reached(streams, {"a": 9})
     assert mark.is_reached(streams, {"a": 10})
 
@@ -27,9 +28,9 @@ def test_does_not_wait_for_what_came_after_it() -> None:
     """A process that logs without a pause must not keep another one from leaving."""
     streams = {"a": Stream(last=10)}
     mark = FlushMark(1.0)
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     streams["a"].last = 500
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     assert mark.is_reached(streams, {"a": 10})
 
 
@@ -37,30 +38,32 @@ def test_stream_that_was_not_read_to_its_end_is_waited_for() -> None:
     """The budget of one read may be smaller than what was there."""
     streams = {"a": Stream(exhausted=False, last=10)}
     mark = FlushMark(1.0)
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     assert not mark.is_reached(streams, {"a": 10})
     streams["a"] = Stream(last=30)
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     assert not mark.is_reached(streams, {"a": 10})
     assert mark.is_reached(streams, {"a": 30})
 
 
 def test_is_seen_when_each_stream_was_read_to_its_end() -> None:
-    """From then on more looks are for the merge alone."""
+    """From then on a look helps only when what is held back has waited its time."""
     streams = {"a": Stream(last=10), "b": Stream(exhausted=False, last=5)}
     mark = FlushMark(1.0)
-    mark.observe(streams)
-    assert not mark.is_seen(streams)
-    assert mark.is_seen(streams, excluded={"b"})
+    mark.observe(streams, 2.0)
+    assert mark.seen_at == math.inf
     streams["b"].exhausted = True
-    mark.observe(streams)
-    assert mark.is_seen(streams)
-    assert not mark.is_seen({**streams, "c": Stream()})
+    mark.observe(streams, 3.0)
+    mark.observe(streams, 4.0)
+    assert mark.seen_at == 3.0
+    without = FlushMark(1.0)
+    without.observe({"b": Stream(exhausted=False)}, 2.0, excluded={"b"})
+    assert without.seen_at == 2.0
 
 
 def test_failing_target_does_not_hold_the_others() -> None:
     """One full disk must not make every program's exit slow."""
     streams = {"a": Stream(last=10), "b": Stream(last=5)}
     mark = FlushMark(1.0)
-    mark.observe(streams)
+    mark.observe(streams, 2.0)
     assert mark.is_reached(streams, {"a": 10}, excluded={"b"})

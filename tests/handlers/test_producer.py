@@ -15,6 +15,7 @@ import pytest
 import logboom
 from logboom import launch
 from logboom.errors import SpoolFullError
+from logboom.handlers import producer as producing
 from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.room import Room
 from logboom.journal import writer as writing
@@ -234,6 +235,19 @@ def test_collector_that_ends_at_once_is_said_and_not_started_for_ever(
     assert said.count("no collector") == 1
     assert "logboom drain" in said
     program.handler.close()
+
+
+def test_close_flushes_once_however_long_that_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow flush for the own records has covered those of others, too: leaving must not cost it twice."""
+    monkeypatch.setattr(producing, "_JUST_NOW", 0.0)  # as if each flush took longer than that
+    program, other = Program(tmp_path, close_timeout=5), logboom.FileHandler(tmp_path / "other.log")
+    program.logger.error("mine")
+    other.handle(logging.makeLogRecord({"msg": "his"}))
+    flushes: list[Path] = []
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda spool, *_: not flushes.append(spool))
+    program.handler.close()
+    assert len(flushes) == 1
+    other.close()
 
 
 def test_spool_that_cannot_be_made_is_said_with_its_reason(

@@ -86,11 +86,14 @@ def test_it_is_a_source(source: JournalsSource) -> None:
     assert checked.poll(MUCH) == []
 
 
-def test_every_producer_is_found_and_read_once(factory: SpoolFactory, source: JournalsSource) -> None:
-    """Discovery, and no record twice over many polls."""
+def test_every_producer_is_found_and_read_once(
+    factory: SpoolFactory, source: JournalsSource, clock: FakeClock
+) -> None:
+    """Discovery within 5 ms, a quarter of the shortest hold-back, and no record twice over many polls."""
     factory.segment(A, ["1", "2"])
     assert texts(source) == {A: ["1", "2"]}
     factory.segment(B, ["3"])
+    clock.advance(0.0051)
     assert texts(source) == {B: ["3"]}
     assert texts(source, thorough=True) == {}
     assert set(source.readers) == {A, B} and source.unfinished() == []
@@ -220,6 +223,7 @@ def test_a_writer_that_goes_on_is_read_at_once(
         texts(source, thorough=True)
     source.reclaim(everything(source), clock.monotonic())
     factory.segment(A, ["2"], 2)
+    clock.advance(0.0051)
     assert texts(source) == {A: ["2"]}
     source.reclaim(everything(source), clock.monotonic())
     assert files(spool) == [segment_name(A, 2)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from logboom.clock import Clock
@@ -127,16 +127,13 @@ class Cycle:
 
         Streams of targets that cannot be written are left out; see `failing`.
         """
-        mark.observe(self.source.readers)
-        return mark.is_reached(self.source.readers, self.checkpoint.positions, self._unwritable())
+        readers, excluded = self.source.readers, self._unwritable()
+        mark.observe(readers, self._clock.monotonic(), excluded)
+        return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
-    def look_due(self, marks: Iterable[FlushMark]) -> float:
-        """Monotonic time at which a thorough step brings these marks further; `-inf` when it is overdue."""
-        excluded = self._unwritable()
-        if not all(mark.is_seen(self.source.readers, excluded) for mark in marks):
-            return float("-inf")
-        ripen = (pipe.merge.ripens_at() for pipe in self.pipes.values() if not pipe.trouble)
-        return min(ripen, default=float("inf"))
+    def holdback(self) -> float:
+        """Seconds that a record waits for earlier ones of other streams, at most."""
+        return max((pipe.merge.window for pipe in self.pipes.values()), default=0.0)
 
     def _unwritable(self) -> Collection[str]:
         """Streams of targets that cannot be written now."""

@@ -5,6 +5,7 @@ Owns: `FlushMark`, a value that watches the streams. Never knows: reading, writi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -29,21 +30,26 @@ class FlushMark:
 
     Attributes:
         began: the moment, on the monotonic clock.
+        seen_at: when it was known of all streams how far the mark goes; infinity before.
     """
 
     def __init__(self, began: float) -> None:
         self.began = began
+        self.seen_at = math.inf
         self._ends: dict[str, int] = {}
 
-    def observe(self, streams: Mapping[str, Stream]) -> None:
-        """Call after each thorough read that began after the moment."""
+    def observe(self, streams: Mapping[str, Stream], now: float, excluded: Collection[str] = ()) -> None:
+        """Call after each thorough read that began after the moment.
+
+        Args:
+            now: monotonic time.
+            excluded: streams whose target cannot be written now.
+        """
         for name, stream in streams.items():
             if stream.exhausted and name not in self._ends:
                 self._ends[name] = stream.last
-
-    def is_seen(self, streams: Mapping[str, Stream], excluded: Collection[str] = ()) -> bool:
-        """Whether it is known for each stream how far the mark goes."""
-        return all(name in self._ends or name in excluded for name in streams)
+        if self.seen_at > now and all(name in self._ends or name in excluded for name in streams):
+            self.seen_at = now
 
     def is_reached(
         self, streams: Mapping[str, Stream], delivered: Mapping[str, int], excluded: Collection[str] = ()
@@ -52,7 +58,7 @@ class FlushMark:
 
         Args:
             delivered: for each stream, the position before which everything is in the files.
-            excluded: streams whose target cannot be written now.
+            excluded: as in `observe`.
         """
         return all(
             name in excluded or (name in self._ends and delivered.get(name, 0) >= self._ends[name])

@@ -184,8 +184,12 @@ class Service:
             self._busy_at = ended
 
     def _look_due(self, cycle: Cycle) -> float:
-        """When those who wait for a flush need a look into every journal: for where they end, then to write."""
-        return max(self._look_at, cycle.look_due(self._marks)) if self._marks else math.inf
+        """When a look into every journal helps a flush: to see how far it goes, then to write that."""
+        if not self._marks:
+            return math.inf
+        if any(mark.seen_at == math.inf for mark in self._marks):
+            return self._look_at
+        return max(self._look_at, min(mark.seen_at for mark in self._marks) + cycle.holdback())
 
     def _obey(self, cycle: Cycle, rung: bytes) -> None:
         """What the doorbell said."""

@@ -347,9 +347,9 @@ class Producer:
             self._all_flushed_at = began
         return flushed
 
-    def _wait_for_others(self, deadline: float) -> None:
+    def _wait_for_others(self, began: float, deadline: float) -> None:
         """A parent that logged nothing itself still ends after its children's records are in the file."""
-        if time.monotonic() - self._all_flushed_at < _JUST_NOW:
+        if self._all_flushed_at > began - _JUST_NOW:
             return
         own = "" if self._writer is None else self._writer.producer
         with contextlib.suppress(OSError):
@@ -407,8 +407,9 @@ class Producer:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
         self._say_drops()
+        began = time.monotonic()
         self.wait(deadline)
-        self._wait_for_others(deadline)
+        self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
             self._warn(f"{count} records were dropped: {self.drops.reason}")

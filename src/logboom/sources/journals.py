@@ -26,6 +26,7 @@ _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes int
 _IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
 _LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
+_DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
 _SMALLEST_SHARE: Final = 4 * 1024
 _REST: Final = 5.0  # a late writer of a dead journal has this long
 
@@ -91,13 +92,15 @@ class JournalsSource:
         self._busy = 1
         self._longest = _LONGEST_PAUSE
         self._listing: dict[str, list[int]] = {}
+        self._discovered_at = float("-inf")
 
     def poll(
         self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
     ) -> list[tuple[JournalReader, Chunk]]:
         """See `Source.poll`."""
         now = self._clock.monotonic()
-        self._discover(now)
+        if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
+            self._discover(now)
         share = max(budget // self._busy, _SMALLEST_SHARE)
         busy = set(skip)
         idle = min(_IDLE_PAUSE_A_JOURNAL * len(self._journals), _LONGEST_PAUSE_OF_MANY)
@@ -167,6 +170,7 @@ class JournalsSource:
         return max(delivered.get(name, 0), self._positions.get(name, 0))
 
     def _discover(self, now: float) -> None:
+        self._discovered_at = now
         listing = self._spool.listing()
         if listing is self._listing:
             return
