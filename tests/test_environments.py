@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from everybody import EverybodysPython
 
 import logboom
 
@@ -138,22 +139,16 @@ def test_named_interpreter(log: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
-def test_container_as_another_user(log: Path, tmp_path: Path) -> None:
+def test_container_as_another_user(everybody: EverybodysPython, open_path: Path) -> None:
     """PID 1 of its own namespace, not root: the records are there when PID 1 ends, and takes all with it."""
+    log = open_path / "logs" / "app.log"
     log.parent.mkdir()
     os.chown(log.parent, 33, 33)
-    for path in tmp_path.parents[:3]:
-        if path.owner() == "root" and path.name.startswith(("pytest", "popen")):
-            path.chmod(path.stat().st_mode | 0o011)
-    tmp_path.chmod(0o755)
     become = "import os; os.setgroups([]); os.setgid(33); os.setuid(33); assert os.getpid() == 1\n"
-    isolated = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", become + PROGRAM]
-    environment = {
-        "PYTHONPATH": os.pathsep.join((SOURCE, PACKAGES)),
-        "LOG": str(log),
-        "PATH": os.environ["PATH"],
-    }
-    done = subprocess.run(isolated, env=environment, capture_output=True, text=True, timeout=60)
+    program = everybody.command("-c", become + PROGRAM)
+    program["args"] = ["unshare", "--pid", "--fork", "--mount-proc", *program["args"]]
+    program["env"]["LOG"] = str(log)
+    done = subprocess.run(**program, capture_output=True, timeout=60)
     if "unshare" in done.stderr:
         pytest.skip(done.stderr)
     assert (done.returncode, done.stderr) == (0, "")

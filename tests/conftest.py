@@ -1,0 +1,30 @@
+"""Fixtures of the tests that need more than one user: pytest's own directories are closed to all but one."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "support"))
+
+from everybody import EverybodysPython, everybodys_python, open_directory
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """An empty directory that every user can reach."""
+    with tempfile.TemporaryDirectory(dir=open_directory(), ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+@pytest.fixture(scope="session")
+def everybody() -> Iterator[EverybodysPython]:
+    """An interpreter for programs that run as other users."""
+    with tempfile.TemporaryDirectory(dir=open_directory()) as place:
+        Path(place).chmod(0o755)
+        yield everybodys_python(Path(place))
