@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from logboom import launch
 from logboom.collector.election import Leadership
 
 
@@ -92,6 +96,22 @@ def test_stop_ends_the_collector_after_it_wrote_everything(desk: Any) -> None:
     assert process.wait(10) == 0
     assert desk.log.read_text() == "INFO one\nINFO two\n"
     assert desk.type("stop", desk.log)[:2] == (0, f"{desk.spool}: no collector runs\n")
+
+
+def test_stop_names_a_collector_that_ends_at_once(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has nothing to write is gone before anybody can ask it for its number."""
+    desk.emit("one")
+    process = desk.collector()
+    ring = launch.collector_lives
+
+    def slow_ring(spool: Path, message: bytes = launch.WAKE) -> bool:
+        heard = ring(spool, message)
+        if message == launch.STOP:
+            process.wait(10)
+        return heard
+
+    monkeypatch.setattr(launch, "collector_lives", slow_ring)
+    assert f"the collector (pid {process.pid}) has ended" in desk.type("stop", desk.log)[1]
 
 
 def test_stop_never_signals_a_process_by_a_number_in_a_file(desk: Any) -> None:

@@ -36,18 +36,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 when no collector runs any more, else 1."""
     spool = one_spool(arguments.place)
+    # Its number is read before it is asked: one that has ended does not say it any more.
+    pid = _pid(spool) if launch.collector_lives(spool, b"") else None
     if not launch.collector_lives(spool, launch.STOP):
         print(f"{escape(spool)}: no collector runs")
         return 0
-    pid = _pid(spool)
+    called = "the collector" if pid is None else f"the collector (pid {pid})"
     if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
         print(
-            f"logboom: {escape(spool)}: the collector (pid {pid}) has not ended yet; "
+            f"logboom: {escape(spool)}: {called} has not ended yet; "
             "see `logboom status`, or give it more time with --timeout",
             file=sys.stderr,
         )
         return 1
-    print(f"{escape(spool)}: the collector (pid {pid}) has ended")
+    print(f"{escape(spool)}: {called} has ended")
     living = sum(stream.alive for stream in survey(Spool(spool), {}))
     if living:
         print(
@@ -60,7 +62,7 @@ def _wait_until_gone(spool: Path, pid: int | None, deadline: float) -> bool:
     """Until nobody listens, or somebody else does: a program that logs starts a new one at once."""
     while time.monotonic() < deadline:
         now = _pid(spool)
-        if now is not None and now != pid:
+        if now is not None and pid is not None and now != pid:
             return True
         if not launch.collector_lives(spool, b"") and launch.start_is_free(spool):
             return True
