@@ -102,6 +102,26 @@ def test_drop_oldest_asks_for_room_once(spool: Path, monkeypatch: pytest.MonkeyP
     assert asked[0] >= SIZE
 
 
+def test_plenty_of_room_is_not_measured_for_each_segment(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 600 programs a look at the spool is 600 system calls, and each of them rolls."""
+    looks: list[int] = []
+    used = [0]
+    monkeypatch.setattr(Spool, "used_bytes", lambda self: looks.append(1) or used[0])
+    monkeypatch.setattr(platform, "disk_size", lambda path: 10**12)
+    room = Room(spool, Options())
+    for _ in range(10):
+        room.admit(SIZE)
+    assert len(looks) < 5
+    used[0] = 10**9 - 2 * SIZE
+    room = Room(spool, Options())
+    for _ in range(3):
+        looks.clear()
+        room.admit(SIZE)
+        assert len(looks) == 1, "near the quota each segment counts"
+
+
 def test_removed_spool_is_not_full(spool: Path) -> None:
     """That it is gone is said by the one who tries to write there."""
     (spool / "journal").rmdir()

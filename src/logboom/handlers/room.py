@@ -23,6 +23,9 @@ __all__ = ["Drops", "Room"]
 _PRUNING: Final = 0.25
 _PRUNED: Final = 8 * 1024 * 1024
 _LOOK_AGAIN: Final = 0.005
+# More than all processes of a machine write while nobody looks: a look costs a system call a segment.
+_PLENTY: Final = 128 * 1024 * 1024
+_NO_LOOK_FOR: Final = 0.1
 
 
 class Room:
@@ -32,6 +35,7 @@ class Room:
         self._spool = spool
         self._options = options
         self._waited = False
+        self._plenty_until = float("-inf")
 
     def admit(self, size: int) -> None:
         """Return when there is room for `size` bytes, after what the policy allows to do for it.
@@ -62,11 +66,17 @@ class Room:
         return True
 
     def _is_there(self, size: int) -> bool:
+        now = time.monotonic()
+        if now < self._plenty_until and size < _PLENTY:
+            return True
         try:
             quota = min(self._options.spool_max_size, platform.disk_size(self._spool) // 10)
         except OSError:  # the spool was removed: making the segment says so
             return True
-        return Spool(self._spool).used_bytes() + size <= quota
+        free = quota - Spool(self._spool).used_bytes()
+        if free > 2 * _PLENTY:
+            self._plenty_until = now + _NO_LOOK_FOR
+        return size <= free
 
 
 class Drops:
