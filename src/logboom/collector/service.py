@@ -28,7 +28,7 @@ from logboom.platform import Doorbell
 __all__ = ["UNNEEDED", "Service"]
 
 UNNEEDED: Final = "nobody logs any more"
-_BUSY_WAIT: Final = 0.02
+_BUSY_WAIT: Final = 0.03
 _FLUSH_WAIT: Final = 0.002
 _FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it
 _LAST_WORDS: Final = 1.0
