@@ -44,7 +44,7 @@ def test_all_share_the_longest_close_timeout() -> None:
         lifecycle.register(producer)
     begun = time.monotonic()
     lifecycle._finish()
-    (one,), (two,) = (producer.deadlines for producer in producers)
+    (one,), (two,) = (set(producer.deadlines) for producer in producers)
     assert one == two
     assert begun + 3.0 <= one <= time.monotonic() + 3.0
 
@@ -55,7 +55,7 @@ def test_second_hook_waits_no_second_time() -> None:
     lifecycle.register(producer)
     lifecycle._finish()
     lifecycle._finish()
-    assert producer.deadlines[0] == producer.deadlines[1]
+    assert len(set(producer.deadlines)) == 1
     assert lifecycle.budget(time.monotonic() + 60) == producer.deadlines[0]
 
 

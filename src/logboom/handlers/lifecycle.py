@@ -67,7 +67,7 @@ def _finish() -> None:
         return
     if _exit_deadline is None:
         _exit_deadline = time.monotonic() + max(producer.close_timeout for producer in producers)
-    for producer in producers:
+    for producer in producers * 2:  # a signal handler may log meanwhile; where none did, it waits for nothing
         producer.wait(_exit_deadline)
 
 

@@ -1,0 +1,143 @@
+"""A signal handler that logs, at every point where the interpreter may run one.
+
+The interpreter runs signal handlers when a Python function begins, and when a call returns; a profile function
+sees the same points. So a test stops at one after the other, without a timer, and needs no luck.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logboom
+from logboom import launch
+from logboom.handlers import lifecycle
+from logboom.handlers.producer import NOT_LIVE, Producer
+
+POINTS = ("call", "c_return", "c_exception")
+FOR_EVER = math.inf
+
+
+@pytest.fixture(autouse=True)
+def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+
+
+def interrupt(act: Callable[[], object], point: int, signal_handler: Callable[[], object]) -> bool:
+    """Call `act`, and `signal_handler` at its `point`th point; False when `act` has fewer."""
+    seen = 0
+
+    def profile(frame: Any, event: str, value: object) -> None:
+        nonlocal seen
+        seen += event in POINTS
+        if seen == point and event in POINTS:
+            sys.setprofile(None)
+            signal_handler()
+
+    sys.setprofile(profile)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return seen >= point
+
+
+class Program:
+    """A logger with one fresh handler of ours, and what its calls returned for."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self.log = directory / "app.log"
+        self.handler = logboom.RotatingFileHandler(self.log, close_timeout=0.0, flush_timeout=0.0)
+        self.errors: list[logging.LogRecord] = []
+        self.handler.handleError = self.errors.append  # type: ignore[method-assign]
+        self.logger = logging.Logger("program")
+        self.logger.addHandler(self.handler)
+        self.said: list[str] = []
+
+    @property
+    def producer(self) -> Producer:
+        assert self.handler._producer is not None
+        return self.handler._producer
+
+    def say(self, text: str, size: int = 0) -> None:
+        self.logger.error("%s %s", text, "x" * size)
+        self.said.append(text)
+
+    def found(self) -> list[str]:
+        """The records in the file, everything collected."""
+        assert launch.collect_here(self.producer.spool_path, FOR_EVER)
+        return [line.split()[0] for line in self.log.read_text().splitlines()]
+
+
+def first(program: Program) -> None:
+    program.say("outer")
+
+
+def usual(program: Program) -> None:
+    program.say("outer")
+
+
+def roll(program: Program) -> None:
+    program.say("outer", size=60_000)
+
+
+def second(program: Program) -> None:
+    """The look that is due once a second, at a segment that is where it should be."""
+    program.producer._looked = -math.inf
+    program.producer.live = NOT_LIVE
+    program.say("outer")
+
+
+def flush(program: Program) -> None:
+    program.handler.flush()
+
+
+def close(program: Program) -> None:
+    program.handler.close()
+
+
+def end(program: Program) -> None:
+    lifecycle._finish()
+
+
+# Every how many points, for what runs through a collector: each of them is a whole collection.
+STRETCHES = {first: 7, usual: 1, roll: 2, second: 1, flush: 29, close: 29, end: 29}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(lifecycle, "_exit_deadline", None)
+    yield tmp_path
+    lifecycle._exit_deadline = None
+
+
+@pytest.mark.parametrize("act", STRETCHES, ids=lambda act: act.__name__)
+def test_a_signal_handler_that_logs_loses_and_doubles_nothing(
+    act: Callable[[Program], None], here: Path
+) -> None:
+    """Its record and the one that it interrupts are both there, once, whatever was half done."""
+    inside = True
+    point = 1
+    descriptors = len(os.listdir("/proc/self/fd"))
+    while inside:
+        program = Program(here / str(point))
+        if act is not first:
+            program.say("before")
+        inside = interrupt(lambda: act(program), point, lambda: program.say("inner"))
+        if act is end:
+            assert program.log.read_text().count("\n") == len(program.said), point
+        program.say("after")
+        assert sorted(program.found()) == sorted(program.said), point
+        assert not program.errors, point
+        program.handler.close()
+        point += STRETCHES[act]
+    assert point > 20
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 4
