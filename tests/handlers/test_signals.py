@@ -1,7 +1,7 @@
 """A signal handler that logs, at every point where the interpreter may run one.
 
-The interpreter runs signal handlers when a Python function begins, and when a call returns; a profile function
-sees the same points. So a test stops at one after the other, without a timer, and needs no luck.
+The interpreter runs signal handlers when a Python function begins, and when a call returns; a profile
+function sees the same points. So a test stops at one after the other, without a timer, and needs no luck.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_signal_handler_that_logs_loses_and_doubles_nothing(
         program = Program(here / str(point))
         if act is not first:
             program.say("before")
-        inside = interrupt(lambda: act(program), point, lambda: program.say("inner"))
+        inside = interrupt(partial(act, program), point, partial(program.say, "inner"))
         if act is end:
             assert program.log.read_text().count("\n") == len(program.said), point
         program.say("after")

@@ -265,7 +265,7 @@ log.info("signals %d", next(numbers))
 
 
 def test_a_signal_handler_that_logs_inside_a_first_record(programs: Programs) -> None:
-    """A first record makes a directory, a file, a format, a process: the handler finds any of it half made."""
+    """A first record makes a directory, a file, a process: the handler finds any of it half made."""
     run(
         programs,
         ALARMS
