@@ -143,6 +143,17 @@ def test_what_waits_is_all_that_is_kept() -> None:
     assert 0 < merge.pending < 5 and len(merge._streams["a"].arrivals) < 5
 
 
+def test_who_is_far_ahead_is_told_by_records_and_by_bytes() -> None:
+    """Either alone would let a reader fill the memory: many small records, or few large ones."""
+    merge = Merge()
+    add(merge, "few", [1, 2])
+    merge.add("large", [row(1), row(2)], [1, 2], WALL, 0.0, 3001)
+    add(merge, "many", [1, 2, 3, 4, 5])
+    assert merge.above(4, 3000) == ["large", "many"]
+    merge.release(1.0, limit=4)
+    assert merge.above(3, 3000) == ["many"] and merge.size == 1501
+
+
 def test_forget_drops_a_producer() -> None:
     """Short-lived producers must not grow the merge."""
     merge = Merge()
@@ -187,7 +198,7 @@ def test_every_record_once_in_its_producers_order(steps: list[tuple[str, int, li
             first = sent.get(producer, 0) + 1
             ends = list(range(first, first + len(offsets)))
             rows = [row(wall + offset, end) for offset, end in zip(offsets, ends, strict=True)]  # type: ignore[arg-type]
-            merge.add(producer, rows, ends, wall, mono)
+            merge.add(producer, rows, ends, wall, mono, 100 * len(rows))
             sent[producer] = sent.get(producer, 0) + len(ends)
             oldest |= {(producer, end): mono for end in ends}
         elif action == "step":
@@ -199,6 +210,7 @@ def test_every_record_once_in_its_producers_order(steps: list[tuple[str, int, li
             if action == "flush":
                 assert not oldest
         assert merge.pending == len(oldest) == sum(merge.counts().values())
+        assert merge.size == 100 * len(oldest)
         assert 0.02 <= merge.window <= 1.0
     take(merge.release(mono + 1.01))
     assert got == {producer: count for producer, count in sent.items() if count}

@@ -12,7 +12,7 @@ monotonic clock alone.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain, islice, repeat
 from operator import itemgetter
@@ -49,9 +49,11 @@ class _Stream:
     Attributes:
         last: the key of the last record that was added.
         arrivals: `(monotonic time, key)` of the last record of each `add`.
+        parts: `(records, bytes)` of each `add`, as far as they wait.
+        size: bytes that wait.
     """
 
-    __slots__ = ("arrivals", "ends", "keys", "last", "rows")
+    __slots__ = ("arrivals", "ends", "keys", "last", "parts", "rows", "size")
 
     def __init__(self) -> None:
         self.last = float("-inf")
@@ -59,11 +61,21 @@ class _Stream:
         self.ends: list[int] = []
         self.keys: list[float] = []
         self.arrivals: list[tuple[float, float]] = []
+        self.parts: deque[tuple[int, int]] = deque()
+        self.size = 0
 
     def drop(self, count: int) -> None:
         del self.rows[:count], self.ends[:count], self.keys[:count]
         if not self.keys:
             self.arrivals.clear()
+        while count:
+            records, size = self.parts.popleft()
+            gone = min(records, count)
+            left = size - size * gone // records
+            if gone < records:
+                self.parts.appendleft((records - gone, left))
+            self.size -= size - left
+            count -= gone
 
 
 class Merge:
@@ -85,7 +97,13 @@ class Merge:
         self._shrunk_at: float | None = None
 
     def add(
-        self, producer: str, rows: Sequence[list[Any]], ends: Sequence[int], now_wall: float, now_mono: float
+        self,
+        producer: str,
+        rows: Sequence[list[Any]],
+        ends: Sequence[int],
+        now_wall: float,
+        now_mono: float,
+        size: int = 0,
     ) -> None:
         """Take records in their producer's order.
 
@@ -94,6 +112,7 @@ class Merge:
             ends: for each, the position after it.
             now_wall: wall time in seconds.
             now_mono: monotonic time in seconds.
+            size: how many bytes all of them were in the journal.
         """
         if not rows:
             return
@@ -103,11 +122,26 @@ class Merge:
         stream.ends += ends
         stream.last = stream.keys[-1]
         stream.arrivals.append((now_mono, stream.last))
+        stream.parts.append((len(rows), size))
+        stream.size += size
         self.pending += len(rows)
 
     def counts(self) -> dict[str, int]:
         """For each producer, how many of its records wait."""
         return {producer: len(stream.keys) for producer, stream in self._streams.items()}
+
+    def above(self, records: int, size: int) -> list[str]:
+        """Producers of whom more waits than that many records, or bytes."""
+        return [
+            producer
+            for producer, stream in self._streams.items()
+            if len(stream.keys) > records or stream.size > size
+        ]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the journal that wait."""
+        return sum(stream.size for stream in self._streams.values())
 
     def floor(self, unfinished: Iterable[str]) -> float | None:
         """The highest key that may be released while these producers have more to read; None: any."""

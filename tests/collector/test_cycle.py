@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from logboom import platform
+from logboom.collector import cycle as cycle_module
 from logboom.collector.cycle import Cycle
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import Dropped, encode_line, segment_name
@@ -316,6 +317,22 @@ def test_dead_producer_is_forgotten_and_its_segment_removed(bench: Bench) -> Non
     assert list((bench.factory.path / "journal").iterdir()) == []
     assert dict(bench.cycle.checkpoint.positions) == {}
     assert not bench.cycle.living()
+
+
+def test_read_ahead_of_large_records_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand records of a few bytes are nothing; of a megabyte they are all the memory there is."""
+    monkeypatch.setattr(cycle_module, "_AHEAD_BYTES", 1_000_000)
+    texts = [f"{number:05} {'x' * 20_000}" for number in range(300)]
+    for producer, start in ((A, NOW - 5000), (B, NOW - 500)):
+        body = b"".join(bench.factory.record(text, start + place / 100) for place, text in enumerate(texts))
+        head = bench.factory.content(bench.factory.header(producer, mapped=False), [])
+        (bench.factory.path / "journal" / segment_name(producer, 1)).write_bytes(head + body)
+    most = 0
+    for _ in range(100):
+        bench.step(seconds=0.03)
+        most = max(most, sum(pipe.size for pipe in bench.cycle.pipes.values()))
+    assert bench.lines() == texts + texts
+    assert most < 3_000_000
 
 
 def test_read_ahead_is_bounded(bench: Bench) -> None:

@@ -337,6 +337,20 @@ def test_target_that_cannot_be_written_holds_up_no_other(pair: Pair, monkeypatch
     assert pair.cycle.exhausted, "it waits for the disk"
 
 
+def test_large_records_of_a_stuck_target_do_not_fill_the_memory(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk and records of a megabyte: what is read ahead is counted in bytes as well."""
+    monkeypatch.setattr(cycle_module, "_BACKLOG_BYTES", 4000)
+    for _ in range(6):
+        pair.log("a", *["waits" * 200] * 5)
+        pair.log("b", "goes on")
+        pair.step(2)
+    assert len(pair.sinks["b.log"].lines) == 6
+    assert pair.cycle.backlog < 15
+    assert pair.cycle.exhausted, "it waits for the disk"
+
+
 def test_flush_is_not_early_when_the_disk_is_free_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not read while the target was stuck was logged before the flush all the same."""
     monkeypatch.setattr(cycle_module, "_BACKLOG", 5)

@@ -29,7 +29,9 @@ __all__ = ["Cycle"]
 
 BUDGET: Final = 1024 * 1024
 _AHEAD: Final = 20_000
+_AHEAD_BYTES: Final = 32 * 1024 * 1024
 _BACKLOG: Final = 50_000
+_BACKLOG_BYTES: Final = 32 * 1024 * 1024
 _UPKEEP_EVERY: Final = 0.5
 _STRAYS_EVERY: Final = 600.0
 _IDLE_TARGET: Final = 60.0
@@ -213,15 +215,7 @@ class Cycle:
             read += len(chunk.rows) + len(chunk.dropped)
             for value, _ in chunk.dropped:
                 self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
-            pipe.add(
-                reader.producer,
-                reader.contexts,
-                chunk.rows,
-                chunk.ends,
-                chunk.dropped,
-                self._clock.wall(),
-                self._clock.monotonic(),
-            )
+            pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
             if reader.damaged:
@@ -232,20 +226,21 @@ class Cycle:
 
     def _ahead(self) -> set[str]:
         """Streams read further than the merge can use now: more would only fill the memory."""
-        most = max(200, _AHEAD // max(1, len(self.source.readers)))
         readers = self.source.readers
+        most = max(200, _AHEAD // max(1, len(readers)))
+        size = _AHEAD_BYTES // max(1, len(readers))
         return {
             name
             for pipe in self.pipes.values()
-            for name, count in pipe.merge.counts().items()
-            if count > most and not readers[name].exhausted
+            for name in pipe.merge.above(most, size)
+            if not readers[name].exhausted
         }
 
     def _held_up(self) -> set[str]:
         """Streams of targets that cannot be written, once enough of their records is in the memory."""
         troubled = {key: pipe for key, pipe in self.pipes.items() if pipe.trouble}
-        most = _BACKLOG // max(1, len(troubled))
-        full = {key for key, pipe in troubled.items() if pipe.backlog > most}
+        most, size = _BACKLOG // max(1, len(troubled)), _BACKLOG_BYTES // max(1, len(troubled))
+        full = {key for key, pipe in troubled.items() if pipe.backlog > most or pipe.size > size}
         held_up = {name for name, key in self._home.items() if key in full}
         for name in held_up:
             self.source.readers[name].exhausted = False  # nobody looked

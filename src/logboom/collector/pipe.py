@@ -17,6 +17,7 @@ from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.errors import SinkError
 from logboom.failpoints import reach
 from logboom.journal.layout import ROLLOVER, Context, Dropped
+from logboom.journal.reader import Chunk
 from logboom.merge import Merge, Merged
 from logboom.rendering import Renderer, render_notice, renderer_for
 from logboom.sinks.base import Outcome, Sink, Step
@@ -74,6 +75,11 @@ class Pipe:
         """Records that were read and are not written."""
         return self.merge.pending + len(self._lines)
 
+    @property
+    def size(self) -> int:
+        """About how many bytes they are."""
+        return self.merge.size + sum(map(len, self._lines))
+
     def stuck(self, now_mono: float) -> bool:
         """Whether writing failed a moment ago, so that reading more would only fill the memory."""
         return bool(self.trouble) and now_mono < self._retry_at
@@ -82,18 +88,17 @@ class Pipe:
         self,
         producer: str,
         contexts: _Contexts,
-        rows: list[list[Any]],
-        ends: list[int],
-        dropped: Sequence[tuple[Dropped, int]],
+        chunk: Chunk,
         now_wall: float,
         now_mono: float,
     ) -> None:
         """Take what was read of one producer."""
+        rows, ends, dropped, size = chunk
         self._contexts[producer] = contexts
         if dropped:
             rows, ends = _with_notices(rows, ends, dropped, now_wall)
             self._notices += len(dropped)
-        self.merge.add(producer, rows, ends, now_wall, now_mono)
+        self.merge.add(producer, rows, ends, now_wall, now_mono, size)
 
     def forget(self, producer: str) -> None:
         """The producer is finished."""

@@ -47,11 +47,13 @@ class Chunk(NamedTuple):
         rows: the records' arrays; `row[1]` names the context.
         ends: for each row the packed position after it.
         dropped: `dropped` lines, with the packed position after each.
+        size: how many bytes they were.
     """
 
     rows: list[list[Any]]
     ends: list[int]
     dropped: list[tuple[Dropped, int]]
+    size: int = 0
 
 
 class Damage(NamedTuple):
@@ -264,7 +266,7 @@ class JournalReader:
         if found.rows or found.dropped:
             places = [*found.ends[-1:], *(place for _, place in found.dropped[-1:])]
             self.last = max(places)
-            chunks.append(Chunk(found.rows, found.ends, found.dropped))
+            chunks.append(Chunk(found.rows, found.ends, found.dropped, len(block)))
         self._ended = self._ended or found.ended
 
     def _note(self, gap: Gap, data: bytes) -> None:
