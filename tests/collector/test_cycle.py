@@ -216,6 +216,27 @@ def test_successor_finishes_a_step_that_could_not_be_finished(bench: Bench, half
     writer.die()
 
 
+def test_what_a_recovery_repaired_is_counted_for_good(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is among the named exceptions to "exactly once": the next collector must know them as well."""
+    writer = Writer(bench.factory, A)
+    writer.log("first")
+    bench.step()
+    sink = bench.sinks.by_key["app.log"]
+    sink.fails = True
+    writer.log("second")
+    bench.step(2)
+    sink.fails = False
+    monkeypatch.setattr(sink, "recover", lambda step: Outcome(damaged=2, rewritten=3))
+    bench.restart()
+    bench.step(1)
+    for _ in range(2):
+        counts = bench.cycle.pipes["app.log"].counts()
+        assert (counts.damaged, counts.rewritten, counts.written) == (2, 3, 2)
+        bench.restart()
+        bench.step(1)
+    writer.die()
+
+
 def test_refused_target_keeps_its_records_until_it_is_allowed(bench: Bench) -> None:
     """A header that asks for a file which may not be written costs nothing but patience."""
     bench.sinks.refuse = "app.log"

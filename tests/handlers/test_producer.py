@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,29 @@ def test_child_does_not_go_on_in_the_stream_of_a_handler_that_is_gone(tmp_path: 
         ["before", "child ", "child", "parent", "parent", "after"]
     )
     program.handler.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("call", ["append", "append_full", "roll_over"])
+def test_child_without_the_fork_hook_has_a_stream_of_its_own(program: Program, call: str) -> None:
+    """uWSGI forks in C: whatever comes first in the child, it must not be written to the parent's segment."""
+    program.logger.error("parent")
+    live, producer = program.producer.live, program.producer
+    assert producer._writer is not None
+    assert producer._writer.segment is not None
+    parent, path = producer._writer.producer, producer._writer.segment.path
+    before = path.read_bytes()
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        calls: dict[str, Callable[[], object]] = {
+            "append": lambda: producer.append(logging.makeLogRecord({"msg": "child"}), None),
+            "append_full": lambda: producer.append_full(b'[1.0,1,40,"n","child"]\n', live, 1.0),
+            "roll_over": lambda: producer.roll_over(float("-inf")),
+        }
+        calls[call]()
+        os._exit(0 if producer._writer.producer != parent else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("mode", ["", "write"])

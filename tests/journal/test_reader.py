@@ -143,6 +143,29 @@ def test_a_living_segment_is_never_left(factory: SpoolFactory, spool: Spool) -> 
     assert texts(reader) == [] and reader.gone
 
 
+def test_a_line_between_the_last_read_and_the_look_at_the_lock_is_read(
+    factory: SpoolFactory, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer logged and died at that moment: a free lock proves nothing about what was read before."""
+    content = factory.content(factory.header(PRODUCER), ["1"])
+    old = Living(put(factory, content.ljust(9000, b"\0")))
+    put(factory, factory.content(factory.header(PRODUCER, 2), ["3"]).ljust(9000, b"\0"), 2)
+    reader = JournalReader(spool, PRODUCER)
+    assert texts(reader, rounds=1) == ["1"]
+    real, written = spool.owner_gone, []
+
+    def owner_gone(fd: int) -> bool:
+        if not written:
+            written.append(factory.record("2"))
+            old.write(written[0], len(content))
+            old.die()
+        return real(fd)
+
+    monkeypatch.setattr(spool, "owner_gone", owner_gone)
+    assert texts(reader) == ["2", "3"]
+    assert reader.gone
+
+
 def test_a_torn_tail_of_a_dead_writer_is_told_apart(factory: SpoolFactory, spool: Spool) -> None:
     """The line in which a process was killed is no damage, is told once, and nothing hangs on it."""
     content = factory.content(factory.header(PRODUCER), ["1"]) + factory.record("2")[:-9]

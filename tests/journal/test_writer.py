@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import ctypes
 import errno
 import fcntl
+import inspect
 import os
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +154,64 @@ def test_loser_of_a_roll_goes_on_in_the_winners_segment(writer: JournalWriter) -
     assert len(segments(writer)) == 2
 
 
+def test_segment_gets_its_name_when_it_is_locked_and_has_its_header(
+    writer: JournalWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found without a lock it would be taken for a dead one's, without a header for damage."""
+    real = module.platform.rename
+    named: list[str] = []
+
+    def rename(source: Path, target: Path) -> None:
+        assert segments(writer) == []
+        assert [decode_header(committed(source)[0]).segment, committed(source)[1:]] == [1, [CONTEXT]]
+        with open(source, "rb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        real(source, target)
+        named.append(target.name)
+
+    monkeypatch.setattr(module.platform, "rename", rename)
+    put(writer, line("one"))
+    assert named == [path.name for path in segments(writer)]
+
+
+def test_nothing_is_called_between_the_look_and_the_swap() -> None:
+    """Another thread, or a signal handler, can only run at a call: it would lose its segment by the swap."""
+    source = textwrap.dedent(inspect.getsource(JournalWriter.roll))
+    (swap,) = (
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.If) and any(ast.unparse(one) == "self.segment = new" for one in node.body)
+    )
+    assert ast.unparse(swap.body[0]) == "self.segment = new"
+    assert ast.unparse(swap.test) == "self.segment is old or self.segment is None"
+
+
+def test_full_segment_is_ended_by_one_write(tmp_path: Path) -> None:
+    """Between two of them a late writer's line would stand in the middle of the filling."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600)
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    written: list[bytes] = []
+    real = segment.write
+
+    def write(data: bytes) -> object:
+        if not written:
+            written.append(data)
+            real(line("late"))
+        else:
+            written.append(data)
+        return real(data)
+
+    segment.write = write
+    start = segment.written()
+    segment.end()
+    assert [len(data) for data in written] == [FIRST_SIZE - start, FIRST_SIZE - start - len(line("late"))]
+    assert all(data.strip(b" ") == b"\n" for data in written)
+    assert read(writer) == ["one", "late"]
+
+
 def test_late_writer_is_refused_by_the_old_segment(writer: JournalWriter) -> None:
     """A signal handler may hold the old segment's `write` for as long as it likes."""
     put(writer, line("one"))
@@ -239,6 +301,34 @@ def test_forked_child_has_a_stream_of_its_own(writer: JournalWriter) -> None:
     assert read(writer) == ["parent", "parent again"]
     (path,) = (path for path in segments(writer) if path.name.startswith(parent))
     with open(path, "rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_fork_in_the_middle_of_a_roll_leaves_the_parents_segment(writer: JournalWriter) -> None:
+    """uWSGI's fork runs no hook: a child that went on with the roll would end what is its parent's."""
+    put(writer, line("parent"))
+    old, make = writer.segment, writer._make
+    assert old is not None
+    before = old.path.read_bytes()
+    pids: list[int] = []
+
+    def forked(preamble: bytes, room: int) -> Segment:
+        pids.append(ctypes.PyDLL(None).fork())
+        if pids[0]:
+            raise InterruptedError
+        return make(preamble, room)
+
+    writer._make = forked  # type: ignore[method-assign]
+    try:
+        writer.roll(old, STATED, 0)
+        os._exit(0)
+    except InterruptedError:
+        assert os.waitpid(pids[0], 0)[1] == 0
+    finally:
+        if pids == [0]:
+            os._exit(1)
+    assert old.path.read_bytes() == before
+    with open(old.path, "rb") as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

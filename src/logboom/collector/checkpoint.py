@@ -10,6 +10,7 @@ them, so recovery needs nothing but the two files.
     00c5ab1e {"snapshot":{"positions":{...},"targets":{...},"counts":{...},"intents":{...}}}
     7be9d30f {"intend":{"target":"app.log","step":{...},"advance":{"0f3c...":1099511627776},"counts":{...}}}
     91d02a44 {"done":"app.log"}
+    4b1d7e90 {"done":"app.log","counts":{...}}
     5a63f0c1 {"forget":["0f3c..."]}
     c0ffee00 {"configure":{"target":"app.log","value":{...}}}
     5eed0001 {"dismiss":["app.log"]}
@@ -103,6 +104,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     forget: list[str] | None = None
     configure: _Configure | None = None
     dismiss: list[str] | None = None
+    counts: Counts | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -177,10 +179,14 @@ class Checkpoint:
         self._state.intents[target] = intent
         reach("checkpoint.intended")
 
-    def complete(self, target: str) -> None:
-        """The open step of `target` is made: its positions and counts hold. Raises `OSError`."""
-        self._append(_Line(done=target))
-        _complete(self._state, target)
+    def complete(self, target: str, counts: Counts | None = None) -> None:
+        """The open step of `target` is made: its positions and counts hold. Raises `OSError`.
+
+        Args:
+            counts: the totals after it, where they became others than was intended.
+        """
+        self._append(_Line(done=target, counts=counts))
+        _complete(self._state, target, counts)
         reach("checkpoint.done")
 
     def abandon(self, target: str) -> None:
@@ -368,7 +374,7 @@ def _replay(state: _State, event: _Line) -> _State:
     if event.intend is not None:
         state.intents[event.intend.target] = event.intend
     if event.done is not None:
-        _complete(state, event.done)
+        _complete(state, event.done, event.counts)
     if event.abandon is not None:
         state.intents.pop(event.abandon, None)
     if event.forget is not None:
@@ -380,11 +386,11 @@ def _replay(state: _State, event: _Line) -> _State:
     return state
 
 
-def _complete(state: _State, target: str) -> None:
+def _complete(state: _State, target: str, counts: Counts | None) -> None:
     intent = state.intents.pop(target, None)
     if intent is not None:
         state.positions.update(intent.advance)
-        state.counts[target] = intent.counts
+        state.counts[target] = intent.counts if counts is None else counts
 
 
 def _dismiss(state: _State, targets: Iterable[str]) -> None:

@@ -231,13 +231,14 @@ class Pipe:
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:
-        self._checkpoint.complete(self.key)
-        for text in outcome.notes:
-            self._note(f"{self.key}: {text}")
+        counts = None
         if outcome.damaged or outcome.rewritten:
-            counts = self._checkpoint.counts(self.key)
+            counts = msgspec.structs.replace(self._checkpoint.intents[self.key].counts)
             counts.damaged += outcome.damaged
             counts.rewritten += outcome.rewritten
+        self._checkpoint.complete(self.key, counts)
+        for text in outcome.notes:
+            self._note(f"{self.key}: {text}")
 
     def _fail(self, error: Exception, now_mono: float) -> None:
         text = str(error)
