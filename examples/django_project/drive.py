@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from collections import Counter, deque
@@ -22,7 +23,8 @@ from pathlib import Path
 
 from logboom.demo.collector import kill_collector, settled, stop_collector
 from logboom.demo.oracle import Score
-from logboom.demo.table import draw, verdict, wants_colour
+from logboom.demo.stage import UNSET
+from logboom.demo.table import Kills, draw, look_of, prose, verdict
 
 HERE = Path(__file__).resolve().parent
 STANDARD = "logging.handlers.RotatingFileHandler"
@@ -50,14 +52,14 @@ class Run:
     Attributes:
         recent: pids of the web workers that answered last.
         tally: answers, failed requests, commands, scripts.
-        killed: how many got SIGKILL, by kind.
+        kills: is told the kind of each that gets SIGKILL.
     """
 
     handler: str
     directory: Path
     recent: deque[int] = field(default_factory=lambda: deque(maxlen=50))
     tally: Counter[str] = field(default_factory=Counter)
-    killed: Counter[str] = field(default_factory=Counter)
+    kills: Kills = field(default_factory=lambda: Kills(sys.stdout, look_of(sys.stdout)))
     dead: set[int] = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -72,8 +74,10 @@ class Run:
             "SHOP_HANDLER": self.handler,
             "SHOP_LOGS": self.live.parent,
             "SHOP_NOTES": self.directory / "notes",
+            "XDG_RUNTIME_DIR": self.directory,  # where gunicorn makes its control socket; else in HOME
         }
-        return os.environ | {name: str(value) for name, value in ours.items()}
+        kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+        return kept | {name: str(value) for name, value in ours.items()}
 
     def spawn(self, *arguments: str, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
         with (self.directory / "output.txt").open("ab") as output:
@@ -98,6 +102,7 @@ def play(handler: str, directory: Path) -> tuple[Run, Score]:
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         try:
             traffic(run, listener)
+            run.kills.end()
             score = settled(run.live, directory / "notes", 0.0 if handler == STANDARD else SETTLE)
         finally:
             end(run)
@@ -117,6 +122,9 @@ def traffic(run: Run, listener: socket.socket) -> None:
         thread.start()
     try:
         kill_on_time(run, time.monotonic())
+    except BaseException:
+        listener.close()  # else a request may wait for a server that has ended
+        raise
     finally:
         run.stop.set()
         for thread in threads:
@@ -168,10 +176,12 @@ def kill_on_time(run: Run, begin: float) -> None:
     for kind, part in KILLS:
         time.sleep(max(0.0, begin + part * SECONDS - time.monotonic()))
         if kind == "collector":
-            if run.handler != STANDARD:
-                run.killed[kind] += kill_collector(run.live, run.dead, begin + (part + 0.1) * SECONDS)
+            until = begin + (part + 0.1) * SECONDS
+            killed = run.handler != STANDARD and kill_collector(run.live, run.dead, until)
         else:
-            run.killed[kind] += kill(run, web_pids(run) if kind == "web worker" else worker_pids(run))
+            killed = kill(run, web_pids(run) if kind == "web worker" else worker_pids(run))
+        if killed:
+            run.kills(kind)
     time.sleep(max(0.0, begin + SECONDS - time.monotonic()))
 
 
@@ -201,38 +211,44 @@ def end(run: Run) -> None:
     run.stop.set()
     for process in run.processes:
         if process.poll() is None:
+            process.terminate()
+    for process in run.processes:
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.wait()
+            process.wait()
     stop_collector(run.live)
 
 
 def turn(title: str, handler: str, directory: Path) -> tuple[Run, Score]:
     print(f"  {title}: {handler} ...", flush=True)
     run, score = play(handler, directory)
-    tally = ", ".join(f"{number:,} {kind}" for kind, number in run.tally.items() if number)
-    kills = ", ".join(
-        f"{number} {kind}{'s' * (number != 1)}" for kind, number in run.killed.items() if number
-    )
-    print(f"    {tally}\n    killed with SIGKILL: {kills or 'nothing'}", flush=True)
+    tally = ", ".join(f"{kind}: {number:,}" for kind, number in sorted(run.tally.items()) if number)
+    print(textwrap.indent(prose(tally, look_of(sys.stdout)), "  "), flush=True)
     return run, score
 
 
 def main() -> int:
-    print(
-        f"\n  A Django project: gunicorn with {WEB_WORKERS} workers, 2 multiprocessing workers, a management"
+    look = look_of(sys.stdout)
+    about = (
+        f"A Django project: gunicorn with {WEB_WORKERS} workers, 2 multiprocessing workers, a management "
+        "command in a loop and a script that calls django.setup(); all log to one rotating set."
     )
-    print("  command in a loop and a script that calls django.setup(); all log to one rotating set.\n")
+    print(f"\n{prose(about, look)}\n")
     with tempfile.TemporaryDirectory(prefix="logboom-django-", ignore_cleanup_errors=True) as name:
         _, standard = turn("standard library", STANDARD, Path(name, "standard"))
         run, ours = turn("logboom", LOGBOOM, Path(name, "logboom"))
         output = (run.directory / "output.txt").read_text("utf-8", "replace").splitlines()
-    colour = wants_colour(sys.stdout)
-    print("\n" + draw((("standard library", standard), ("logboom", ours)), colour=colour) + "\n")
-    print(verdict(ours, colour=colour) + "\n")
+    print(f"\n{draw((('standard library', standard), ('logboom', ours)), look)}\n")
+    print(f"{verdict(standard, ours, look)}\n")
     if not ours.exact:
         print("\n".join(output[-20:]))
     return 0 if ours.exact else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

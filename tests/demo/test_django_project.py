@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from harness import wait_until
 
 PROJECT = Path(__file__).parents[2] / "examples" / "django_project"
 
@@ -18,12 +22,48 @@ def test_the_django_project_loses_nothing(tmp_path: Path) -> None:
     """The whole promise on the program it was made for: web, queue and command processes, and kills."""
     pytest.importorskip("django")
     pytest.importorskip("gunicorn")
-    environment = os.environ | {"DEMO_SECONDS": "5", "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"DEMO_SECONDS": "5", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     command = [sys.executable, "-P", str(PROJECT / "drive.py")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "collector" in done.stdout.partition("killed with SIGKILL")[2], "no collector was seen to kill"
     assert list(tmp_path.iterdir()) == []
+
+
+def _living(group: int) -> list[psutil.Process]:
+    """The processes of a group, without those that only wait to be taken leave of."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@pytest.mark.crash
+@pytest.mark.skipif(os.name != "posix", reason="gunicorn needs POSIX")
+def test_ctrl_c_ends_all_of_it_at_once(tmp_path: Path) -> None:
+    """Who has seen enough presses Ctrl-C: no traceback, no process, no file stays."""
+    pytest.importorskip("django")
+    pytest.importorskip("gunicorn")
+    environment = os.environ | {"DEMO_SECONDS": "60", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    demo = subprocess.Popen(
+        [sys.executable, "-P", str(PROJECT / "drive.py")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    shown = ""
+    while "killed with SIGKILL" not in shown:
+        shown += demo.stdout.read(1) or pytest.fail(shown)
+    os.killpg(demo.pid, signal.SIGINT)
+    shown += demo.communicate(timeout=60)[0]  # ends when nobody has the pipe open any more
+    assert (demo.returncode, "Traceback" in shown) == (130, False), shown
+    assert list(tmp_path.iterdir()) == []
+    wait_until(lambda: not _living(demo.pid), "all processes of the demonstration have ended")
 
 
 def test_the_project_passes_its_own_check() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from logboom.demo.stage import PROCESSES, SECONDS, Turn, play
-from logboom.demo.table import draw, verdict, wants_colour
+from logboom.demo.table import Kills, draw, look_of, prose, verdict
 
 __all__ = ["run"]
 
@@ -32,24 +32,22 @@ def run(stream: TextIO | None = None, *, seconds: float = SECONDS, handler: str 
         0, or 1 when one of logboom's numbers is wrong.
     """
     out = sys.stdout if stream is None else stream
-    print(f"\n  {PROCESSES} processes log to one rotating set, and some are killed with SIGKILL.", file=out)
+    look = look_of(out)
+    about = f"{PROCESSES} processes log to one rotating set, and some are killed with SIGKILL."
+    print(f"\n{prose(about, look)}\n", file=out)
     with tempfile.TemporaryDirectory(prefix="logboom-demo-", ignore_cleanup_errors=True) as name:
-        standard = _turn("the standard library's handler", _STANDARD, Path(name, "standard"), out, seconds)
-        ours = _turn("logboom's", handler, Path(name, "logboom"), out, seconds)
-    colour = wants_colour(out)
-    print(
-        f"\n{draw((('standard library', standard.score), ('logboom', ours.score)), colour=colour)}\n",
-        file=out,
-    )
-    print(verdict(ours.score, colour=colour) + "\n", file=out)
-    return 0 if ours.score.exact else 1
+        standard = _turn("standard library", _STANDARD, Path(name, "standard"), out, seconds).score
+        ours = _turn("logboom", handler, Path(name, "logboom"), out, seconds).score
+    print(f"\n{draw((('standard library', standard), ('logboom', ours)), look)}\n", file=out)
+    print(f"{verdict(standard, ours, look)}\n", file=out)
+    return 0 if ours.exact else 1
 
 
 def _turn(title: str, handler: str, directory: Path, out: TextIO, seconds: float) -> Turn:
-    print(f"  {title} ({handler}) ...", end=" ", file=out, flush=True)
-    turn = play(handler, directory, seconds=seconds, kill_collectors=not handler.startswith("logging."))
-    kills = [f"{number} {kind}{'s' * (number != 1)}" for kind, number in turn.killed.items() if number]
-    print(f"{' and '.join(kills) or 'nothing'} killed", file=out)
-    for line in turn.complaints.splitlines()[-_QUOTED_LINES:] if not handler.startswith("logging.") else ():
+    print(f"  {title}: {handler} ...", file=out, flush=True)
+    kills, ours = Kills(out, look_of(out)), not handler.startswith("logging.")
+    turn = play(handler, directory, seconds=seconds, kill_collectors=ours, killed=kills)
+    kills.end()
+    for line in turn.complaints.splitlines()[-_QUOTED_LINES:] if ours else ():
         print(f"    {line}", file=out)
     return turn

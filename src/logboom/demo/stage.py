@@ -6,9 +6,11 @@ Owns: the traffic of `logboom demo` and its kills. Never knows: how the result i
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,14 @@ from typing import Any
 from logboom.demo.collector import kill_collector, settled, stop_collector
 from logboom.demo.oracle import Score
 
-__all__ = ["Turn", "play"]
+__all__ = ["UNSET", "Turn", "play"]
 
 PROCESSES = 4
 SECONDS = 4.0
 MAX_BYTES = 20_000
 BACKUP_COUNT = 1000
+# What a person's shell may have set for other programs: here it would be a wrong count.
+UNSET = ("LOGBOOM_COLLECTOR", "LOGBOOM_DISABLE")
 _SETTLE = 6.0
 _KILLS = (("producer", 0.15), ("producer", 0.3), ("collector", 0.4), ("producer", 0.55), ("collector", 0.7))
 
@@ -32,12 +36,10 @@ class Turn:
 
     Attributes:
         score: the count over its log set.
-        killed: how many processes got SIGKILL, by kind.
         complaints: what the processes wrote to stderr.
     """
 
     score: Score
-    killed: dict[str, int]
     complaints: str
 
 
@@ -48,31 +50,39 @@ class _Stage:
     notes: Path
     end: float
     complaints: Any
+    killed: Callable[[str], None]
     started: int = 0
     producers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    killed: dict[str, int] = field(default_factory=lambda: {"producer": 0, "collector": 0})
     dead_collectors: set[int] = field(default_factory=set)
 
 
-def play(handler: str, directory: Path, *, seconds: float = SECONDS, kill_collectors: bool = True) -> Turn:
+def play(
+    handler: str,
+    directory: Path,
+    *,
+    seconds: float = SECONDS,
+    kill_collectors: bool = True,
+    killed: Callable[[str], None] = lambda kind: None,
+) -> Turn:
     """Let `PROCESSES` log through `handler` for `seconds`, with kills, and count.
 
     Args:
         handler: dotted name of a handler class with `filename`, `maxBytes` and `backupCount`.
         directory: an empty directory for the log set and the notes.
         kill_collectors: whether the collector is killed too; for a handler that has one.
+        killed: is told "producer" or "collector" whenever one got SIGKILL.
     """
     notes, logs = directory / "notes", directory / "logs"
     notes.mkdir(parents=True)
     logs.mkdir()
     with (directory / "stderr").open("wb") as complaints:
-        stage = _Stage(handler, logs / "app.log", notes, time.monotonic() + seconds, complaints)
+        stage = _Stage(handler, logs / "app.log", notes, time.monotonic() + seconds, complaints, killed)
         try:
             _run(stage, seconds, kill_collectors)
             score = settled(stage.live, notes, _SETTLE if kill_collectors else 0.0)
         finally:
             _clear(stage)
-    return Turn(score, stage.killed, (directory / "stderr").read_text("utf-8", "replace"))
+    return Turn(score, (directory / "stderr").read_text("utf-8", "replace"))
 
 
 def _run(stage: _Stage, seconds: float, kill_collectors: bool) -> None:
@@ -84,9 +94,9 @@ def _run(stage: _Stage, seconds: float, kill_collectors: bool) -> None:
         if kind == "producer":
             _replace_oldest(stage)
         elif kill_collectors:
-            stage.killed[kind] += kill_collector(
-                stage.live, stage.dead_collectors, begin + (part + 0.15) * seconds
-            )
+            until = begin + (part + 0.15) * seconds
+            if kill_collector(stage.live, stage.dead_collectors, until):
+                stage.killed(kind)
     for producer in stage.producers:
         producer.wait(timeout=seconds + 10)
 
@@ -95,7 +105,7 @@ def _replace_oldest(stage: _Stage) -> None:
     victim = stage.producers.pop(0)
     if victim.poll() is None:
         victim.kill()
-        stage.killed["producer"] += 1
+        stage.killed("producer")
     victim.wait()
     _start(stage)
 
@@ -109,7 +119,10 @@ def _start(stage: _Stage) -> None:
         "seconds": max(0.0, stage.end - time.monotonic()),
     }
     command = [sys.executable, "-P", "-m", "logboom.demo.producer", json.dumps(spec)]
-    stage.producers.append(subprocess.Popen(command, stdout=stage.complaints, stderr=stage.complaints))
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    stage.producers.append(
+        subprocess.Popen(command, env=environment, stdout=stage.complaints, stderr=stage.complaints)
+    )
 
 
 def _configuration(handler: str, live: Path) -> dict[str, Any]:
