@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import logging.handlers
+import os
 import subprocess
 import sys
 import types
@@ -73,6 +74,9 @@ def test_a_timed_handler_is_found_without_options() -> None:
         {"class": "logging.FileHandler", "filename": "a.log"},
         {"class": "logging.handlers.WatchedFileHandler", "filename": "a.log"},
         {"class": "logging.handlers.RotatingFileHandler", "filename": "a.log"},
+        {"class": "logging.handlers.RotatingFileHandler", "filename": "a.log", "maxBytes": 1000},
+        {"class": "logging.handlers.RotatingFileHandler", "filename": "a.log", "backupCount": 3},
+        FILE | {"filename": os.devnull},
         {"class": "no.such.Handler", "filename": "a.log"},
         {"class": 7},
         {"filename": "a.log"},
@@ -120,7 +124,7 @@ def test_factories_are_understood(factory: Any) -> None:
 
 @pytest.fixture
 def attached(tmp_path: Path) -> Iterator[None]:
-    handler = Own(tmp_path / "a.log", maxBytes=10, delay=True)
+    handler = Own(tmp_path / "a.log", maxBytes=10, backupCount=1, delay=True)
     handler.name = "attached"
     logger = logging.getLogger("logboom.tests.attached")
     logger.addHandler(handler)
@@ -132,8 +136,42 @@ def attached(tmp_path: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("attached")
 def test_a_factory_that_says_nothing_is_judged_by_what_it_made() -> None:
     """Django has configured logging before it checks, so the handler exists."""
-    assert _ids(attached={"()": make_unsaid, "maxBytes": 10}) == ["logboom.W001"]
-    assert _ids(other={"()": make_unsaid, "maxBytes": 10}) == []
+    filename = logging.getLogger("logboom.tests.attached").handlers[0].baseFilename  # type: ignore[attr-defined]
+    (message,) = _run(attached={"()": make_unsaid, "filename": filename})
+    assert message.id == "logboom.W001" and "'attached'" in message.msg
+    (message,) = _run(other={"()": make_unsaid, "filename": "other.log"})
+    assert "'other'" not in message.msg, "judged by another handler"
+
+
+@pytest.mark.usefixtures("attached")
+def test_a_handler_that_is_made_elsewhere_is_found() -> None:
+    """`LOGGING_CONFIG = None` with a `dictConfig` of one's own, or a handler that is added by hand."""
+    (message,) = _run()
+    assert message.id == "logboom.W001" and "a.log" in message.msg
+    assert "write logboom.RotatingFileHandler instead of" in message.hint and "Own" in message.hint
+
+
+class Sized(logging.handlers.RotatingFileHandler):
+    """Its sizes stand in no setting."""
+
+    def __init__(self, filename: str, count: int = 2) -> None:
+        super().__init__(filename, maxBytes=100, backupCount=count, delay=True)
+
+
+@pytest.mark.parametrize(("count", "ids"), [(2, ["logboom.W001"]), (0, [])])
+def test_a_class_that_sets_its_own_sizes_is_judged_by_what_it_made(
+    tmp_path: Path, count: int, ids: list[str]
+) -> None:
+    """The settings of such a handler have a filename and nothing else."""
+    entry = {"class": Sized, "filename": str(tmp_path / "a.log"), "count": count}
+    handler = Sized(entry["filename"], count)
+    handler.name = "sized"
+    logging.getLogger("logboom.tests.sized").addHandler(handler)
+    try:
+        assert _ids(sized=entry) == ids
+    finally:
+        logging.getLogger("logboom.tests.sized").removeHandler(handler)
+        handler.close()
 
 
 def test_ext_values_are_resolved() -> None:
@@ -196,21 +234,52 @@ def test_loguru_file_sinks_are_mentioned(monkeypatch: pytest.MonkeyPatch) -> Non
     assert message.id == "logboom.I002" and "a.log" in message.msg
 
 
-def test_manage_check_names_the_line_of_the_settings(tmp_path: Path) -> None:
-    """A real project: the message must show where in the file the line is."""
-    (tmp_path / "shop_settings.py").write_text(
-        'SECRET_KEY = "x"\nINSTALLED_APPS = ["logboom.django"]\n'
-        'LOGGING = {"version": 1, "handlers": {"file": {\n'
-        '    "class": "logging.handlers.RotatingFileHandler",\n    "filename": "a.log", "maxBytes": 10}}}\n'
-    )
+def _check(directory: Path, settings: str, **modules: str) -> str:
+    """What `manage.py check` says of a project with these modules."""
+    for name, text in {"shop_settings": settings, **modules}.items():
+        (directory / f"{name}.py").write_text(text, "utf-8")
     command = [
         sys.executable,
         "-m",
         "django",
         "check",
         "--settings=shop_settings",
-        f"--pythonpath={tmp_path}",
+        f"--pythonpath={directory}",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert "logboom.W001" in done.stderr, done.stderr
-    assert "shop_settings.py:4" in done.stderr
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+HEAD = 'SECRET_KEY = "x"\nINSTALLED_APPS = ["logboom.django"]\n'
+TWO = """LOGGING = {"version": 1, "handlers": {
+    "file": {
+        "class": "logging.handlers.RotatingFileHandler",
+        "filename": "a.log", "maxBytes": 10, "backupCount": 3},
+    "errors": {
+        "filename": "c.log", "maxBytes": 10, "backupCount": 3,
+        "class": 'logging.handlers.RotatingFileHandler'}}}
+"""
+
+
+def test_manage_check_names_the_line_of_the_settings(tmp_path: Path) -> None:
+    """A real project: the message must show where in the file the line is, with two such handlers, too."""
+    said = _check(tmp_path, HEAD + TWO)
+    assert said.count("logboom.W001") == 2, said
+    assert "shop_settings.py:5" in said and "shop_settings.py:9" in said
+
+
+def test_the_line_is_found_in_the_settings_that_are_imported(tmp_path: Path) -> None:
+    """`settings/production.py` begins with `from .base import *` in most projects."""
+    said = _check(tmp_path, "from shop_base import *\nDEBUG = False\n", shop_base=HEAD + TWO)
+    assert "shop_base.py:5" in said and "shop_settings.py:" not in said, said
+
+
+def test_a_class_that_is_named_elsewhere_in_the_settings(tmp_path: Path) -> None:
+    """The one place where the name stands is the line to change; of two, neither is sure."""
+    text = HEAD + "KIND = 'logging.handlers.RotatingFileHandler'\n"
+    text += "LOGGING = {'version': 1, 'handlers': {'file': {\n"
+    text += "'class': KIND, 'filename': 'a.log', 'maxBytes': 10, 'backupCount': 3}}}\n"
+    said = _check(tmp_path, text)
+    assert "logboom.W001" in said and "shop_settings.py:3" in said, said
+    said = _check(tmp_path, text + "OTHER = 'logging.handlers.RotatingFileHandler'\n")
+    assert "logboom.W001" in said and "shop_settings.py:" not in said, said

@@ -2,7 +2,8 @@
 
 Owns: the rules, their ids and their hints. Never knows: how a handler writes.
 
-    logboom.W001  a handler of the standard library, or a subclass, rotates the file in each process
+    logboom.W001  a handler of the standard library, or a subclass, rotates the file in each process: of
+                  `LOGGING`, or made elsewhere
     logboom.W002  a handler empties the file whenever a process starts
     logboom.W003  handlers that rotate differently, or not through logboom, name one file
     logboom.I001  a handler that is exact, and takes a lock of all processes for each record
@@ -23,7 +24,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Info, Warning
 
-from logboom.django.settings import Handler, handlers, line_of
+from logboom.django.settings import Handler, attached, handlers, line_of
 
 __all__ = ["check_logging"]
 
@@ -37,6 +38,7 @@ def check_logging(app_configs: Sequence[Any] | None = None, **_: Any) -> list[Ch
     configuration = getattr(settings, "LOGGING", None)
     found = list(handlers(configuration)) if isinstance(configuration, dict) else []
     messages = [message for handler in found for message in _judge(handler)]
+    messages += [_stray(handler) for handler in attached(found) if _is_faulty(handler)]
     return [*messages, *_shared_files(found), *_loguru()]
 
 
@@ -45,7 +47,7 @@ def _judge(handler: Handler) -> Iterator[CheckMessage]:
         return
     if _from(handler.type, _LOCKING):
         yield _locking(handler)
-    elif _rotates(handler):
+    elif _is_faulty(handler):
         yield _rotating(handler)
     elif issubclass(handler.type, logging.FileHandler) and str(handler.options.get("mode")).startswith("w"):
         yield _emptying(handler)
@@ -56,10 +58,16 @@ def _from(kind: type | None, packages: set[str]) -> bool:
     return kind is not None and any(base.__module__.split(".")[0] in packages for base in kind.__mro__)
 
 
+def _is_faulty(handler: Handler) -> bool:
+    return _rotates(handler) and not _from(handler.type, _LOCKING | {"logboom"})
+
+
 def _rotates(handler: Handler) -> bool:
     kind = handler.type or logging.Handler
+    if handler.file is not None and handler.file.exists() and not handler.file.is_file():
+        return False  # a device, a FIFO: the standard library leaves it alone
     if issubclass(kind, logging.handlers.RotatingFileHandler):
-        return bool(handler.options.get("maxBytes"))
+        return bool(handler.options.get("maxBytes") and handler.options.get("backupCount", 1))
     return issubclass(kind, logging.handlers.BaseRotatingHandler)
 
 
@@ -70,6 +78,15 @@ def _rotating(handler: Handler) -> CheckMessage:
         "the rollover fails."
     )
     return Warning(text, hint=_change(handler), id="logboom.W001")
+
+
+def _stray(handler: Handler) -> CheckMessage:
+    text = (
+        f"A log handler that LOGGING says nothing of ({handler.written} for {handler.file}) rotates its file "
+        "in each process by itself: with several of them, records are lost, and on Windows rollovers fail."
+    )
+    hint = f"Where it is made, write {_replacement(handler)} instead of {handler.written}"
+    return Warning(text, hint=hint, id="logboom.W001")
 
 
 def _emptying(handler: Handler) -> CheckMessage:
@@ -115,7 +132,7 @@ def _loguru() -> Iterator[CheckMessage]:
 
 def _change(handler: Handler) -> str:
     """The hint: which line, what stands there, and what should."""
-    line = line_of(handler.written, getattr(settings, "SETTINGS_MODULE", None))
+    line = line_of(handler, getattr(settings, "LOGGING", None))
     where = f'LOGGING["handlers"]["{handler.name}"]' + (f" ({line})" if line else "")
     old = f'"{handler.key}": "{handler.written}"'
     new = f'"{handler.key}": "{_replacement(handler)}"'

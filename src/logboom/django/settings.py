@@ -6,17 +6,20 @@ Never knows: which of them are a fault.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import logging
+import logging.handlers
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from logging.config import BaseConfigurator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_type_hints
 
-__all__ = ["Handler", "handlers", "line_of"]
+__all__ = ["Handler", "attached", "handlers", "line_of"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Handler:
         key: `class`, or `()` for a factory.
         written: the class as it is written in the settings.
         type: the class that it makes, or None when only running the factory would tell.
-        options: the arguments, with `cfg://` and `ext://` resolved.
+        options: the arguments, with `cfg://` and `ext://` resolved; what the handler that was made of them
+            has instead, where there is one.
     """
 
     name: str
@@ -56,16 +60,60 @@ def handlers(configuration: Mapping[str, Any]) -> Iterator[Handler]:
             continue
         made = _resolve(resolver, options[key])
         written = options[key] if isinstance(options[key], str) else _dotted(options[key])
-        yield Handler(str(name), key, written, _type(str(name), made), _arguments(resolver, options, made))
+        kind = _type(str(name), made)
+        yield Handler(str(name), key, written, kind, _arguments(resolver, options, made) | _made(name, kind))
 
 
-def line_of(written: str, settings_module: str | None) -> str | None:
-    """`path:line` of the settings' line that has `written` in quotes; None when it is not exactly one."""
-    path = getattr(sys.modules.get(settings_module or ""), "__file__", None)
-    lines = linecache.getlines(path) if path else []
-    quoted = (f'"{written}"', f"'{written}'")
-    found = [number for number, line in enumerate(lines, 1) if any(text in line for text in quoted)]
-    return f"{path}:{found[0]}" if len(found) == 1 else None
+def attached(known: Iterable[Handler]) -> Iterator[Handler]:
+    """Handlers of this process that write to files and that `LOGGING` says nothing of."""
+    files = {handler.file for handler in known}
+    for live in dict.fromkeys(_configured()):
+        kind = type(live)
+        if isinstance(live, logging.FileHandler):
+            options = {"filename": live.baseFilename, "mode": live.mode} | _set_by(live)
+            handler = Handler(live.name or "", "", f"{kind.__module__}.{kind.__qualname__}", kind, options)
+            if handler.file not in files:
+                yield handler
+
+
+def line_of(handler: Handler, configuration: Any) -> str | None:
+    """`path:line` of the settings' line that names the class; None when it is not exactly one."""
+    modules = [module for module in list(sys.modules.values()) if _has(module, configuration)]
+    paths = sorted({path for module in modules if (path := getattr(module, "__file__", None))})
+    found = [f"{path}:{number}" for path in paths for number in _lines(handler, linecache.getlines(path))]
+    return found[0] if len(found) == 1 else None
+
+
+def _has(module: Any, configuration: Any) -> bool:
+    return isinstance(module, ModuleType) and vars(module).get("LOGGING") is configuration
+
+
+def _lines(handler: Handler, source: list[str]) -> list[int]:
+    """Where the entry of this handler names its class; else where the class is named at all."""
+    try:
+        tree = ast.parse("".join(source))
+    except (SyntaxError, ValueError):
+        return []
+    entries = [value for key, value in _items(tree) if key == handler.name and isinstance(value, ast.Dict)]
+    classes = [value for entry in entries for key, value in _items(entry) if key == handler.key]
+    for nodes in (classes, ast.walk(tree)):
+        constants = [node for node in nodes if isinstance(node, ast.Constant)]
+        if found := [node.lineno for node in constants if node.value == handler.written]:
+            return found
+    return []
+
+
+def _items(tree: ast.AST) -> Iterator[tuple[Any, ast.expr]]:
+    """Key and value of each entry of each dictionary, as far as keys are constants; `dict(a=...)` too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            yield from ((_constant(key), value) for key, value in zip(node.keys, node.values, strict=True))
+        elif isinstance(node, ast.Call):
+            yield from ((keyword.arg, keyword.value) for keyword in node.keywords)
+
+
+def _constant(node: ast.AST | None) -> Any:
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def _resolve(resolver: BaseConfigurator, value: Any) -> Any:
@@ -84,7 +132,7 @@ def _type(name: str, made: Any) -> type[logging.Handler] | None:
     returned = _returned(made) if inspect.isfunction(made) else None
     if isinstance(returned, type) and issubclass(returned, logging.Handler):
         return returned
-    live = next((handler for handler in _configured() if handler.name == name), None)
+    live = _live(name)
     return type(live) if live is not None and callable(made) else None
 
 
@@ -95,12 +143,29 @@ def _returned(factory: Callable[..., Any]) -> Any:
         return None
 
 
+def _live(name: str) -> logging.Handler | None:
+    return next((handler for handler in _configured() if handler.name == name), None)
+
+
+def _made(name: Any, kind: type | None) -> dict[str, Any]:
+    """What a class that passes its own arguments on has made of them."""
+    live = _live(str(name))
+    return _set_by(live) if kind is not None and type(live) is kind else {}
+
+
+def _set_by(live: logging.Handler | None) -> dict[str, Any]:
+    return {each: getattr(live, each) for each in ("maxBytes", "backupCount") if hasattr(live, each)}
+
+
 def _configured() -> Iterator[logging.Handler]:
-    """The handlers that are attached to loggers now."""
-    yield from logging.root.handlers
-    for logger in list(logging.root.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger):
-            yield from logger.handlers
+    """The handlers that are attached to loggers now, and those behind a `MemoryHandler`."""
+    loggers = [
+        each for each in list(logging.root.manager.loggerDict.values()) if isinstance(each, logging.Logger)
+    ]
+    for handler in [handler for logger in (logging.root, *loggers) for handler in logger.handlers]:
+        yield handler
+        if isinstance(handler, logging.handlers.MemoryHandler) and handler.target is not None:
+            yield handler.target
 
 
 def _arguments(resolver: BaseConfigurator, options: Mapping[str, Any], made: Any) -> dict[str, Any]:
