@@ -233,3 +233,29 @@ def test_flush_never_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / ".logboom" / "checkpoint.jsonl").rmdir()
     assert logboom.flush(5) is True
     handler.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_child_forked_during_a_start_does_not_hold_it_up(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may live for days, and as long as it had `starting.lock`, nobody could start a collector."""
+    reader, writer = os.pipe()
+    children = []
+
+    def spawn(*_: object) -> int:
+        children.append(os.fork())
+        if children == [0]:
+            launch.forget_children()
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        return children[0]
+
+    monkeypatch.setattr(platform, "spawn_detached", spawn)
+    launch.start_collector(spool)
+    free = launch.start_is_free(spool)
+    os.close(writer)
+    os.waitpid(children[0], 0)
+    os.close(reader)
+    assert free

@@ -59,6 +59,7 @@ _BOOTSTRAP: Final = (
 )
 _RING_AGAIN_AFTER: Final = 0.1
 _children: list[int] = []
+_handing_over: set[int] = set()  # descriptors of `starting.lock`
 
 
 class Launch(NamedTuple):
@@ -118,11 +119,13 @@ def start_collector(spool: Path) -> Launch:
         return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
     if keep is None:
         return Launch(False)
+    _handing_over.add(keep)
     try:
         _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
+        _handing_over.discard(keep)
         os.close(keep)
     return Launch(True)
 
@@ -172,8 +175,10 @@ def reap() -> None:
 
 
 def forget_children() -> None:
-    """In a forked child: the helpers are the parent's."""
+    """In a forked child: the helpers are the parent's, and so is the right to start one."""
     _children.clear()
+    while _handing_over:
+        os.close(_handing_over.pop())
 
 
 def collect_here(spool: Path, deadline: float) -> bool:

@@ -115,3 +115,36 @@ def test_vain_candidates_leave_no_descriptor(tmp_path: Path) -> None:
         assert Leadership.seek(tmp_path, time.monotonic() + 0.02) is None
     assert len(os.listdir("/proc/self/fd")) == before
     end(process)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="directories cannot be locked")
+def test_leader_that_stands_still_keeps_the_spool(tmp_path: Path) -> None:
+    """A stopped leader cannot see that a cleaner took its lock: its successor would write the same again."""
+    process = holder(tmp_path)
+    (tmp_path / "collector.lock").unlink()
+    assert Leadership.seek(tmp_path, time.monotonic() + 0.1) is None
+    end(process)
+    leadership = Leadership.seek(tmp_path, time.monotonic() + 5)
+    assert leadership is not None
+    leadership.release()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_child_that_was_forked_meanwhile_leads_nothing(tmp_path: Path) -> None:
+    """A thread that collects and another that forks: the child may live for days and keep the locks."""
+    leadership = Leadership.seek(tmp_path)
+    assert leadership is not None
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    assert Leadership.seek(tmp_path) is None
+    leadership.release()
+    following = Leadership.seek(tmp_path)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    os.close(reader)
+    assert following is not None
+    following.release()

@@ -1,6 +1,9 @@
 """Who collects.
 
-Owns: the leader's lock on a spool, and telling that it was lost. Never knows: formats, records, sinks.
+Owns: the leader's locks on a spool, and telling that one was lost. Never knows: formats, records, sinks.
+
+The lock `collector.lock` is what others see. The directory is locked as well: a leader that stands still
+(SIGSTOP) while a cleaner deletes `collector.lock` would go on beside its successor.
 """
 
 from __future__ import annotations
@@ -8,12 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import weakref
 from pathlib import Path
 
 from logboom import platform
 from logboom.launch import LEADER_LOCK
+from logboom.platform.files import in_forked_child
 
 __all__ = ["Leadership"]
+
+_held: weakref.WeakSet[Leadership] = weakref.WeakSet()
 
 
 class Leadership:
@@ -22,6 +29,9 @@ class Leadership:
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self._fd = fd
+        self._directory = -1
+        self._owner = os.getpid()
+        _held.add(self)
 
     @classmethod
     def seek(cls, spool: Path, deadline: float = 0.0) -> Leadership | None:
@@ -37,9 +47,9 @@ class Leadership:
         while True:
             fd = _open(path)
             leadership = cls(path, fd)
-            if platform.try_lock(fd) and leadership.is_held():
+            if platform.try_lock(fd) and leadership.is_held() and leadership._hold_directory():
                 return leadership
-            os.close(fd)
+            leadership.release()
             if time.monotonic() >= deadline:
                 return None
             time.sleep(0.01)
@@ -54,9 +64,21 @@ class Leadership:
 
     def release(self) -> None:
         """Let another lead."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._directory, self._fd):
+            if fd >= 0:
+                if self._owner == os.getpid():
+                    # A child that was forked meanwhile has the same open file, and would keep the lock.
+                    with contextlib.suppress(OSError):
+                        platform.unlock(fd)
+                os.close(fd)
+        self._directory = self._fd = -1
+
+    def _hold_directory(self) -> bool:
+        held = platform.hold_directory(self.path.parent)
+        if held is None:
+            return False
+        self._directory = held
+        return True
 
 
 def _open(path: Path) -> int:
@@ -65,3 +87,12 @@ def _open(path: Path) -> int:
         if os.fstat(fd).st_mode & 0o777 != path.parent.stat().st_mode & 0o666:
             platform.give_like(fd, path.parent.stat().st_mode & 0o666, path.parent)
     return fd
+
+
+def _let_go() -> None:
+    """In a forked child: its copies of the descriptors would hold the locks when its parent is dead."""
+    for leadership in list(_held):
+        leadership.release()
+
+
+in_forked_child(_let_go)

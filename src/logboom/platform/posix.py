@@ -29,6 +29,7 @@ __all__ = [
     "extend_open_flags",
     "filesystem_of",
     "give_like",
+    "hold_directory",
     "host_name",
     "identity",
     "in_use",
@@ -119,6 +120,24 @@ def claim(path: str | Path) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def hold_directory(path: str | Path) -> int | None:
+    """A descriptor that locks the directory itself, whatever becomes of the files in it.
+
+    None when another open file has the lock; -1 where directories cannot be locked.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        held = fd if try_lock(fd) else None
+    except OSError:
+        held = -1
+    if held != fd:
+        os.close(fd)
+    return held
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:

@@ -30,6 +30,7 @@ __all__ = [
     "extend_open_flags",
     "filesystem_of",
     "give_like",
+    "hold_directory",
     "host_name",
     "identity",
     "in_use",
@@ -85,6 +86,11 @@ def lock_is_free(fd: int) -> bool:
 def claim(path: str | Path) -> int | None:
     """A descriptor that one process at a time can have, and hand over; None when another has it."""
     return api.open_exclusive(str(path))
+
+
+def hold_directory(path: str | Path) -> int | None:
+    """Directories cannot be locked: -1."""
+    return -1
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
