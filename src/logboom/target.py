@@ -12,6 +12,7 @@ import codecs
 import datetime
 import os
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -107,6 +108,10 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     def key(self) -> str:
         """What tells the targets of one spool apart, however their file is spelled."""
         return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
+
+    def path(self, spool: Path) -> Path:
+        """The log file that a spool's target names."""
+        return (spool.parent if self.directory is None else Path(self.directory)) / self.name
 
     def settings(self) -> dict[str, Any]:
         """The fields in which two configurations of one file can be in conflict."""

@@ -131,6 +131,31 @@ def test_roots_file_belongs_to_the_directorys_owner(tmp_path: Path) -> None:
     assert owners == {65534}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permission bits")
+@pytest.mark.parametrize(
+    ("log", "options", "group"), [(0o600, {}, 0), (0o600, {"file_mode": 0o640}, 0), (0o640, {}, 0o040)]
+)
+def test_journal_is_closed_to_whom_the_log_is_closed(
+    log: int, options: dict[str, Any], group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator who closes a log, or makes it with its rights, has closed its lines' way there as well."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "off")
+    tmp_path.chmod(0o755)
+    (tmp_path / "app.log").touch()
+    (tmp_path / "app.log").chmod(log)
+    logger = logging.Logger("closed")
+    logger.addHandler(handler := logboom.FileHandler(tmp_path / "app.log", **options))
+    logger.warning("secret")
+    holding = [
+        path
+        for path in (tmp_path / ".logboom").rglob("*")
+        if path.is_file() and b"secret" in path.read_bytes()
+    ]
+    modes = {path.suffix: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in holding}
+    handler.close()
+    assert modes == {".segment": group, ".bytes": group}
+
+
 def test_network_mount_asks_for_a_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks and appends there depend on another host; a local spool does not."""
     local = tmp_path / "local"

@@ -21,7 +21,6 @@ from logboom.collector.status import LOG
 from logboom.journal.spool import Spool
 from logboom.journal.survey import Stream, survey
 from logboom.launch import collector_lives, read_status
-from logboom.target import Target
 
 __all__ = ["last_lines", "overview"]
 
@@ -123,14 +122,10 @@ def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
 
 
 def _sinks(spool: Path, recorded: Recorded, said: _Said) -> dict[str, Any]:
-    known = {key: _path_of(spool, target) for key, target in recorded.targets.items() if not target.push}
+    known = {key: target.path(spool) for key, target in recorded.targets.items() if not target.push}
     return {key: said.sinks.get(key, {}) | _file(path) for key, path in known.items()} | {
         key: values for key, values in said.sinks.items() if key not in known
     }
-
-
-def _path_of(spool: Path, target: Target) -> Path:
-    return (spool.parent if target.directory is None else Path(target.directory)) / target.name
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ import msgspec
 
 from logboom import platform
 from logboom.failpoints import reach
+from logboom.journal.spool import mode_like_log
 from logboom.sinks.base import Step
 from logboom.target import Target
 
@@ -303,8 +304,17 @@ class Checkpoint:
             fd = platform.open_file(self._data_path(target), os.O_RDWR | os.O_CREAT)
             self._data[target] = fd
             with contextlib.suppress(PermissionError):  # it is another user's
-                platform.give_like(fd, self._mode, self.path.parent)
+                platform.give_like(fd, self._data_mode(target), self.path.parent)
         return fd
+
+    def _data_mode(self, target: str) -> int:
+        """The bytes are lines of the log, and nobody may read them here who may not there."""
+        known = self._state.targets.get(target)
+        return (
+            self._mode
+            if known is None
+            else mode_like_log(self._mode, known.path(self.path.parent), self.path.parent)
+        )
 
     def _load(self) -> _State:
         try:

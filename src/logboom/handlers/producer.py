@@ -33,7 +33,7 @@ from logboom.handlers.room import Drops, Room
 from logboom.journal import streams
 from logboom.journal.allowed import allow
 from logboom.journal.layout import ROLLOVER
-from logboom.journal.spool import Spool
+from logboom.journal.spool import Spool, mode_like_log
 from logboom.journal.writer import JournalWriter, Segment
 from logboom.record import stamp_of
 from logboom.target import Target
@@ -220,7 +220,7 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(), admit=self._room.admit),
+            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
         )
         lifecycle.register(self)
         return self._writer
@@ -233,9 +233,9 @@ class Producer:
             allow(spool.path, self.target.push)
         return spool
 
-    def _segment_mode(self) -> int:
+    def _segment_mode(self, journal: Path) -> int:
         mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
-        return 0o600 | (mode & 0o040)
+        return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""

@@ -17,7 +17,7 @@ from logboom.errors import SpoolError
 from logboom.journal.descriptors import Descriptors
 from logboom.journal.layout import parse_segment_name, segment_name
 
-__all__ = ["DEAD_SUFFIX", "Spool", "spool_for"]
+__all__ = ["DEAD_SUFFIX", "Spool", "mode_like_log", "spool_for"]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
@@ -198,6 +198,15 @@ class Spool:
 
 def _parse(name: str) -> tuple[str, int] | None:
     return parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+
+
+def mode_like_log(mode: int, log: Path, directory: Path) -> int:
+    """`mode` for a file in `directory` that holds lines of `log`: for no group that may not read the log."""
+    with contextlib.suppress(OSError):
+        found = os.stat(log)
+        if not found.st_mode & stat.S_IRGRP or found.st_gid != os.stat(directory).st_gid:
+            mode = 0
+    return 0o600 | mode & 0o060
 
 
 def spool_for(log_path: Path, spool: Path | None) -> Path:
