@@ -81,6 +81,22 @@ def test_dropped_records_are_counted_before_and_after_the_log_says_so(desk: Any)
     assert "7 records dropped: the spool is full" in desk.log.read_text()
 
 
+def test_programs_that_ask_for_other_settings_are_named(desk: Any) -> None:
+    """The line in the collector's log is gone a week later, the difference is not."""
+    desk.emit("one", max_age=60)
+    desk.emit("two", max_age=60)
+    process = desk.collector()
+    desk.until(lambda: desk.status()["written"] == 2, "they are written")
+    assert desk.status()["sinks"]["app.log"]["differing"] == []
+    assert "settings differ" not in desk.type("status")[1]
+    other = desk.emit("three", max_age=90)
+    desk.until(lambda: desk.status()["written"] == 3, "the third is written")
+    assert desk.status()["sinks"]["app.log"]["differing"] == [os.getpid()]
+    assert f"not those of pid {os.getpid()}" in desk.type("status")[1]
+    other.close()
+    assert process.poll() is None
+
+
 def test_control_characters_of_a_program_name_are_escaped(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program's arguments are anybody's, and a terminal obeys escape sequences."""
     monkeypatch.setattr("sys.argv", ["evil\x1b]0;x\x07\nnot a line", "\udcff\u009b31m"])

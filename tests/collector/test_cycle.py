@@ -304,6 +304,22 @@ def test_newest_configuration_is_in_force_and_said_once(bench: Bench) -> None:
         writer.die()
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_difference_is_said_whoever_is_met_first(bench: Bench, order: tuple[int, int]) -> None:
+    """A collector that starts beside both has nobody to tell it which of them came later."""
+    targets = Target(name="app.log", configured=1.0), Target(name="app.log", configured=2.0, compress="gzip")
+    writers = []
+    for producer, place in zip((A, B), order, strict=True):
+        bench.factory.target = targets[place]
+        writers.append(Writer(bench.factory, producer))
+        writers[-1].log(producer)
+    bench.step(2)
+    assert bench.cycle.pipes["app.log"].target == targets[1]
+    assert len([note for note in bench.notes if "settings differ" in note]) == 1
+    for writer in writers:
+        writer.die()
+
+
 def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) -> None:
     """A script that opens with "w" wants its own run's records; its siblings must not erase them."""
     bench.factory.target = Target(name="app.log", mode="w")

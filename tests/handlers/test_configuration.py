@@ -138,7 +138,7 @@ def test_roots_file_belongs_to_the_directorys_owner(tmp_path: Path) -> None:
 def test_journal_is_closed_to_whom_the_log_is_closed(
     log: int, options: dict[str, Any], group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An administrator who closes a log, or makes it with its rights, has closed its lines' way there as well."""
+    """An administrator who closes a log has closed the way of its lines as well."""
     monkeypatch.setenv("LOGBOOM_COLLECTOR", "off")
     tmp_path.chmod(0o755)
     (tmp_path / "app.log").touch()

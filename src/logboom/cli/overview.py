@@ -21,6 +21,7 @@ from logboom.collector.status import LOG
 from logboom.journal.spool import Spool
 from logboom.journal.survey import Stream, survey
 from logboom.launch import collector_lives, read_status
+from logboom.target import Target
 
 __all__ = ["last_lines", "overview"]
 
@@ -41,7 +42,7 @@ def overview(spool: Path) -> dict[str, Any]:
         "spool": str(spool),
         "collector": _collector(said, lives),
         "producers": producers,
-        "sinks": _sinks(spool, recorded, said),
+        "sinks": _sinks(spool, recorded, said, streams),
         "refused": said.refused,
         "pending_bytes": sum(stream.waiting for stream in streams),
         "lag": 0.0 if oldest is None else max(0.0, time.time() - oldest),
@@ -121,11 +122,21 @@ def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
     return totals
 
 
-def _sinks(spool: Path, recorded: Recorded, said: _Said) -> dict[str, Any]:
-    known = {key: target.path(spool) for key, target in recorded.targets.items() if not target.push}
-    return {key: said.sinks.get(key, {}) | _file(path) for key, path in known.items()} | {
-        key: values for key, values in said.sinks.items() if key not in known
-    }
+def _sinks(spool: Path, recorded: Recorded, said: _Said, streams: list[Stream]) -> dict[str, Any]:
+    known = {key: target for key, target in recorded.targets.items() if not target.push}
+    return {
+        key: said.sinks.get(key, {}) | _file(target.path(spool)) | {"differing": _differing(target, streams)}
+        for key, target in known.items()
+    } | {key: values for key, values in said.sinks.items() if key not in known}
+
+
+def _differing(target: Target, streams: list[Stream]) -> list[int]:
+    """Pids of the living programs that ask for other settings of this file than those in force."""
+    headers = [stream.header for stream in streams if stream.alive and stream.header is not None]
+    settings = target.settings()
+    return sorted(
+        {one.pid for one in headers if one.target.key == target.key and one.target.settings() != settings}
+    )
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -10,13 +10,15 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from logboom.cli.overview import overview
 from logboom.cli.places import one_spool, spools_here, spools_of
 from logboom.cli.terminal import Paint, age, escape, plural, size
 
 __all__ = ["add", "run"]
+
+_NAMED: Final = 5
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -85,11 +87,20 @@ def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
         if sink.get("rotations"):
             about.append(plural(sink["rotations"], "rotation"))
         lines.append(f"{'file':10} {escape(sink.get('path', key))}: {', '.join(about) or 'in use'}")
-        for trouble in filter(None, (sink.get("trouble"), sink.get("unrotated"))):
+        for trouble in filter(None, (sink.get("trouble"), sink.get("unrotated"), _differing(sink))):
             lines.append(f"{'':10} " + paint("red", escape(trouble)))
     for key, reason in sorted(values["refused"].items()):
         lines.append(f"{'refused':10} " + paint("red", f"{escape(key)}: {escape(reason)}"))
     return lines
+
+
+def _differing(sink: dict[str, Any]) -> str:
+    pids = sink.get("differing", [])
+    if not pids:
+        return ""
+    more = f" and {len(pids) - _NAMED} more" if len(pids) > _NAMED else ""
+    named = ", ".join(map(str, pids[:_NAMED])) + more
+    return f"settings differ: those of the process configured last are in force, not those of pid {named}"
 
 
 def _waiting(values: dict[str, Any]) -> str:

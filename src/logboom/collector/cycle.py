@@ -75,6 +75,7 @@ class Cycle:
         self._dropped: dict[str, int] = {}
         self._used: dict[str, float] = {}
         self._stalled: dict[str, str] = {}
+        self._told: set[frozenset[str]] = set()
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
@@ -279,14 +280,22 @@ class Cycle:
             if newest != known:
                 self.checkpoint.configure(key, newest)
             pipe = self._open(key, newest)
-        elif target.configured > pipe.target.configured:
-            if target.settings() != pipe.target.settings():
-                self._note(f"{key}: settings differ between processes; those of the newest one are in force")
+        if pipe is None:
+            return
+        self._compare(pipe, target)
+        if target.configured > pipe.target.configured:
             self.checkpoint.configure(key, target)
             pipe.target = target
             pipe.sink.configure(target)
-        if pipe is not None and target.mode == "w":
+        if target.mode == "w":
             self._begin_anew(pipe, reader)
+
+    def _compare(self, pipe: Pipe, target: Target) -> None:
+        """Say once, in whatever order they are met, that two processes ask for different settings."""
+        pair = frozenset(str(one.settings()) for one in (pipe.target, target))
+        if len(pair) > 1 and pair not in self._told:
+            self._told.add(pair)
+            self._note(f"{pipe.key}: settings differ between processes; those of the newest one are in force")
 
     def _begin_anew(self, pipe: Pipe, reader: JournalReader) -> None:
         """Mode `w`: the first process of a run empties the file, once."""
