@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import json
+import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +15,20 @@ import pytest
 
 import logboom
 from logboom.handlers.options import Keywords, Options, parse_options
+from logboom.rendering.jsonl import FIELDS
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference"
 HANDLERS = [logboom.FileHandler, logboom.RotatingFileHandler, logboom.TimedRotatingFileHandler]
 
 
-def section(heading: str) -> str:
-    page = (REFERENCE / "handlers.md").read_text(encoding="utf-8")
+def section(heading: str, name: str = "handlers.md") -> str:
+    page = (REFERENCE / name).read_text(encoding="utf-8")
     return page.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
 
 
-def rows(heading: str) -> dict[str, list[str]]:
-    """First column -> the others, without their quotes, of the table under `heading`."""
-    lines = [line for line in section(heading).splitlines() if line.startswith("| `")]
+def rows(heading: str, name: str = "handlers.md") -> dict[str, list[str]]:
+    """First column -> the others, without their quotes, of the tables under `heading`."""
+    lines = [line for line in section(heading, name).splitlines() if line.startswith("| `")]
     cells = [[cell.strip().strip("`") for cell in line.strip("|").split(" | ")] for line in lines]
     return {first.strip("` "): rest for first, *rest in cells}
 
@@ -48,19 +53,80 @@ def test_the_page_gives_the_default(option: str, monkeypatch: pytest.MonkeyPatch
     assert parse_options(given) == parse_options({}) == Options()
 
 
+def signature(callable_: Callable[..., Any]) -> str:
+    """The arguments as a person writes them down, without types."""
+    parts, starred = [], False
+    for parameter in inspect.signature(callable_).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        has_default = parameter.default is not parameter.empty
+        name = f"**{parameter.name}" if parameter.kind is parameter.VAR_KEYWORD else parameter.name
+        parts.append(name + (f"={parameter.default!r}".replace("'", '"') if has_default else ""))
+    return ", ".join(parts)
+
+
+def told(callable_: Callable[..., Any], name: str) -> str:
+    """The arguments as the page has them."""
+    found = re.search(
+        rf"^    {callable_.__name__}\((.*?)\)\n", section(callable_.__name__, name), re.DOTALL | re.MULTILINE
+    )
+    assert found is not None
+    return re.sub(r"\s+", " ", found[1])
+
+
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_the_page_gives_the_signature(handler: type) -> None:
     """Who copies the line from the page gets the call right."""
-    parts = []
-    for parameter in inspect.signature(handler).parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            parts.append("*")
-        has_default = parameter.default is not parameter.empty
-        parts.append(parameter.name + (f"={parameter.default!r}".replace("'", '"') if has_default else ""))
-    parts[-1] = "**options"
-    told = re.search(rf"{handler.__name__}\((.*?)\)\n", section(handler.__name__), re.DOTALL)
-    assert told is not None
-    assert re.sub(r"\s+", " ", told[1]) == ", ".join(parts)
+    assert told(handler, "handlers.md") == signature(handler)
+
+
+@pytest.mark.parametrize("module", ["logboom.zeromq", "logboom.queues"])
+def test_the_page_of_the_other_designs_gives_the_signatures(module: str) -> None:
+    """The same for what is brought along from other designs: nothing public is without its line."""
+    pytest.importorskip("zmq")
+    public = importlib.import_module(module)
+    for name in set(public.__all__) - {"main", "default_formatter"}:
+        assert told(getattr(public, name), "zeromq.md") == signature(getattr(public, name)), name
+
+
+@pytest.mark.parametrize("name", ["PUSHHandler", "LoggingServer", "PUBLogger", "SUBLogger"])
+def test_every_argument_of_the_other_designs_has_a_row_with_its_default(name: str) -> None:
+    """A name in a signature says nothing about its unit or its meaning."""
+    public = pytest.importorskip("logboom.zeromq")
+    parameters = inspect.signature(getattr(public, name)).parameters.values()
+    table = rows(name, "zeromq.md")
+    assert set(table) == {parameter.name for parameter in parameters}
+    for parameter in parameters:
+        if parameter.default is not parameter.empty:
+            assert table[parameter.name][0].strip('"') == str(parameter.default), parameter
+
+
+def test_every_field_and_argument_of_the_json_formatter_has_a_row() -> None:
+    """Who reads the lines with a program needs the names, and where they come from."""
+    table = rows("JSONFormatter")
+    assert set(FIELDS) <= set(table)
+    for field, attribute in FIELDS.items():
+        computed = field in ("timestamp", "message", "template", "extra", "exception", "stack")
+        assert computed or table[field][0].startswith(attribute), field
+    assert {"timestamp", "fields"} <= set(inspect.signature(logboom.JSONFormatter).parameters) & set(table)
+
+
+def test_every_key_of_a_structured_exception_is_in_the_page() -> None:
+    """The object is read by programs, not by people who could guess."""
+    try:
+        try:
+            raise KeyError("one")
+        except KeyError as error:
+            raise ExceptionGroup("two", [ValueError("three")]) from error
+    except ExceptionGroup as error:
+        record = logging.LogRecord(
+            "shop", 40, __file__, 1, "no", None, (type(error), error, error.__traceback__)
+        )
+    described = json.loads(logboom.JSONFormatter(fields=["exception"]).format(record))["exception"]
+    keys = {*described, *described["frames"][0], *described["causes"][0], *described["group"][0]}
+    (row,) = (line for line in section("JSONFormatter").splitlines() if line.startswith("| `exception`"))
+    assert {key for key in keys if f"`{key}`" not in row} == set()
 
 
 def test_every_argument_of_its_own_has_a_row() -> None:
