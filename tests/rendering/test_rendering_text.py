@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import re
 from typing import Any
 
@@ -169,3 +171,23 @@ def test_a_context_from_a_newer_release_loses_nothing(unknown: Context) -> None:
 def test_logbooms_own_records_are_in_the_files_format(given_context: Context | None, expected: str) -> None:
     """A log reader parses every line in the same way."""
     assert render_notice(given_context, CREATED, 30, "logboom", "12 records dropped").decode() == expected
+
+
+HOSTILE = st.text(st.sampled_from("%({$})'\"\\#\n]:!_ams"), max_size=6)
+CALLS = st.sampled_from(["{ran(1)}", "%({ran(1)})s", "{message!r:{ran(1)}}", "__import__('builtins').ran(1)"])
+FORMATS = st.tuples(HOSTILE, CALLS, HOSTILE).map("".join)
+
+
+@given(FORMATS, st.sampled_from("%{$"), st.lists(FORMATS, max_size=2), FORMATS)
+def test_no_text_of_a_context_runs_as_code(form: str, style: str, columns: list[str], other: str) -> None:
+    """A format from a journal is compiled; who can write a journal may choose text, and not what runs."""
+    ran: list[int] = []
+    builtins.ran = ran.append  # type: ignore[attr-defined]
+    options = OPTIONS | {"format": form, "style": style, "time": other, "msecs": other}
+    hostile = Context(1, "text", ("message", *columns), 3600, other, options=options)
+    try:
+        with contextlib.suppress(Exception):
+            renderer_for(hostile)([[CREATED, 1, 20, "app", "paid", *columns]])
+    finally:
+        del builtins.ran  # type: ignore[attr-defined]
+    assert ran == []
