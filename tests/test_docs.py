@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,32 @@ def test_the_json_fields_are_all_described(tmp_path: Path, capsys: pytest.Captur
     table = _page("reference/commands.md").split("### --json", 1)[1].split("\n## ", 1)[0]
     for field in overview(Spool.create(tmp_path / ".logboom").path):
         assert re.search(rf"^\|.*`{field}[.`\[]", table, re.MULTILINE), field
+
+
+def test_the_fields_of_producers_and_sinks_are_described(desk_values: dict[str, Any]) -> None:
+    """`sinks` and `producers[]` have fields of their own, which only a collector at work shows."""
+    table = _page("reference/commands.md").split("### --json", 1)[1].split("\n## ", 1)[0]
+    for name, values in (
+        ("sinks", desk_values["sinks"]["app.log"]),
+        ("producers", desk_values["producers"][0]),
+    ):
+        (row,) = re.findall(rf"^\| `{name}.*$", table, re.MULTILINE)
+        assert {field for field in values if f"`{field}`" not in row} == set()
+
+
+@pytest.fixture
+def desk_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """What `status --json` says beside a program that logs, with a collector."""
+    from logboom.cli.overview import overview
+
+    monkeypatch.delenv("LOGBOOM_COLLECTOR", raising=False)
+    handler = logboom.RotatingFileHandler(tmp_path / "app.log", maxBytes=1000, backupCount=1, linger=0)
+    try:
+        handler.handle(logging.LogRecord("shop", logging.INFO, __file__, 1, "hello", None, None))
+        assert logboom.flush(30)
+        yield overview(tmp_path / ".logboom")
+    finally:
+        handler.close()
 
 
 def test_every_handler_option_is_in_the_reference() -> None:
@@ -161,6 +188,27 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in _anchors(target.read_text("utf-8")), link
+
+
+PAPERS = [*PAGES, *sorted(ROOT.glob("*.md"))]
+
+
+@pytest.mark.parametrize("paper", [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAPERS])
+def test_the_files_and_tests_that_are_named_exist(paper: Path) -> None:
+    """ "Shown by" with a test that is gone is a claim that nobody can check."""
+    text = paper.read_text("utf-8")
+    for name in re.findall(r"`((?:tests|bench|examples|scripts|tools|docs|src)/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`([\w-]+/[\w/-]+\.py)`", text):
+        assert any((root / name).exists() for root in (ROOT, SOURCE)), name
+    assert {name for name in re.findall(r"`(test_\w+)`", text) if name not in _tests()} == set()
+
+
+@cache
+def _tests() -> set[str]:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    cpython = re.findall(r"^\| `\w+\.(test_\w+)` \|", _page("reference/differences.md"), re.MULTILINE)
+    return {*re.findall(r"def (test_\w+)\(", code), *cpython}
 
 
 def test_every_page_is_in_the_index() -> None:
