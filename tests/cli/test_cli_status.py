@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from logboom.cli.overview import overview
 from logboom.cli.terminal import Paint
 from logboom.collector.status import Notebook
 from logboom.journal.layout import Dropped, encode_line
@@ -104,6 +105,30 @@ def test_control_characters_of_a_program_name_are_escaped(desk: Any, monkeypatch
     _, out, _ = desk.type("status")
     assert r"evil\x1b]0;x\x07\nnot a line \udcff\x9b31m" in out
     assert desk.status()["producers"][0]["program"].startswith("evil\x1b")
+
+
+@pytest.mark.parametrize(
+    ("alive", "connected", "state"),
+    [(True, True, "connected"), (True, False, "not connected"), (False, True, "nobody pushes now")],
+)
+def test_a_server_is_no_file(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, alive: bool, connected: bool, state: str
+) -> None:
+    """A spool of a `PUSHHandler` has no file, and no size: what matters is whether anybody takes its records."""
+    desk.emit("one")
+    sink = {
+        "path": "tcp://logs:5557",
+        "size": 0,
+        "rotations": 0,
+        "connected": connected,
+        "trouble": "refused\x1b",
+    }
+    values = overview(desk.spool) | {"sinks": {"tcp://logs:5557": sink}}
+    values["collector"] |= {"alive": alive, "pid": 7}
+    monkeypatch.setattr("logboom.cli.status.overview", lambda spool: values)
+    lines = desk.type("status")[1].splitlines()
+    at = lines.index(f"server     tcp://logs:5557: {state}")
+    assert lines[at + 1].strip() == r"refused\x1b" and "bytes" not in lines[at]
 
 
 def test_the_collectors_last_words_are_quoted(desk: Any) -> None:

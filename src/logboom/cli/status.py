@@ -83,6 +83,9 @@ def _why(values: dict[str, Any]) -> str:
 def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = []
     for key, sink in sorted(values["sinks"].items()):
+        if "connected" in sink:
+            lines += _server(sink, alive=values["collector"]["alive"], paint=paint)
+            continue
         about = [] if "size" not in sink else ["missing" if sink["size"] is None else size(sink["size"])]
         if sink.get("rotations"):
             about.append(plural(sink["rotations"], "rotation"))
@@ -101,6 +104,13 @@ def _differing(sink: dict[str, Any]) -> str:
     more = f" and {len(pids) - _NAMED} more" if len(pids) > _NAMED else ""
     named = ", ".join(map(str, pids[:_NAMED])) + more
     return f"settings differ: those of the process configured last are in force, not those of pid {named}"
+
+
+def _server(sink: dict[str, Any], *, alive: bool, paint: Paint) -> list[str]:
+    """The place to which the records of a `PUSHHandler` go; whether it is there only a collector knows."""
+    state = ("connected" if sink["connected"] else "not connected") if alive else "nobody pushes now"
+    line = f"{'server':10} {escape(sink.get('path', '?'))}: {state}"
+    return [line, *(f"{'':10} " + paint("red", escape(text)) for text in [sink.get("trouble")] if text)]
 
 
 def _waiting(values: dict[str, Any]) -> str:
