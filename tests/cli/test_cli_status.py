@@ -114,7 +114,7 @@ def test_control_characters_of_a_program_name_are_escaped(desk: Any, monkeypatch
 def test_a_server_is_no_file(
     desk: Any, monkeypatch: pytest.MonkeyPatch, alive: bool, connected: bool, state: str
 ) -> None:
-    """A spool of a `PUSHHandler` has no file, and no size: what matters is whether anybody takes its records."""
+    """A spool of a `PUSHHandler` has no file: what matters is whether anybody takes its records."""
     desk.emit("one")
     sink = {
         "path": "tcp://logs:5557",
