@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from logboom import assembly
+from logboom import assembly, launch
 from logboom.collector.election import Leadership
-from logboom.collector.service import UNNEEDED, Service
+from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.allowed import allow
+from logboom.journal.layout import FORMAT, encode_line, segment_name
 from logboom.target import Target
 from logboom.testing import SpoolFactory
 
@@ -117,6 +119,33 @@ def test_second_collector_says_so(factory: SpoolFactory, monkeypatch: pytest.Mon
     with pytest.raises(SpoolError, match="another collector"):
         assembly.collect(factory.path)
     leadership.release()
+
+
+def test_collector_that_made_way_for_a_newer_release_does_not_stand_again_at_once(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many programs most are of the older release: theirs would win every election, and leave again."""
+    factory.segment(A, ["older"])
+    header = msgspec.structs.replace(factory.header(B), logboom=FORMAT + 1)
+    (factory.path / "journal" / segment_name(B, 1)).write_bytes(encode_line(header).ljust(4096, b"\0"))
+    runs: list[int] = []
+    real = Service.run
+
+    def run(service: Service, started: Callable[[], None]) -> str:
+        runs.append(1)
+        return real(service, started)
+
+    monkeypatch.setattr(Service, "run", run)
+    assert assembly.collect(factory.path) == NEWER
+    assert written(factory) == ["older"]
+    assert assembly.collect(factory.path) == NEWER and len(runs) == 1
+    with monkeypatch.context() as newer:
+        newer.setattr(assembly, "FORMAT", FORMAT + 1)
+        assembly.collect(factory.path)
+    assert len(runs) == 2
+    monkeypatch.setattr(launch, "_TURN", 0.0)
+    assembly.collect(factory.path)
+    assert len(runs) == 3
 
 
 def test_who_came_and_died_while_it_left_is_collected(

@@ -87,9 +87,15 @@ def test_flush_counts_the_own_target(led: Path, failing: list[str], target: str 
 
 def test_damaged_status_is_no_status(spool: Path) -> None:
     """Whatever stands in the file, a flush must not raise."""
-    for content in (b"", b"[]", b"{", b'{"flushed": null}', b"\xff"):
+    strange = (
+        b'{"collector": null}',
+        b'{"collector": [1]}',
+        b'{"collector": {"made_way": "x", "format": 1}}',
+    )
+    for content in (b"", b"[]", b"{", b'{"flushed": null}', b"\xff", *strange):
         (spool / launch.STATUS).write_bytes(content)
         assert isinstance(launch.read_status(spool), dict)
+        assert launch.made_way(spool) == 0
 
 
 def test_collecting_here_does_not_raise(spool: Path) -> None:

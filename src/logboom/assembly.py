@@ -16,15 +16,16 @@ from pathlib import Path
 
 import msgspec
 
-from logboom import platform
+from logboom import launch, platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.pipe import Publish
-from logboom.collector.service import UNNEEDED, Service
+from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.allowed import allowed
+from logboom.journal.layout import FORMAT
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Sink
 from logboom.sinks.file import FileSink
@@ -167,6 +168,9 @@ def _collect(
         leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
         if leadership is None:
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
+        if launch.made_way(spool) >= FORMAT:
+            leadership.release()
+            return NEWER
         service = Service(
             spool, leadership, lambda: make_cycle(spool, notebook, publish), SYSTEM_CLOCK, notebook, stay=stay
         )

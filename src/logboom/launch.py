@@ -31,6 +31,7 @@ __all__ = [
     "Launch",
     "collect_here",
     "collector_lives",
+    "made_way",
     "make_room",
     "python_for_collector",
     "read_status",
@@ -58,6 +59,7 @@ _BOOTSTRAP: Final = (
     "sys.path[:0] = p; from logboom.assembly import run_detached; run_detached(s, k)"
 )
 _RING_AGAIN_AFTER: Final = 0.1
+_TURN: Final = 3.0
 _children: list[int] = []
 _handing_over: set[int] = set()  # descriptors of `starting.lock`
 
@@ -228,6 +230,18 @@ def read_status(spool: Path) -> dict[str, Any]:
     except (OSError, msgspec.MsgspecError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def made_way(spool: Path) -> int:
+    """The journal format of a collector that has just left for a newer release's; 0 when none has.
+
+    Of many programs most may be of the older release: without a pause theirs would win every election.
+    """
+    said = read_status(spool).get("collector")
+    try:
+        return int(said["format"]) if 0.0 <= time.perf_counter() - said["made_way"] < _TURN else 0
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) -> bool:

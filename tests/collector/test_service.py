@@ -23,6 +23,8 @@ from logboom.testing import FakeClock
 class Cycle:
     """Does nothing, as often as it is told to, and counts it."""
 
+    format = 1
+
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.newer = False
@@ -257,6 +259,9 @@ def test_newer_release_is_handed_over_to(bench: Bench) -> None:
     bench.turn()
     bench.cycles[0].newer = True
     assert "newer" in (bench.turn() or bench.turn(seconds=0.1))
+    bench.service._publish(alive=False)
+    collector = bench.status()["collector"]
+    assert (collector["made_way"], collector["format"]) == (bench.clock.monotonic(), 1)
 
 
 def test_lost_lock_is_noticed(bench: Bench) -> None:

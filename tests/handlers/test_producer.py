@@ -7,10 +7,12 @@ import errno
 import gc
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import logboom
@@ -235,6 +237,26 @@ def test_collector_that_ends_at_once_is_said_and_not_started_for_ever(
     said = capsys.readouterr().err
     assert said.count("no collector") == 1
     assert "logboom drain" in said
+    program.handler.close()
+
+
+def test_no_collector_is_started_while_a_newer_release_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Theirs reads all journals; ours could not, and would keep the lock from it."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "auto")
+    program = Program(tmp_path, close_timeout=0)
+    starts: list[Path] = []
+    monkeypatch.setattr(launch, "collector_lives", lambda spool, message=b"": False)
+    monkeypatch.setattr(launch, "start_collector", lambda spool: starts.append(spool) or launch.Launch(True))
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    looks(program, 1)
+    assert len(starts) == 1
+    for made_way, format, count in ((0.0, 1, 1), (0.0, 0, 2), (-60.0, 1, 3)):
+        values = {"collector": {"made_way": time.perf_counter() + made_way, "format": format}}
+        (program.producer.spool_path / launch.STATUS).write_bytes(msgspec.json.encode(values))
+        looks(program, 1)
+        assert len(starts) == count
     program.handler.close()
 
 

@@ -17,7 +17,7 @@ from logboom.collector.flushing import FlushMark
 from logboom.collector.pipe import Pipe, Publish
 from logboom.errors import LogboomError, SinkError
 from logboom.failpoints import reach
-from logboom.journal.layout import pack_position
+from logboom.journal.layout import FORMAT, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.journal.spool import Spool
@@ -52,7 +52,10 @@ class Cycle:
 
     Attributes:
         newer: a segment of a newer release was met: hand over.
+        format: of the journals that it can read, at most.
     """
+
+    format: Final = FORMAT
 
     def __init__(
         self,

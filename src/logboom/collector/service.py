@@ -25,8 +25,9 @@ from logboom.collector.status import Notebook, write_status
 from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
 from logboom.platform import Doorbell
 
-__all__ = ["UNNEEDED", "Service"]
+__all__ = ["NEWER", "UNNEEDED", "Service"]
 
+NEWER: Final = "a newer release of logboom writes here: handing over"
 UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.03
 _FLUSH_WAIT: Final = 0.002
@@ -94,6 +95,7 @@ class Service:
         self._stopping = False
         self._marks: list[FlushMark] = []
         self._leave_at = 0.0
+        self._way: dict[str, float] = {}  # keeps collectors of this release from standing again at once
 
     def stop(self, *_: object) -> None:
         """Write what waits, then leave. Safe as a signal handler."""
@@ -243,7 +245,10 @@ class Service:
         if self._stopping or cycle.newer:
             self._leave_at = self._leave_at or now + _LAST_WORDS
             if self._flushed >= self._leave_at - _LAST_WORDS or now >= self._leave_at:
-                return "stopped" if self._stopping else "a newer release of logboom writes here: handing over"
+                if self._stopping:
+                    return "stopped"
+                self._way = {"made_way": now, "format": cycle.format}
+                return NEWER
             self._marks = self._marks or [cycle.flush_mark()]
             return ""
         if cycle.living() or cycle.backlog or self._marks or self._stay:
@@ -265,7 +270,8 @@ class Service:
                 "since": self._since,
                 "version": __version__,
                 "trouble": self._trouble,
-            },
+            }
+            | self._way,
             "flushed": self._flushed,
         }
         if self._cycle is not None:

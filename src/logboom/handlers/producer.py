@@ -32,7 +32,7 @@ from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
 from logboom.journal import streams
 from logboom.journal.allowed import allow
-from logboom.journal.layout import ROLLOVER
+from logboom.journal.layout import FORMAT, ROLLOVER
 from logboom.journal.spool import Spool, mode_like_log
 from logboom.journal.writer import JournalWriter, Segment
 from logboom.record import stamp_of
@@ -292,6 +292,8 @@ class Producer:
         """Called behind the record, so that the collector that is rung finds it."""
         if launch.collector_lives(self.spool_path):
             self._started = 0
+            return
+        if launch.made_way(self.spool_path) >= FORMAT:
             return
         if self._started >= _IN_VAIN and self._started % _IN_VAIN:
             self._started += 1  # now and then is enough
