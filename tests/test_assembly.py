@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+import logboom
 from logboom import assembly, launch
 from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
@@ -146,6 +151,41 @@ def test_collector_that_made_way_for_a_newer_release_does_not_stand_again_at_onc
     monkeypatch.setattr(launch, "_TURN", 0.0)
     assembly.collect(factory.path)
     assert len(runs) == 3
+
+
+LATER = """
+import sys, time
+from pathlib import Path
+from logboom import assembly
+before = set(sys.modules)
+assert assembly.drain(Path(sys.argv[1]), time.monotonic() + 30)
+print(*sorted(name for name in set(sys.modules) - before if name.startswith("logboom")))
+"""
+
+
+def test_collector_has_imported_all_of_logboom_when_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pip install` replaces the files below a running one: a module of another release must not mix in."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    quick: dict[str, Any] = {"close_timeout": 0, "flush_timeout": 0}
+    handlers = [
+        logboom.RotatingFileHandler(
+            tmp_path / "a.log", maxBytes=100, backupCount=3, compress="gzip", **quick
+        ),
+        logboom.TimedRotatingFileHandler(tmp_path / "b.log", "S", **quick),
+        logboom.FileHandler(tmp_path / "c.log", **quick),
+    ]
+    handlers[0].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handlers[1].setFormatter(logboom.JSONFormatter())
+    for handler in handlers:
+        for _ in range(8):
+            handler.handle(logging.LogRecord("shop", 40, "f.py", 1, "x" * 50, (), None))
+    command = [sys.executable, "-c", LATER, str(tmp_path / ".logboom")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"
+    assert (tmp_path / "a.log.1").exists() and (tmp_path / "b.log").stat().st_size
+    for handler in handlers:
+        handler.close()
 
 
 def test_who_came_and_died_while_it_left_is_collected(

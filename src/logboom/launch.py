@@ -237,7 +237,7 @@ def made_way(spool: Path) -> int:
 
     Of many programs most may be of the older release: without a pause theirs would win every election.
     """
-    said = read_status(spool).get("collector")
+    said: Any = read_status(spool).get("collector")
     try:
         return int(said["format"]) if 0.0 <= time.perf_counter() - said["made_way"] < _TURN else 0
     except (KeyError, TypeError, ValueError):

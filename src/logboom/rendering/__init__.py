@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from logboom.journal.layout import Context
+from logboom.rendering.jsonl import compile_json
 from logboom.rendering.plain import encode_line, plain_line
+from logboom.rendering.text import compile_text
 
 __all__ = ["Renderer", "render_notice", "renderer_for"]
 
@@ -62,12 +64,8 @@ def renderer_for(context: Context) -> Renderer:
     """Decoded rows of one context -> the bytes of each, terminator included. It never raises."""
     try:
         if context.renderer == "text":
-            from logboom.rendering.text import compile_text
-
             return compile_text(context)
         if context.renderer == "json":
-            from logboom.rendering.jsonl import compile_json
-
             return compile_json(context)
         return _each({"message": _message, "bytes": _bytes}[context.renderer], context)
     except Exception as error:
