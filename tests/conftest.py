@@ -1,4 +1,7 @@
-"""Fixtures of the tests that need more than one user: pytest's own directories are closed to all but one."""
+"""What all tests have: no example's time counts (other tests run beside it), and fixtures for several users.
+
+Pytest's own directories are closed to all users but one.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "support"))
 
 from everybody import EverybodysPython, everybodys_python, open_directory
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from logboom.target import Target
 __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 
 _REWRITE_AT = 1024 * 1024
-_GO_ON_BELOW = 64 * 1024
+_GO_ON_BELOW = 16 * 1024  # with `collector="off"` it is read for each record
 _NAME = "checkpoint.jsonl"
 
 

@@ -295,6 +295,8 @@ class Cycle:
 
     def _compare(self, pipe: Pipe, target: Target) -> None:
         """Say once, in whatever order they are met, that two processes ask for different settings."""
+        if target == pipe.target:
+            return
         pair = frozenset(str(one.settings()) for one in (pipe.target, target))
         if len(pair) > 1 and pair not in self._told:
             self._told.add(pair)
