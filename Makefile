@@ -35,7 +35,8 @@ test: lint
 	@$(BIN)/python $(PYTEST)
 
 test-windows:
-	@tools/windows/run "$(CURDIR)/.venv-windows" -X faulthandler -m pytest -q -p no:cacheprovider -p windows_suite $(ARGS)
+	@tools/windows/run "$(CURDIR)/.venv-windows" -X faulthandler -m pytest -q -p no:cacheprovider -p windows_suite \
+	  -n 2 --dist loadfile --timeout 300 $(ARGS)
 
 quick: dev-environment
 	@$(BIN)/python $(PYTEST) -q -m "not slow and not crash"

@@ -74,7 +74,7 @@ def test_flush_counts_the_own_target(led: Path, failing: list[str], target: str 
         while not done.wait(0.005):
             temporary = led / "temporary"
             temporary.write_bytes(msgspec.json.encode({"flushed": time.perf_counter(), "failing": failing}))
-            os.replace(temporary, led / launch.STATUS)
+            platform.replace(temporary, led / launch.STATUS)
 
     runs = threading.Thread(target=collector)
     runs.start()
@@ -170,12 +170,15 @@ def test_start_that_fails_leaves_the_lock_free(spool: Path, monkeypatch: pytest.
 def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Under uWSGI or mod_wsgi `sys.executable` is another program: it must not be started."""
     monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)
-    monkeypatch.setattr(sys, "executable", "/bin/true")
+    other = tmp_path / "uwsgi"
+    other.write_bytes(b"")
+    other.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(other))
     found = launch.python_for_collector()
     assert found is not None
     assert "python" in os.path.basename(found)
     monkeypatch.setenv("LOGBOOM_PYTHON", sys.executable)
-    assert launch.python_for_collector() == "/bin/true"
+    assert launch.python_for_collector() == str(other)
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
     assert launch.python_for_collector() == found
 

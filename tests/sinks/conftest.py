@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from logboom import platform, rotation
-from logboom.platform import _posix_files
+from logboom.platform.files import Directory
 from logboom.sinks import compression, file, rollover
 from logboom.sinks.base import Outcome, Step
 from logboom.sinks.file import FileSink
@@ -134,10 +135,25 @@ class Rig:
     def die(self) -> None:
         """Lose the sink as a killed process does: descriptors close, nothing else happens."""
         self._sink, self.kill_at = None, 0
+        for number in self._descriptors():
+            with contextlib.suppress(OSError):
+                os.close(number)
+
+    def _descriptors(self) -> list[int]:
+        """Open files of the directory."""
+        found = []
+        if sys.platform == "win32":
+            inodes = {path.stat().st_ino for path in self.directory.glob("*")}
+            for number in range(3, 256):
+                with contextlib.suppress(OSError):
+                    if os.fstat(number).st_ino in inodes:
+                        found.append(number)
+            return found
         for name in os.listdir("/proc/self/fd"):
             with contextlib.suppress(OSError):
                 if Path("/proc/self/fd", name).readlink().is_relative_to(self.directory):
-                    os.close(int(name))
+                    found.append(int(name))
+        return found
 
     def restart(self) -> None:
         """An orderly end, and a new process."""
@@ -188,7 +204,7 @@ def new_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     # Power loss is another test's matter, and syncing makes thousands of deaths take minutes.
     monkeypatch.setattr(platform, "sync_file", lambda fd: None)
-    for module in (file, rollover, compression, _posix_files):
+    for module in (file, rollover, compression, sys.modules[Directory.__module__]):
         monkeypatch.setattr(module, "reach", reach)
 
     def new(target: Target | None = None, **values: object) -> Rig:

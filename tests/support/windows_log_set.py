@@ -53,7 +53,7 @@ class LogSet:
         self.running.append(process)
         return process
 
-    def wait(self, seconds: float = 60.0) -> None:
+    def wait(self, seconds: float = 150.0) -> None:
         """Until every program has ended."""
         deadline = time.monotonic() + seconds
         for process in self.running:
@@ -99,7 +99,7 @@ class LogSet:
             for line in path.read_bytes().split(b"\n")[:-1]
         }
 
-    def verdict(self, seconds: float = 30.0) -> None:
+    def verdict(self, seconds: float = 90.0) -> None:
         """Everything noted is there exactly once, in the order of each writer."""
         noted = self.noted()
         until(lambda: noted <= set(self.records()), seconds, self.explain)
@@ -127,10 +127,10 @@ class LogSet:
 def logboom(*arguments: object) -> subprocess.CompletedProcess[bytes]:
     """Run a command of logboom's."""
     command = [sys.executable, "-m", "logboom", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=150, check=False)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0, why: Callable[[], str] = str) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0, why: Callable[[], str] = str) -> None:
     """Wait for a condition; a test fails when it does not come true in time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -41,7 +41,7 @@ def attach(logger: logging.Logger, path: object, **options: Any) -> package.Rota
 def run(*arguments: object, **more: Any) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False, **more
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=150, check=False, **more
     )
 
 
@@ -197,6 +197,8 @@ def test_long_paths(tmp_path: Path, logger: logging.Logger) -> None:
     with open(extended, "rb") as file:
         assert file.read().endswith(b"line 19\n")
     assert os.path.exists(extended + ".1")
+    spool = Path("\\\\?\\" + str(deep)) / ".logboom"
+    until(lambda: launch.collector_lives(spool, b""))
     assert b"ended" in logboom("stop", extended).stdout
 
 

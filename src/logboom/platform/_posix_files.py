@@ -17,7 +17,7 @@ from logboom.failpoints import reach
 
 assert sys.platform != "win32"
 
-__all__ = ["Directory", "copy_access", "in_forked_child", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "set_mode"]
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP})
@@ -133,6 +133,11 @@ def copy_access(fd: int, like: os.stat_result) -> None:
             os.fchown(fd, owner, group)
             break
     set_mode(fd, stat.S_IMODE(like.st_mode))
+
+
+def copy_times(fd: int, like: os.stat_result) -> None:
+    """When another file was read and written last."""
+    os.utime(fd, ns=(like.st_atime_ns, like.st_mtime_ns))
 
 
 def in_forked_child(call: Callable[[], None]) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "open_shared",
     "patiently",
     "set_event",
+    "set_times",
     "unlock",
 ]
 
@@ -55,6 +56,7 @@ _DUPLICATE_HANDLES: Final = 0x40
 _SAME_ACCESS: Final = 0x2
 _DNS_HOST_NAME: Final = 1
 _REMOTE: Final = 4
+_EPOCH: Final = 116_444_736_000_000_000  # 1970 in units of 100 ns since 1601
 
 
 class _Overlapped(ctypes.Structure):
@@ -90,6 +92,7 @@ _open_process = _function("OpenProcess", _H, _D, _B, _D)
 _this_process = _function("GetCurrentProcess", _H)
 _duplicate = _function("DuplicateHandle", _B, _H, _H, _H, _P, _D, _B, _D)
 _volume_of = _function("GetVolumePathNameW", _B, _S, wintypes.LPWSTR, _D)
+_set_file_time = _function("SetFileTime", _B, _H, _P, _P, _P)
 _drive_type = _function("GetDriveTypeW", wintypes.UINT, _S)
 _volume = _function("GetVolumeInformationW", _B, _S, _P, _D, _P, _P, _P, wintypes.LPWSTR, _D)
 _free_space = _function("GetDiskFreeSpaceExW", _B, _S, _P, _P, _P)
@@ -174,6 +177,17 @@ def _disposition(flags: int) -> int:
     return _TRUNCATE if flags & os.O_TRUNC else _OPEN_EXISTING
 
 
+def set_times(fd: int, accessed: int, written: int) -> None:
+    """Nanoseconds since 1970, which later writes through `fd` leave alone. Raises `OSError`."""
+    times = [wintypes.FILETIME(*_halves(one // 100 + _EPOCH)) for one in (accessed, written)]
+    if not _set_file_time(msvcrt.get_osfhandle(fd), None, *(ctypes.byref(one) for one in times)):
+        raise _error()
+
+
+def _halves(number: int) -> tuple[int, int]:
+    return number & 0xFFFFFFFF, number >> 32
+
+
 # Locks.
 
 
@@ -197,7 +211,8 @@ def unlock(fd: int) -> None:
 
 
 def _lock_place() -> _Overlapped:
-    return _Overlapped(offset=_LOCK_AT & 0xFFFFFFFF, offset_high=_LOCK_AT >> 32)
+    low, high = _halves(_LOCK_AT)
+    return _Overlapped(offset=low, offset_high=high)
 
 
 # Events.

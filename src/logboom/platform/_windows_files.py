@@ -18,9 +18,9 @@ from logboom.failpoints import reach
 
 assert sys.platform == "win32"
 
-from logboom.platform._windows_api import open_shared, patiently
+from logboom.platform._windows_api import open_shared, patiently, set_times
 
-__all__ = ["Directory", "copy_access", "in_forked_child", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "set_mode"]
 
 
 class Directory:
@@ -106,6 +106,11 @@ def set_mode(fd: int, mode: int) -> None:
 
 def copy_access(fd: int, like: os.stat_result) -> None:
     """Windows has access lists, which a file inherits from its directory."""
+
+
+def copy_times(fd: int, like: os.stat_result) -> None:
+    """When another file was read and written last."""
+    set_times(fd, like.st_atime_ns, like.st_mtime_ns)
 
 
 def in_forked_child(call: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.failpoints import reach
-from logboom.platform.files import Directory, copy_access
+from logboom.platform.files import Directory, copy_access, copy_times
 from logboom.rotation import SUFFIXES, Archive
 from logboom.sinks.live import temporary_name
 from logboom.sinks.rollover import find_inode
@@ -118,8 +118,7 @@ class CompressionJob:
         self._status = os.fstat(self._source)
         _write(self._copy, self._compressor.flush())
         copy_access(self._copy, self._status)
-        if os.utime in os.supports_fd:
-            os.utime(self._copy, ns=(self._status.st_atime_ns, self._status.st_mtime_ns))
+        copy_times(self._copy, self._status)
         # The plain file is deleted next: its content must not be on its way to the disk alone.
         platform.sync_file(self._copy)
 
