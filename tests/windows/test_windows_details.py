@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from windows_log_set import LogSet, logboom, until
 
 import logboom as package
 from logboom import launch, platform
+from logboom.collector.status import write_status
 from logboom.errors import ConfigurationError
 
 if sys.platform == "win32":
@@ -110,6 +112,48 @@ def test_detached_start_has_no_console(tmp_path: Path, monkeypatch: pytest.Monke
     assert directory == Path(directory).anchor
 
 
+def test_job_that_keeps_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's job may forbid to leave it: the collector starts all the same, inside."""
+    asked: list[int] = []
+    start = windows._start
+
+    def refuse(argv: Any, environment: Any, flags: int) -> Any:
+        asked.append(flags)
+        if flags & subprocess.CREATE_BREAKAWAY_FROM_JOB:
+            raise OSError(None, "Access denied", None, 5)
+        return start(argv, environment, flags)
+
+    monkeypatch.setattr(windows, "_start", refuse)
+    keep = platform.claim(tmp_path / "starting.lock")
+    assert keep is not None
+    platform.spawn_detached([sys.executable, "-c", ""], dict(os.environ), keep)
+    os.close(keep)
+    assert [bool(flags & subprocess.CREATE_BREAKAWAY_FROM_JOB) for flags in asked] == [True, False]
+    assert asked[1] & subprocess.DETACHED_PROCESS
+
+
+def test_collector_runs_the_base_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A virtual environment's python.exe is a launcher: it would stay as a second process, and be in use."""
+    monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)
+    monkeypatch.setattr(sys, "_base_executable", sys.executable)
+    launcher = tmp_path / "venv" / "Scripts" / "python.exe"
+    launcher.parent.mkdir(parents=True)
+    launcher.write_bytes(b"")
+    monkeypatch.setattr(sys, "executable", str(launcher))
+    assert launch.python_for_collector() == sys._base_executable
+
+
+def test_report_that_somebody_holds_is_written_later(tmp_path: Path) -> None:
+    """An editor that has status.json open stops nobody; the next report after it takes the place."""
+    write_status(tmp_path, {"flushed": 1.0})
+    with open(tmp_path / launch.STATUS, "rb"):
+        write_status(tmp_path, {"flushed": 2.0})
+        assert launch.read_status(tmp_path) == {"flushed": 1.0}
+    write_status(tmp_path, {"flushed": 3.0})
+    assert launch.read_status(tmp_path) == {"flushed": 3.0}
+    assert [path.name for path in tmp_path.iterdir()] == [launch.STATUS]
+
+
 def test_doorbell(tmp_path: Path) -> None:
     """A ring is heard once, tells whether anybody listens, and leaves nobody listening after the end."""
     path = tmp_path / "doorbell"
@@ -166,6 +210,32 @@ def test_two_spellings_are_one_file(tmp_path: Path, logger: logging.Logger, dela
     assert len(launch.read_status(spool)["sinks"]) == 1
     text = b"".join(path.read_bytes() for path in (tmp_path / "Logs").glob("*.log*") if path.is_file())
     assert sorted(text.split()) == sorted([b"%04d" % number for number in range(50)] * 2)
+
+
+def test_every_way_to_write_a_path_is_one_file(tmp_path: Path, logger: logging.Logger) -> None:
+    """Slashes, the case of the drive, a name of eight letters and three: one target."""
+    directory = tmp_path / "a directory of logs"
+    directory.mkdir()
+    short = ctypes.create_unicode_buffer(1000)
+    assert ctypes.windll.kernel32.GetShortPathNameW(str(directory), short, len(short))
+    assert short.value != str(directory)
+    plain = str(directory / "app.log")
+    spellings = [
+        plain,
+        plain.replace("\\", "/"),
+        plain[0].lower() + plain[1:],
+        plain[0].upper() + plain[1:],
+        f"{short.value}\\app.log",
+        str(directory / "x" / ".." / "app.log"),
+    ]
+    handlers = [attach(logger, spelling) for spelling in spellings]
+    logger.info("one")
+    for handler in handlers:
+        handler.flush()
+    spool = directory / ".logboom"
+    assert list(tmp_path.rglob("collector.lock")) == [spool / "collector.lock"]
+    until(lambda: len(launch.read_status(spool).get("sinks", ())) == 1)
+    assert (directory / "app.log").read_bytes() == b"one\n" * len(spellings)
 
 
 def test_line_ends(tmp_path: Path, logger: logging.Logger) -> None:

@@ -103,6 +103,8 @@ def test_console_of_an_old_code_page(log_set: LogSet, page: str) -> None:
     log_set.verdict()
     assert len(log_set.records()) == 20
     assert "Traceback" not in log_set.complaints()
+    shown = (log_set.notes.parent / "page.stderr").read_bytes()
+    assert shown.count("订单已支付 ä".encode(page, "backslashreplace")) == 20
 
 
 def test_console_that_cannot_show_it(log_set: LogSet) -> None:
