@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import math
 import os
 import re
 from pathlib import Path
@@ -127,7 +128,7 @@ def parse_size(value: int | float | str, option: str) -> int:
     Raises:
         ConfigurationError: it is neither, or negative.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return int(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -145,7 +146,7 @@ def parse_duration(value: int | float | str | datetime.timedelta, option: str) -
     """
     if isinstance(value, datetime.timedelta):
         value = value.total_seconds()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     unit = None if match is None else _DURATION_UNITS.get(match[2].lower())

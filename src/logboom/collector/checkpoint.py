@@ -233,11 +233,15 @@ class Checkpoint:
 
     def close(self) -> None:
         """Give up the descriptors; everything is on the file already."""
-        for fd in (self._fd, *self._data.values()):
-            if fd >= 0:
-                os.close(fd)
-        self._fd = -1
-        self._data.clear()
+        while self._data:
+            os.close(self._data.popitem()[1])
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # its making was interrupted
+            self.close()
 
     # -- the file ----------------------------------------------------------------------------------
 

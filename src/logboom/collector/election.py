@@ -26,11 +26,12 @@ _held: weakref.WeakSet[Leadership] = weakref.WeakSet()
 class Leadership:
     """The lock `collector.lock`, held. Get one with `Leadership.seek`."""
 
+    _fd = _directory = -1
+
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
-        self._fd = fd
-        self._directory = -1
         self._owner = os.getpid()
+        self._fd = fd
         _held.add(self)
 
     @classmethod
@@ -65,13 +66,20 @@ class Leadership:
     def release(self) -> None:
         """Let another lead."""
         for fd in (self._directory, self._fd):
-            if fd >= 0:
-                if self._owner == os.getpid():
-                    # A child that was forked meanwhile has the same open file, and would keep the lock.
-                    with contextlib.suppress(OSError):
-                        platform.unlock(fd)
-                os.close(fd)
-        self._directory = self._fd = -1
+            if fd >= 0 and self._owner == os.getpid():
+                # A child that was forked meanwhile has the same open file, and would keep the lock.
+                with contextlib.suppress(OSError):
+                    platform.unlock(fd)
+        directory, self._directory = self._directory, -1
+        if directory >= 0:
+            os.close(directory)
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        # Where an application's process leads for a moment, a signal handler of its own may raise anywhere.
+        self.release()
 
     def _hold_directory(self) -> bool:
         held = platform.hold_directory(self.path.parent)

@@ -93,7 +93,7 @@ class JournalHandler(_Base):
         self._refuse_overrides()
         options = parse_options(keywords)
         codec, error_handler = check_encoding(encoding, errors)
-        self.delay = delay
+        self.delay = delay = bool(delay)
         self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
         if self._silent:
             return
@@ -102,6 +102,10 @@ class JournalHandler(_Base):
         if self._plain:
             self.encoding, self.errors = codec, error_handler
             return
+        if path == spool_for(path, options.spool):
+            raise ConfigurationError(
+                "the log file has the name of its journal's directory", path=path, hint="Use another name"
+            )
         umask_mode = _make_live_file(path, options.file_mode, delay)
         path = platform.real_path(path)  # as it is spelled on the disk
         _check_spool_disk(path, options)

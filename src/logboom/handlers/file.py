@@ -18,7 +18,7 @@ from logboom.target import Rotation, parse_size
 
 __all__ = ["FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"]
 
-Filename = str | os.PathLike[str]
+Filename = str | bytes | os.PathLike[str]
 
 
 class FileHandler(JournalHandler, logging.FileHandler):
@@ -45,7 +45,7 @@ class FileHandler(JournalHandler, logging.FileHandler):
         errors: str | None = None,
         **options: Unpack[Keywords],
     ) -> None:
-        logging.FileHandler.__init__(self, filename, mode, encoding, True, errors)
+        logging.FileHandler.__init__(self, os.fsdecode(filename), mode, encoding, True, errors)
         self._configure(
             Rotation(), mode=mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
@@ -77,7 +77,7 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
     ) -> None:
         size = parse_size(maxBytes, "maxBytes")
         logging.handlers.RotatingFileHandler.__init__(
-            self, filename, mode, size, backupCount, encoding, True, errors
+            self, os.fsdecode(filename), mode, size, backupCount, encoding, True, errors
         )
         rotation = Rotation(max_bytes=size, backup_count=_count(backupCount))
         self._configure(
@@ -125,17 +125,18 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
         maxBytes: int | str = 0,
         **options: Unpack[Keywords],
     ) -> None:
+        units, since_midnight = _interval(interval), _seconds(atTime)
         logging.handlers.TimedRotatingFileHandler.__init__(
-            self, filename, when, interval, backupCount, encoding, True, utc, atTime, errors
+            self, os.fsdecode(filename), when, units, backupCount, encoding, True, utc, atTime, errors
         )
         self.maxBytes = parse_size(maxBytes, "maxBytes")
         rotation = Rotation(
             max_bytes=self.maxBytes,
             backup_count=_count(backupCount),
             when=self.when,
-            interval=interval,
-            at_time=_seconds(atTime),
-            utc=utc,
+            interval=units,
+            at_time=since_midnight,
+            utc=bool(utc),
             zone=os.environ.get("TZ", ""),
         )
         self._configure(
@@ -150,8 +151,20 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
 def _count(value: int) -> int:
     if not isinstance(value, int) or value < 0:
         raise ConfigurationError(f"backupCount={value!r}", hint="Use the number of files to keep")
-    return value
+    return int(value)
+
+
+def _interval(value: float) -> int:
+    if not isinstance(value, (int, float)) or value < 1 or value != int(value):
+        raise ConfigurationError(
+            f"interval={value!r}", hint="Use a whole number of units; for a part of one, take a smaller unit"
+        )
+    return int(value)
 
 
 def _seconds(value: datetime.time | None) -> int:
-    return 0 if value is None else value.hour * 3600 + value.minute * 60 + value.second
+    if value is None:
+        return 0
+    if not isinstance(value, datetime.time):
+        raise ConfigurationError(f"atTime={value!r}", hint="Use a datetime.time")
+    return value.hour * 3600 + value.minute * 60 + value.second

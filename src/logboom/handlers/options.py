@@ -76,8 +76,8 @@ class Options(msgspec.Struct, frozen=True):
     raw: bool = False
 
 
-_SIZES = ("max_total_size", "spool_max_size")
-_TIMES = ("max_age", "block_timeout", "linger", "flush_timeout", "close_timeout")
+_SIZES = frozenset(("max_total_size", "spool_max_size"))
+_TIMES = frozenset(("max_age", "block_timeout", "linger", "flush_timeout", "close_timeout"))
 _CHOICES: dict[str, tuple[object, ...]] = {
     "compress": (None, "gzip", "zstd"),
     "when_full": ("drop_newest", "drop_oldest", "block"),
@@ -104,12 +104,17 @@ def parse_options(keywords: Keywords) -> Options:
             raise ConfigurationError(
                 f"{name}={given[name]!r}", hint=f"Use one of {', '.join(map(repr, choices))}"
             )
-    for name in _SIZES:
-        if given.get(name) is not None:
+    for name in (_SIZES & given.keys()) - {"max_total_size"} | (_TIMES & given.keys()) - {"max_age"}:
+        if given[name] is None:
+            raise ConfigurationError(f"{name}=None", hint="Leave it out for the default")
+    for name in _SIZES & given.keys():
+        if given[name] is not None:
             given[name] = parse_size(given[name], name)
-    for name in _TIMES:
-        if given.get(name) is not None:
+    for name in _TIMES & given.keys():
+        if given[name] is not None:
             given[name] = parse_duration(given[name], name)
+    if given.get("spool_max_size") == 0:
+        raise ConfigurationError("spool_max_size=0 would drop every record", hint='Use a size like "1 GB"')
     return Options(**_convert(given))
 
 
@@ -120,7 +125,7 @@ def _convert(given: dict[str, Any]) -> dict[str, Any]:
     if given.get("file_mode") is not None:
         given["file_mode"] = _mode(given["file_mode"])
     if given.get("spool") is not None:
-        given["spool"] = Path(os.path.abspath(os.fspath(given["spool"])))
+        given["spool"] = _directory(given["spool"])
     if given.get("compress") == "zstd":
         _check_zstd()
     override = os.environ.get("LOGBOOM_COLLECTOR")
@@ -147,10 +152,18 @@ def _level(value: int | str) -> int:
     return level
 
 
+def _directory(value: str | os.PathLike[str]) -> Path:
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ConfigurationError(f"spool={value!r} is not a path", hint="Name a directory on a local disk")
+    return Path(os.path.abspath(os.fsdecode(value)))
+
+
 def _mode(value: int | str) -> int:
     try:
-        mode = int(value, 8) if isinstance(value, str) else int(value)
-    except (TypeError, ValueError):
+        mode = int(value, 8) if isinstance(value, str) else value
+    except ValueError:
+        mode = -1
+    if type(mode) is not int:
         mode = -1
     if not 0 <= mode <= 0o777:
         raise ConfigurationError(f"file_mode={value!r} is not a mode", hint='Use 0o640 or "0640"')

@@ -5,6 +5,7 @@ Owns: a bounded set of read descriptors, the least recently used closed first. N
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -28,9 +29,9 @@ class Descriptors:
     """
 
     def __init__(self, directory: Path, most: int = _MOST) -> None:
+        self._open: dict[str, int] = {}
         self._prefix = str(directory / "_")[:-1]
         self._most = max(1, most)
-        self._open: dict[str, int] = {}
 
     def get(self, name: str) -> int:
         """A descriptor for `name`.
@@ -59,6 +60,10 @@ class Descriptors:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # its making was interrupted
+            self.close()
 
     def _open_patiently(self, name: str) -> int:
         while True:

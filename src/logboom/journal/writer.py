@@ -51,6 +51,7 @@ class Segment:
     """
 
     write: Callable[[bytes], object]
+    _held: list[int] = []  # noqa: RUF012 - of one whose making was interrupted
 
     def __init__(self, path: Path, number: int, fd: int) -> None:
         self.path = path
@@ -110,6 +111,10 @@ class Segment:
 
     def _lost(self) -> None:
         """The descriptor was closed behind our back."""
+
+    def __del__(self) -> None:
+        # A signal handler that raises can drop it anywhere; a lock that stays would hold up the reader.
+        self.release()
 
 
 class MappedSegment(Segment):
@@ -331,12 +336,16 @@ class JournalWriter:
             if self.mapped:
                 platform.allocate(fd, size)
             platform.try_lock(fd)
-            kind = MappedSegment if self.mapped else WrittenSegment
-            segment = kind(path, number, fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+        kind = MappedSegment if self.mapped else WrittenSegment
+        segment = kind(path, number, fd, size)
+        try:
             segment.write(head)
             platform.rename(temporary, path)
         except BaseException:
-            os.close(fd)
+            segment.release()
             raise
         return segment
 

@@ -101,9 +101,13 @@ class Directory:
         os.fsync(self._fd)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):  # its making was interrupted
+            self.close()
 
     def _open(self, name: str, flags: int) -> int:
         fd = os.open(name, flags | _FLAGS, dir_fd=self._fd)

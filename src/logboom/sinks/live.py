@@ -23,15 +23,17 @@ _locked: weakref.WeakSet[LiveFile] = weakref.WeakSet()
 
 
 class LiveFile:
-    """An open and locked output file; `name` is where it was opened."""
+    """An open output file that is to be locked; `name` is where it was opened."""
+
+    fd = -1
 
     def __init__(self, fd: int, name: str) -> None:
-        status = os.fstat(fd)
+        self._owner = os.getpid()
         self.fd = fd
         self.name = name
+        status = os.fstat(fd)
         self.device = status.st_dev
         self.inode = status.st_ino
-        self._owner = os.getpid()
         _locked.add(self)
 
     def is_at(self, status: os.stat_result | None) -> bool:
@@ -48,8 +50,12 @@ class LiveFile:
             # A child that was forked meanwhile has the same open file, and would keep the lock.
             with contextlib.suppress(OSError):
                 platform.unlock(self.fd)
-        os.close(self.fd)
-        self.fd = -1
+        fd, self.fd = self.fd, -1
+        os.close(fd)
+
+    def __del__(self) -> None:
+        # Where an application's process collects, a signal handler of its own may raise anywhere.
+        self.close()
 
 
 def _let_go() -> None:
@@ -81,15 +87,15 @@ def create_temporary(directory: Directory, target: Target, like: os.stat_result 
         like: status of the file that it replaces, or None.
     """
     name = temporary_name(target.name)
-    fd = directory.create(name)
+    file = LiveFile(directory.create(name), name)
     try:
-        _give_access(fd, directory, target, like)
-        _lock(fd, directory, name)
+        _give_access(file.fd, directory, target, like)
+        _lock(file.fd, directory, name)
     except (OSError, SinkError):
-        os.close(fd)
+        file.close()
         directory.unlink(name)
         raise
-    return LiveFile(fd, name)
+    return file
 
 
 def open_live(directory: Directory, target: Target, like: os.stat_result | None) -> LiveFile:
@@ -121,13 +127,13 @@ def open_live(directory: Directory, target: Target, like: os.stat_result | None)
 
 def open_locked(directory: Directory, name: str) -> LiveFile:
     """An existing file, locked. Raises as `open_live`."""
-    fd = directory.open_append(name)
+    file = LiveFile(directory.open_append(name), name)
     try:
-        _lock(fd, directory, name)
+        _lock(file.fd, directory, name)
     except (OSError, SinkError):
-        os.close(fd)
+        file.close()
         raise
-    return LiveFile(fd, name)
+    return file
 
 
 def _lock(fd: int, directory: Directory, name: str) -> None:
