@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from logboom import platform
+from logboom.collector import checkpoint as module
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.sinks.base import Step
 from logboom.target import Target
@@ -110,6 +112,26 @@ def test_grown_file_is_rewritten_with_the_same_state(tmp_path: Path) -> None:
     assert dict(checkpoint.positions) == {}
     assert checkpoint.targets["app.log"].compress == "gzip"
     assert checkpoint.data(checkpoint.intents["other.log"]) == b"y\n"
+    checkpoint.close()
+
+
+def test_sync_covers_the_names_of_new_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power loss could bring back the file that was replaced, whose segments are gone by then."""
+    synced: list[Path] = []
+    monkeypatch.setattr(platform, "sync_directory", lambda path: synced.append(Path(path)))
+    monkeypatch.setattr(module, "_REWRITE_AT", 300)
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.sync()
+    assert synced == [tmp_path]
+    checkpoint.sync()
+    assert len(synced) == 1
+    for number, count in ((1, 2), (2, 2), (3, 3)):
+        checkpoint.intend("app.log", Step("append", 1, b"x\n"), {"p": number}, Counts())
+        checkpoint.complete("app.log")
+        if number == 3:
+            checkpoint.tidy()
+        checkpoint.sync()
+        assert len(synced) == count
     checkpoint.close()
 
 

@@ -203,6 +203,14 @@ def test_an_emit_after_close_is_refused_with_mode_w(tmp_path: Path) -> None:
     assert program.drain() == ["before"]
 
 
+def test_a_handler_has_the_lock_that_others_take(program: Program) -> None:
+    """`logging.shutdown` and other libraries use it: from 3.13 on a handler without one is a TypeError."""
+    lock = program.handler.lock
+    assert lock is not None
+    with lock:
+        assert program.handler.lock is lock
+
+
 def test_a_log_call_waits_for_nobody_who_holds_the_handler(program: Program) -> None:
     """`logging.shutdown` and `dictConfig` hold the handler's lock while they flush."""
     held, done = threading.Event(), threading.Event()

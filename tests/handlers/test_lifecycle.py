@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +94,37 @@ def test_forked_child_begins_anew() -> None:
         os._exit(0 if producer.forgotten == 1 and lifecycle._exit_deadline is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert producer.forgotten == 0
+
+
+LATE_IMPORTS = """
+import logging, sys
+from pathlib import Path
+import logboom
+from logboom import launch
+from logboom.journal.spool import Spool
+from logboom.platform import Doorbell
+directory = Path(sys.argv[1])
+handler = logboom.RotatingFileHandler(directory / "app.log", maxBytes=9999, backupCount=2, close_timeout=0)
+handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
+bell = Doorbell(Spool.create(directory / ".logboom").path / launch.DOORBELL, 0o600)  # a collector lives
+before = set(sys.modules)
+logger = logging.getLogger("shop")
+logger.addHandler(handler)
+for text in ("one", "x" * 100_000):
+    try:
+        raise ValueError(text)
+    except ValueError:
+        logger.exception("%s", text)
+logger.error(object(), extra={"more": {1, 2}})
+handler.close()
+logger.error("late")
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_a_log_call_and_a_close_import_nothing(tmp_path: Path) -> None:
+    """Imports fail while the interpreter ends, and wait for a lock that a fork may have taken along."""
+    command = [sys.executable, "-c", LATE_IMPORTS, str(tmp_path)]
+    environment = os.environ | {"LOGBOOM_COLLECTOR": "external"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "\n"

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 import logboom
-from logboom import launch
+from logboom import launch, platform
 from logboom.errors import SpoolFullError
 from logboom.handlers import producer as producing
 from logboom.handlers.producer import NOT_LIVE, Producer
@@ -167,6 +167,23 @@ def test_sync_covers_the_segment_that_took_the_record(
     program.handler.close()
 
 
+def test_sync_covers_the_names_that_lead_to_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A synced segment that no directory names after a power loss is as good as none."""
+    program = Program(tmp_path, fsync_level="ERROR", close_timeout=0)
+    synced: list[str] = []
+    monkeypatch.setattr(platform, "sync_directory", lambda path: synced.append(Path(path).name))
+    program.logger.error("first")
+    assert synced == ["journal", ".logboom", tmp_path.name]
+    synced.clear()
+    program.logger.error("same segment")
+    assert synced == []
+    program.logger.error("%s", "x" * 100_000)
+    assert synced == ["journal"]
+    program.handler.close()
+
+
 def test_record_after_close_is_kept(program: Program) -> None:
     """Libraries log after `logging.shutdown`: such a record reaches the file as well."""
     program.logger.error("before")
@@ -194,6 +211,20 @@ def looks(program: Program, seconds: int) -> None:
         program.producer._looked = float("-inf")
         program.producer.live = NOT_LIVE
         program.logger.error("one")
+
+
+def test_records_of_one_second_look_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A synced level takes the long way each time: a look for each record would be two system calls more."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "auto")
+    monkeypatch.setattr(producing, "_LOOK_EVERY", 1e9)
+    program = Program(tmp_path, close_timeout=0, fsync_level="CRITICAL")
+    looked: list[Path] = []
+    monkeypatch.setattr(launch, "collector_lives", lambda spool, message=b"": not looked.append(spool))
+    for _ in range(20):
+        program.logger.error("one")
+    assert len(looked) == 1
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    program.handler.close()
 
 
 def test_collector_is_rung_behind_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

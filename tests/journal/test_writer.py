@@ -12,6 +12,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -339,6 +340,29 @@ def test_fork_in_the_middle_of_a_roll_leaves_the_parents_segment(writer: Journal
             os._exit(1)
     assert old.path.read_bytes() == before
     assert is_locked(old.path)
+
+
+def test_forked_child_waits_for_no_lock_of_a_thread_that_it_has_not(writer: JournalWriter) -> None:
+    """The thread that held it at the fork is not in the child: nobody there would ever give it back."""
+    put(writer, line("parent"))
+    segment: Any = writer.segment
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with segment._lock:
+            held.set()
+            done.wait(60)
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=writer.forget, daemon=True)]
+    threads[0].start()
+    held.wait(60)
+    threads[1].start()
+    threads[1].join(10)
+    waits = threads[1].is_alive()
+    done.set()
+    for thread in threads:
+        thread.join(60)
+    assert not waits
 
 
 def test_no_room_is_an_error_before_anything_is_written(tmp_path: Path) -> None:

@@ -308,6 +308,32 @@ def test_a_failed_rotation_waits_and_loses_nothing(new_rig: NewRig, monkeypatch:
     assert rig.content() == b"".join(LINES[:2] + [LINES[2]] * 50 + [LINES[3]])
 
 
+def test_nothing_is_deleted_for_a_rotation_that_failed(
+    new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest goes last: else each attempt would cost an archive, and make no new one."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="S", backup_count=2)))
+    for line in LINES[:3]:
+        rig.write([line])
+        rig.clock.go(2)
+    archives = sorted(rig.directory.glob("app.log.*"))
+    assert len(archives) == 2
+
+    def refuse(self: Directory, source: str, target: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "move", refuse)
+        rig.write([LINES[3]])
+        rig.clock.go(2)
+        rig.write([LINES[0]])
+    assert sorted(rig.directory.glob("app.log.*")) == archives
+    assert "cannot be rotated" in "".join(rig.notes)
+    rig.clock.go(1000)
+    rig.write([LINES[1]])
+    assert archives[0] not in rig.directory.glob("app.log.*")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to mount a file")
 def test_a_mounted_file_grows_on(new_rig: NewRig, tmp_path: Path) -> None:
     """A container's bind mount pins the file to its name: every record is in it, and one note says why."""

@@ -69,7 +69,9 @@ def test_the_new_file_gets_a_free_name_only(directory: Directory) -> None:
 def test_only_the_file_that_was_meant_is_deleted(directory: Directory) -> None:
     """Not what came to bear its name."""
     one, two = make(directory, "a.1"), make(directory, "a.2")
-    assert delete_files(directory, [(one, "a.2"), (two, "a.2"), (two, "a.7")]) == []
+    assert delete_files(directory, [(one, "a.2")]) == []
+    assert texts(directory) == {"a.1": "a.1", "a.2": "a.2"}
+    assert delete_files(directory, [(two, "a.2"), (two, "a.7")]) == []
     assert texts(directory) == {"a.1": "a.1"}
 
 

@@ -197,6 +197,28 @@ def test_a_dead_producer_is_set_aside_read_again_and_removed(
     assert files(spool) == [] and source.readers == {} and len(spool.descriptors) == 0
 
 
+def test_a_dead_stream_that_cannot_be_read_again_is_kept(
+    factory: SpoolFactory, source: JournalsSource, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second look has to succeed before anything is unlinked: a late line may stand there."""
+    path = factory.segment(A, ["1"])
+    for _ in range(3):
+        texts(source, thorough=True)
+    source.reclaim(everything(source), clock.monotonic())
+    dead = path.with_name(path.name + ".dead")
+    append(dead, factory.record("late"))
+
+    def sick(self: JournalReader, budget: int, *, liveness: bool = True) -> object:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(JournalReader, "read", sick)
+        clock.advance(6)
+        assert texts(source) == {} and set(source.errors) == {A}
+        assert source.reclaim(everything(source), clock.monotonic()) == [] and dead.exists()
+    assert texts(source) == {A: ["late"]}
+
+
 def test_a_resting_stream_survives_its_collector(
     factory: SpoolFactory, spool: Spool, clock: FakeClock
 ) -> None:

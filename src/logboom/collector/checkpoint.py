@@ -129,6 +129,7 @@ class Checkpoint:
         self._mode = mode
         self._size = 0
         self._torn = False
+        self._renamed = True  # names of files that a power loss could take back
         self._data: dict[str, int] = {}
         self._state = self._load()
         self._fd = -1
@@ -225,6 +226,9 @@ class Checkpoint:
         for fd in self._data.values():
             platform.sync_file(fd)
         platform.sync_file(self._fd)
+        if self._renamed:
+            platform.sync_directory(self.path.parent)
+            self._renamed = False
 
     def tidy(self) -> None:
         """Rewrite the file when it has grown."""
@@ -283,6 +287,7 @@ class Checkpoint:
             os.close(fd)
             raise
         reach("checkpoint.rewritten")
+        self._renamed = True
         self._size = len(raw)
         self._torn = False
         return fd
@@ -307,6 +312,7 @@ class Checkpoint:
         if fd is None:
             fd = platform.open_file(self._data_path(target), os.O_RDWR | os.O_CREAT)
             self._data[target] = fd
+            self._renamed = True
             with contextlib.suppress(PermissionError):  # it is another user's
                 platform.give_like(fd, self._data_mode(target), self.path.parent)
         return fd

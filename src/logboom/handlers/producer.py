@@ -386,12 +386,17 @@ class Producer:
         number, start = self._synced
         try:
             if number != segment.number:
-                platform.sync_directory(self._writer.directory)
+                self._sync_names(self._writer.directory, first=number == 0)
                 start = 0
             self._synced = (segment.number, segment.sync(start))
         except OSError as error:
             self._warn(f"fsync failed: {error}; going on in a new segment")
             self._writer.close()
+
+    def _sync_names(self, directory: Path, *, first: bool) -> None:
+        """The way to a new segment; the spool itself may be as new as the first one."""
+        for place in (directory, directory.parent, directory.parent.parent) if first else (directory,):
+            platform.sync_directory(place)
 
     def forget(self) -> None:
         """In a forked child: drop what belongs to the parent. Takes no lock, logs nothing."""
