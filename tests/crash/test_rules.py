@@ -100,6 +100,32 @@ def test_children_without_atexit(method: str, collector: str, tmp_path: Path) ->
         lab.close()
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_children_of_a_parent_that_has_logged(method: str, tmp_path: Path) -> None:
+    """What the parent registered for its end is not run in a child: each process sees to that anew."""
+    lab = Lab(tmp_path, collector="external")
+    try:
+        settings = {"handler": "logboom.FileHandler", "method": method, "count": 30, "children": 1}
+        program = lab.start("p", "log_pool_and_stay", **settings)
+        assert lab.answer(program) == "joined"
+        report = lab.oracle.check()
+        assert report.ok and report.noted == 60, f"{report}\n{lab.errors()}"
+        lab.leave(program)
+    finally:
+        lab.close()
+
+
+def test_program_ends_behind_the_records_of_its_children(tmp_path: Path) -> None:
+    """It logged nothing itself, and the child that did has left without a word: the log is complete."""
+    lab = Lab(tmp_path, collector="external")
+    try:
+        lab.finish(lab.start("p", "fork_and_wait", handler="logboom.FileHandler", count=30))
+        report = lab.oracle.check()
+        assert report.ok and report.noted == 30, f"{report}\n{lab.errors()}"
+    finally:
+        lab.close()
+
+
 @pytest.mark.parametrize("collector", ["auto", "off", "external"])
 def test_log_is_complete_when_the_program_has_ended(collector: str, tmp_path: Path) -> None:
     """`python script.py; cat app.log` shows every record, whether or not a collector ran."""

@@ -113,6 +113,11 @@ def fork(setup: Setup) -> None:
     reap(*pids)
 
 
+def fork_and_wait(setup: Setup) -> None:
+    """The parent logs nothing; its child does, and leaves by `os._exit`."""
+    reap(fork_child(setup))
+
+
 def fork_in_thread(setup: Setup) -> None:
     def run(number: int) -> None:
         setup.work("thread", number)
@@ -225,6 +230,12 @@ def pool_and_stay(setup: Setup) -> None:
         child.join()
     print("joined", flush=True)
     sys.stdin.read()
+
+
+def log_pool_and_stay(setup: Setup) -> None:
+    """As `pool_and_stay`, and the parent has logged before."""
+    setup.work("parent")
+    pool_and_stay(setup)
 
 
 def os_exit(setup: Setup) -> None:
