@@ -135,6 +135,17 @@ def test_sync_covers_the_names_of_new_files(tmp_path: Path, monkeypatch: pytest.
     checkpoint.close()
 
 
+def test_sync_covers_the_bytes_of_intents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An intent that survives a power loss without its bytes could be finished by nobody."""
+    synced: list[int] = []
+    monkeypatch.setattr(platform, "sync_file", lambda fd: synced.append(os.fstat(fd).st_ino))
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.intend("app.log", Step("append", 1, b"x\n"), {"p": 1}, Counts())
+    checkpoint.sync()
+    assert sorted(synced) == sorted(path.stat().st_ino for path in tmp_path.iterdir())
+    checkpoint.close()
+
+
 def test_files_are_closed_to_others(tmp_path: Path) -> None:
     """The intent's bytes are log lines: nobody may read them who may not read the log."""
     before = os.umask(0)

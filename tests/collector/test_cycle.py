@@ -11,6 +11,7 @@ import pytest
 
 from logboom import platform
 from logboom.collector import cycle as cycle_module
+from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.cycle import Cycle
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import Dropped, encode_line, segment_name
@@ -354,6 +355,35 @@ def test_dead_producer_is_forgotten_and_its_segment_removed(bench: Bench) -> Non
     assert list((bench.factory.path / "journal").iterdir()) == []
     assert dict(bench.cycle.checkpoint.positions) == {}
     assert not bench.cycle.living()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_synced_output_then_checkpoint_then_unlink(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """In any other order a power loss costs a record; so does trust in what a killed collector wrote."""
+    events: list[str] = []
+    real = Spool.remove
+
+    def remove(spool: Spool, producer: str, number: int) -> bool:
+        events.append("unlink")
+        return real(spool, producer, number)
+
+    monkeypatch.setattr(MemorySink, "sync", lambda sink: events.append("output"))
+    monkeypatch.setattr(Checkpoint, "sync", lambda checkpoint: events.append("checkpoint"))
+    monkeypatch.setattr(Spool, "remove", remove)
+    writer = Writer(SpoolFactory(bench.factory.path, Target(name="app.log", synced=True)), A)
+    writer.log("precious")
+    writer.die()
+    if killed:
+        with monkeypatch.context() as early:
+            early.setattr(Cycle, "_reclaim", lambda cycle, now_mono: None)
+            bench.step(3)
+        assert bench.lines() == ["precious"] and events == []
+        bench.restart()
+    bench.step(60, seconds=0.2)
+    assert bench.lines() == ["precious"]
+    assert events == ["output", "checkpoint", "unlink"]
 
 
 def test_read_ahead_of_large_records_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,16 @@ def test_stream_goes_on_over_many_segments(writer: JournalWriter) -> None:
     assert max(path.stat().st_size for path in segments(writer)) <= LARGEST_SIZE + 1000
 
 
+def test_segments_double_while_they_are_used(tmp_path: Path) -> None:
+    """A program that logs a line takes little room; one that logs much does not roll a thousand times."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600)
+    for _ in range(2500):
+        put(writer, line("x" * 1000))
+    sizes = [path.stat().st_size for path in segments(writer)]
+    assert sizes == [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 1 << 20]
+
+
 def test_record_larger_than_any_segment_gets_one_of_its_own_size(writer: JournalWriter) -> None:
     """A megabyte is a record like any other."""
     texts = ["a", "b" * 5_000_000, "c"]
@@ -269,6 +279,28 @@ def test_mapping_keeps_the_lock_when_every_descriptor_is_closed(tmp_path: Path) 
     put(writer, line("two"))
     assert read(writer) == ["one", "two"]
     writer.close()
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_append_without_the_interpreters_lock_takes_one_that_its_own_thread_may_take_again(
+    mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Free-threaded builds, and `write(2)`: a signal handler that logs inside an append must not hang."""
+    monkeypatch.setattr(module, "_FREE_THREADED", True)
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=mapped, mode=0o600)
+    put(writer, line("one"))
+    segment: Any = writer.segment
+    thread = threading.Thread(target=segment.write, args=(line("three"),))
+    with segment._lock:
+        thread.start()
+        assert segment._lock.acquire(timeout=10)
+        segment._lock.release()
+        segment.write(line("two"))
+        thread.join(0.05)
+        assert thread.is_alive(), "it waits for its turn"
+    thread.join(60)
+    assert read(writer) == ["one", "two", "three"]
 
 
 def test_foreign_descriptor_under_our_number_is_left_alone(writer: JournalWriter, tmp_path: Path) -> None:

@@ -573,6 +573,27 @@ def test_the_newest_backup_stays_plain(new_rig: NewRig, codec: Any) -> None:
     assert rig.hidden() == []
 
 
+def test_the_copy_is_on_the_disk_before_the_plain_file_goes(
+    new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power loss right behind the deletion would leave an empty archive in its place."""
+    events: list[int | str] = []
+    real = Directory.unlink
+
+    def unlink(self: Directory, name: str) -> None:
+        events.append(name)
+        real(self, name)
+
+    monkeypatch.setattr(platform, "sync_file", lambda fd: events.append(os.fstat(fd).st_ino))
+    rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES[:3]:
+        rig.write([line, line])
+    monkeypatch.setattr(Directory, "unlink", unlink)
+    rig.maintain()
+    copy = (rig.directory / "app.log.2.gz").stat().st_ino
+    assert events.index(copy) < events.index("app.log.2")
+
+
 def test_a_rollover_may_come_during_a_compression(new_rig: NewRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive has another number by the time it is compressed."""
     rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=9)))

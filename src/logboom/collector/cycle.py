@@ -82,7 +82,7 @@ class Cycle:
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
-        self._unsynced = False
+        self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
         self._dismiss_oldest()
