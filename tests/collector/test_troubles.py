@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from logboom import platform
+from logboom.collector import checkpoint as checkpoint_module
 from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.collector.cycle import Cycle
@@ -59,6 +60,53 @@ def test_torn_line_of_a_full_disk_damages_no_later_one(
     assert dict(again.positions) == {A: 2}
     assert again.notes == []
     again.close()
+
+
+def test_torn_line_is_cut_off_at_once_or_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks meanwhile reads whole lines; and a disk that cannot even cut is tried again."""
+    file = tmp_path / "checkpoint.jsonl"
+    checkpoint = Checkpoint(tmp_path)
+    before = file.read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", FullDisk(os.write, 20))
+        with pytest.raises(OSError, match="space"):
+            checkpoint.configure("app.log", Target(name="app.log"))
+    assert file.read_bytes() == before
+
+    def refuse(fd: int, size: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", FullDisk(os.write, 20))
+        full.setattr(os, "ftruncate", refuse)
+        with pytest.raises(OSError, match="Input"):
+            checkpoint.configure("app.log", Target(name="app.log"))
+    checkpoint.configure("b.log", Target(name="b.log"))
+    checkpoint.close()
+    again = Checkpoint(tmp_path)
+    assert list(again.targets) == ["b.log"] and again.notes == []
+    again.close()
+
+
+@pytest.mark.parametrize("room", [0, 30])
+def test_checkpoint_that_cannot_be_rewritten_stays_as_it_was(
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written in place, a full disk or a kill in the middle would cost every position there is."""
+    monkeypatch.setattr(checkpoint_module, "_REWRITE_AT", 0)
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.intend("app.log", STEP, {A: 1}, Counts(written=1))
+    checkpoint.complete("app.log")
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", FullDisk(os.write, room))
+        with pytest.raises(OSError, match="space"):
+            checkpoint.tidy()
+    again = Checkpoint(tmp_path)
+    assert dict(again.positions) == {A: 1} and again.notes == []
+    again.close()
+    checkpoint.close()
 
 
 def test_intent_without_its_bytes_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import itertools
 import os
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from logboom.platform.files import Directory
 from logboom.sinks import append, compression
 from logboom.sinks.base import Outcome
 from logboom.sinks.file import FileSink
+from logboom.sinks.maintenance import list_archives
 from logboom.target import Rotation, Target
 
 START = 1_790_000_000.0
@@ -607,6 +611,27 @@ def test_a_rollover_may_come_during_a_compression(new_rig: NewRig, monkeypatch: 
     rig.step(step)
     assert rig.archives() == ["app.log.1", "app.log.2", "app.log.3.gz"]
     assert rig.content() == b"".join(line + line for line in LINES)
+
+
+def test_a_compression_reads_the_file_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollover between two slices gives its name to another archive."""
+    monkeypatch.setattr(compression, "_BLOCK", 4)
+    ticks = SimpleNamespace(perf_counter=itertools.count().__next__)
+    monkeypatch.setattr(compression, "time", ticks)
+    (tmp_path / "app.log.2").write_bytes(b"one two three\n")
+    directory = Directory(tmp_path)
+    (archive,) = list_archives(directory, Target(name="app.log"))
+    job = compression.CompressionJob(directory, "app.log", archive, "gzip")
+    assert not job.advance(2)
+    (tmp_path / "app.log.2").rename(tmp_path / "app.log.3")
+    (tmp_path / "app.log.2").write_bytes(b"another archive\n")
+    while not job.advance(2):
+        pass
+    assert gzip.decompress((tmp_path / job.temporary).read_bytes()) == b"one two three\n"
+    job.close(discard=True)
+    directory.close()
 
 
 @pytest.mark.parametrize("what", ["grown", "gone", "taken"])
