@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from logboom.sinks.base import Step
 from logboom.target import Target
 
 FILE = "checkpoint.jsonl"
+NOTHING_OPEN = f"{zlib.crc32(b'a.log'):08x}"
 
 
 def reopened(checkpoint: Checkpoint, path: Path) -> Checkpoint:
@@ -144,6 +146,39 @@ def test_sync_covers_the_bytes_of_intents(tmp_path: Path, monkeypatch: pytest.Mo
     checkpoint.sync()
     assert sorted(synced) == sorted(path.stat().st_ino for path in tmp_path.iterdir())
     checkpoint.close()
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_failed_sync_is_final(fails: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel may have dropped what it could not write: a second sync of the same file proves nothing."""
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.intend("a.log", Step("append", 1, b"x\n"), {"p": 1}, Counts())
+    checkpoint.complete("a.log")
+    checkpoint.intend("b.log", Step("append", 1, b"open\n"), {"p": 2}, Counts())
+    before = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    kept = [os.open(path, os.O_RDONLY) for path in tmp_path.iterdir()]  # no number is used again
+    real, left = platform.sync_file, [fails]
+
+    def sync(fd: int) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(platform, "sync_file", sync)
+        with pytest.raises(OSError, match="Input"):
+            checkpoint.sync()
+    checkpoint.sync()
+    after = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    assert len(before) == 3
+    assert [name for name in before if before[name] == after[name]] == ["intent." + NOTHING_OPEN + ".bytes"]
+    checkpoint = reopened(checkpoint, tmp_path)
+    assert dict(checkpoint.positions) == {"p": 1}
+    assert checkpoint.data(checkpoint.intents["b.log"]) == b"open\n"
+    checkpoint.close()
+    for fd in kept:
+        os.close(fd)
 
 
 def test_files_are_closed_to_others(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ class Checkpoint:
         self._mode = mode
         self._size = 0
         self._torn = False
+        self._distrusted = False
         self._renamed = True  # names of files that a power loss could take back
         self._data: dict[str, int] = {}
         self._state = self._load()
@@ -172,8 +173,7 @@ class Checkpoint:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
         data = step.data
         if data:
-            if platform.write_at(self._data_file(target), data, 0) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._data_path(target)))
+            _write_whole(self._data_file(target), data, self._data_path(target))
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"")
         intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
@@ -222,13 +222,22 @@ class Checkpoint:
             os.close(fd)
 
     def sync(self) -> None:
-        """Everything recorded is durable against power loss on return. Raises `OSError`."""
+        """Everything recorded is durable against power loss on return.
+
+        Raises:
+            OSError: it is not. The next call writes new files: after a failed sync the kernel may take for
+                written what it has dropped.
+        """
+        if self._distrusted:
+            self._renew()
+        self._distrusted = True
         for fd in self._data.values():
             platform.sync_file(fd)
         platform.sync_file(self._fd)
         if self._renamed:
             platform.sync_directory(self.path.parent)
             self._renamed = False
+        self._distrusted = False
 
     def tidy(self) -> None:
         """Rewrite the file when it has grown."""
@@ -291,6 +300,22 @@ class Checkpoint:
         self._size = len(raw)
         self._torn = False
         return fd
+
+    def _renew(self) -> None:
+        """The same in new files; an intent that comes later writes all of its own bytes."""
+        self._fd = self._rewrite()
+        for intent in self._state.intents.values():
+            data, path = self.data(intent), self._data_path(intent.target)
+            if data:
+                self.release(intent.target)
+                temporary = path.with_suffix(".tmp")
+                fd = platform.open_file(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+                try:
+                    _write_whole(fd, data, temporary)
+                finally:
+                    os.close(fd)
+                platform.replace(temporary, path)
+                self._data_file(intent.target)
 
     def _replace(self, temporary: Path) -> None:
         """Put the new file in the old one's place, which must not be open on Windows."""
@@ -372,6 +397,11 @@ def read_recorded(spool: Path) -> Recorded:
     for event in filter(None, map(_unframe, lines)):
         state = _replay(state, event)
     return Recorded(state.positions, state.counts, state.targets)
+
+
+def _write_whole(fd: int, data: bytes, path: Path) -> None:
+    if platform.write_at(fd, data, 0) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _frame(line: _Line) -> bytes:
