@@ -65,6 +65,9 @@ class Cycle:
     def living(self) -> bool:
         return self.bench.living
 
+    def burying(self) -> bool:
+        return self.bench.burying
+
     def linger(self) -> float:
         return 5.0
 
@@ -86,6 +89,7 @@ class Bench:
         self.steps: list[bool] = []
         self.error: Exception | None = None
         self.living = True
+        self.burying = False
         self.takes = 0.0
         leadership = Leadership.seek(spool)
         assert leadership is not None
@@ -234,6 +238,22 @@ def test_leaves_when_nobody_logs_any_more(bench: Bench) -> None:
     bench.living = False
     assert bench.turn(seconds=4.9) == ""
     assert bench.turn(seconds=0.2) == UNNEEDED
+
+
+def test_stays_a_moment_longer_to_leave_nothing_behind(bench: Bench) -> None:
+    """Else what dead programs left lies there until the next one logs, for months perhaps."""
+    bench.turn()
+    bench.living, bench.burying = False, True
+    assert bench.turn(seconds=5.5) == ""
+    bench.burying = False
+    assert bench.turn() == UNNEEDED
+
+
+def test_stays_no_longer_than_a_moment_for_that(bench: Bench) -> None:
+    """A file that cannot be removed must not keep a process for ever."""
+    bench.turn()
+    bench.living, bench.burying = False, True
+    assert bench.turn(seconds=6.1) == UNNEEDED
 
 
 def test_stays_while_something_waits_to_be_written(bench: Bench) -> None:

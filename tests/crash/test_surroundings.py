@@ -172,3 +172,14 @@ def test_mode_w_empties_once_a_run(tmp_path: Path) -> None:
         assert lab.oracle.check().lost == {"old": 50}
     finally:
         lab.close()
+
+
+def test_nothing_stays_behind_when_all_have_left(lab: Lab) -> None:
+    """The advice for leaving logboom is to wait until the journal is empty, so it has to become empty."""
+    crowd = lab.start("p", "crowd", children=30, count=3)
+    wait_until(lambda: lab.oracle.noted() == 90, "all have logged", 30)
+    wait_until(lab.collector_pid, "a collector lives")
+    lab.leave(crowd)
+    wait_until(lambda: lab.collector_pid() is None, "it has left", 30)
+    lab.verdict(1)
+    assert list((lab.spool / "journal").iterdir()) == []

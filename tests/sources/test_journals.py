@@ -219,6 +219,22 @@ def test_a_dead_stream_that_cannot_be_read_again_is_kept(
     assert texts(source) == {A: ["late"]}
 
 
+def test_what_is_about_to_be_removed_is_known(
+    factory: SpoolFactory, spool: Spool, source: JournalsSource, clock: FakeClock
+) -> None:
+    """A collector that leaves a moment too early leaves the segments of all who logged."""
+    factory.segment(A, ["1"])
+    for _ in range(3):
+        texts(source, thorough=True)
+    source.reclaim(everything(source), clock.monotonic())
+    assert not source.burying(clock.monotonic())
+    clock.advance(5.1)
+    assert source.burying(clock.monotonic())
+    texts(source)
+    source.reclaim(everything(source), clock.monotonic())
+    assert files(spool) == [] and not source.burying(clock.monotonic())
+
+
 def test_a_resting_stream_survives_its_collector(
     factory: SpoolFactory, spool: Spool, clock: FakeClock
 ) -> None:

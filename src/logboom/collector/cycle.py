@@ -155,6 +155,10 @@ class Cycle:
         """Whether any stream may still be written to."""
         return any(not reader.gone for reader in self.source.readers.values())
 
+    def burying(self) -> bool:
+        """Whether what dead streams left is about to be removed."""
+        return self.source.burying(self._clock.monotonic())
+
     def idle_pause(self) -> float:
         """Seconds between two steps while nobody logs."""
         return self.source.idle_pause
@@ -353,8 +357,7 @@ class Cycle:
                 del self.pipes[key], self._used[key]
 
     def _dismiss_oldest(self) -> None:
-        targets = self.checkpoint.targets
-        oldest = sorted(targets, key=lambda key: targets[key].configured)
+        oldest = sorted(self.checkpoint.targets, key=lambda key: self.checkpoint.targets[key].configured)
         self.checkpoint.dismiss(oldest[: max(0, len(oldest) - _MOST_TARGETS)])
 
     def _reclaim(self, now_mono: float) -> None:

@@ -33,6 +33,7 @@ _BUSY_WAIT: Final = 0.03
 _FLUSH_WAIT: Final = 0.002
 _FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it
 _LAST_WORDS: Final = 1.0
+_FUNERAL: Final = 1.0
 _MOST_MARKS: Final = 8
 _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
@@ -254,7 +255,8 @@ class Service:
         if cycle.living() or cycle.backlog or self._marks or self._stay:
             self._peopled_at = now
             return ""
-        if now - self._peopled_at < cycle.linger():
+        stay = cycle.linger()
+        if now - self._peopled_at < (stay + _FUNERAL if cycle.burying() else stay):
             return ""
         self.seen = cycle.seen()
         return UNNEEDED

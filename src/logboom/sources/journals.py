@@ -156,6 +156,11 @@ class JournalsSource:
                 return True
         return False
 
+    def burying(self, now_mono: float) -> bool:
+        """Whether a dead stream is removed within the next second."""
+        retired = (journal.retired for journal in self._journals.values())
+        return any(since is not None and now_mono + 1.0 >= since + _REST for since in retired)
+
     def close(self) -> None:
         """Give all descriptors back."""
         self._spool.close()
