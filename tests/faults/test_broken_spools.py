@@ -15,6 +15,7 @@ import pytest
 from harness import Lab, wait_until
 
 pytestmark = pytest.mark.crash
+REMOVED = "logboom: the journal was removed"
 
 
 def segments(lab: Lab) -> list[Path]:
@@ -58,6 +59,7 @@ def test_live_segment(how: str, lab: Lab) -> None:
             path.rename(path.with_name("gone"))
     during = log_until(lab, program, lambda: segments(lab), "a fresh segment", 5)
     finish_exact(lab, program, during)
+    assert lab.errors().count(REMOVED) == 1, "what may be missing is no secret"
 
 
 def test_punched_segment(lab: Lab) -> None:
@@ -89,6 +91,7 @@ def test_spool(how: str, lab: Lab) -> None:
         shutil.rmtree(lab.spool / "journal")
     during = log_until(lab, program, lambda: segments(lab), "a fresh segment", 8)
     finish_exact(lab, program, during)
+    assert lab.errors().count(REMOVED) == 1, "what may be missing is no secret"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="chattr needs root")

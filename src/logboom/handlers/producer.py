@@ -192,6 +192,8 @@ class Producer:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if self.options.fsync_level is not None:
             self._sync(old)
+        if old is not None and old is writer.segment and old.pid == self._pid and not old.is_linked():
+            self._say_removed(old)
         stated = self._contexts.lines()
         try:
             segment = writer.roll(old, stated, room)
@@ -279,6 +281,12 @@ class Producer:
             self._roll(writer, segment, 0)
         except OSError as error:
             self._warn(f"the spool is gone and cannot be made again: {error}")
+
+    def _say_removed(self, segment: Segment) -> None:
+        """A segment without its name that no collector set aside."""
+        if not segment.was_set_aside():
+            lacks = "what was not in the file by then is missing"
+            self._warn(f"the journal was removed: {lacks} ({self.spool_path})")
 
     def _ensure_open(self) -> bool:
         try:

@@ -26,6 +26,7 @@ import msgspec
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import END, FORMAT, Header, encode_line, segment_name
+from logboom.journal.spool import DEAD_SUFFIX
 from logboom.target import Target
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter", "Segment"]
@@ -68,6 +69,13 @@ class Segment:
             return platform.identity(os.stat(self.path)) == self._identity
         except OSError:
             return False
+
+    def was_set_aside(self) -> bool:
+        """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
+
+        A collector takes it for a dead process's when its lock went with its descriptor, as daemonisers do.
+        """
+        return os.path.exists(f"{self.path}{DEAD_SUFFIX}") or not self._descriptor_is_ours()
 
     def _descriptor_is_ours(self) -> bool:
         try:
