@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
+from pulling import greeted, pulling
 
 from logboom.transport.endpoints import check_address, is_public, listen
-from logboom.transport.puller import Puller
 from logboom.transport.pusher import Pusher
-from logboom.transport.zmtp import GREETING, Message, Peer, frame
-
-LARGEST = 1_000_000
-
-
-@contextlib.contextmanager
-def pulling(address: str) -> Iterator[tuple[str, list[Message]]]:
-    """A puller in a thread, and what it took."""
-    got: list[Message] = []
-    puller = Puller(address, got.extend, LARGEST)
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            puller.poll(0.02)
-        puller.end(5.0)
-        puller.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield puller.address, got
-    finally:
-        stop.set()
-        thread.join(10)
-        assert not thread.is_alive()
+from logboom.transport.zmtp import Message, Peer, frame
 
 
 def test_batches_arrive_whole_and_in_order() -> None:
@@ -101,14 +74,6 @@ def test_a_peer_that_takes_nothing_is_said_and_remembered() -> None:
     pusher.close()
     peers[0].close()
     listener.close()
-
-
-def greeted(listener: socket.socket) -> socket.socket:
-    """The next connection, past its handshake."""
-    peer, _ = listener.accept()
-    peer.settimeout(10)
-    peer.sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
-    return peer
 
 
 def test_after_a_lost_connection_it_goes_on_with_the_next_whole_frame() -> None:

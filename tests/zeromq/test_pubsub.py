@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -24,6 +25,11 @@ for number in range(int(sys.argv[3])):
 """
 
 
+def listened_on(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_the_subscriber_runs_in_a_process(
     method: str, tmp_path: Path, port: int, processes: Processes
@@ -34,6 +40,7 @@ def test_the_subscriber_runs_in_a_process(
     process = context.Process(target=run_sub_logger, args=("127.0.0.1", event, str(tmp_path), port))
     process.start()
     try:
+        wait_until(lambda: listened_on(port), "it listens", 20)
         names = [f"p{number}" for number in range(3)]
         programs = [processes.program(PUBLISHER, str(port), name, "500") for name in names]
         for program in programs:

@@ -204,6 +204,8 @@ def test_what_was_dropped_is_said_at_its_beginning_and_its_end(port: int, logger
         opened.bind(f"tcp://127.0.0.1:{port}")
         got = take(opened, 100 - dropped)
         assert got == [f"n {number}" for number in range(100 - dropped)]
+        sender: Any = handler._outbox._sender
+        wait_until(lambda: sender.sent == sender.accepted, "there is room again")
 
         def said() -> list[str]:
             logger.info("more")
@@ -285,14 +287,20 @@ def test_a_child_that_logs_after_a_fork(tmp_path: Path, port: int, processes: Pr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize(
+    ("first", "library"),
+    [("import ctypes", "PyDLL"), ("import ctypes, sys; sys.modules['uwsgi'] = ctypes", "CDLL")],
+    ids=["fork in C", "uWSGI"],
+)
 def test_a_child_that_was_forked_without_pythons_knowledge(
-    tmp_path: Path, port: int, processes: Processes
+    first: str, library: str, tmp_path: Path, port: int, processes: Processes
 ) -> None:
-    """uWSGI forks in C: no hook of Python's runs, and the locks are as they were."""
+    """No hook of Python's runs, and the locks are as they were, the interpreter's included.
+
+    uWSGI, which is known by its module, may also fork while another thread has the interpreter's lock.
+    """
     log = tmp_path / "django.log"
-    code = FORKING.replace("os.fork()", "ctypes.CDLL(None).fork()").replace(
-        "import logging", "import ctypes, logging"
-    )
+    code = f"{first}\n{FORKING.replace('os.fork()', f'ctypes.{library}(None).fork()')}"
     with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
         assert processes.program(code, f"tcp://127.0.0.1:{port}").wait(30) == 0, processes.errors()
     lines = wait_for_lines(log, lambda lines: len(lines) >= 1252)

@@ -152,7 +152,6 @@ def test_get_logger_is_a_logger_with_a_shared_file(tmp_path: Path) -> None:
             handler.close()
 
 
-@pytest.mark.xfail(strict=False, reason="an open fault: without a spool, a restart can cost records")
 def test_a_stopped_server_has_taken_everything(tmp_path: Path, port: int, processes: Processes) -> None:
     """Peers that send without pause while it is stopped and started again: nothing may fall between."""
     log = tmp_path / "django.log"

@@ -13,7 +13,7 @@ import time
 import weakref
 from typing import Protocol
 
-__all__ = ["budget", "flush", "register", "register_process", "unregister"]
+__all__ = ["budget", "ending", "flush", "register", "register_process", "unregister"]
 
 
 class Flushable(Protocol):
@@ -74,6 +74,11 @@ def _finish() -> None:
 def budget(deadline: float) -> float:
     """`deadline`, or the end of the program's one `close_timeout` when that is sooner."""
     return deadline if _exit_deadline is None else min(deadline, _exit_deadline)
+
+
+def ending() -> bool:
+    """Whether the program waits for its producers for the last time."""
+    return _exit_deadline is not None
 
 
 def flush(timeout: float = 5.0) -> bool:

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import socket
 import stat
+from collections.abc import Iterable
 from typing import Final
 
 from logboom.errors import ConfigurationError
 
-__all__ = ["check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local"]
+__all__ = ["check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local", "wait"]
 
 _BACKLOG: Final = 128
+# Not `select`, which ends at descriptor 1,024, and not what takes a descriptor of its own.
+_Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _HINT: Final = 'Use one such as "tcp://localhost:5557"'
 
 
@@ -62,8 +66,30 @@ def is_public(address: str) -> bool:
 
 
 def dial(address: str, timeout: float, send_buffer: int) -> socket.socket:
-    """Connect. Raises `OSError`."""
-    family, where = _place(address)
+    """Connect, to the first place of that name where somebody listens. Raises `OSError`."""
+    places = _places(address)
+    for number, (family, where) in enumerate(places, 1):
+        try:
+            return _dial(family, where, timeout, send_buffer)
+        except OSError:
+            if number == len(places):
+                raise
+    raise OSError(f"{address}: no such place")
+
+
+def wait(
+    timeout: float, *, reading: Iterable[socket.socket] = (), writing: Iterable[socket.socket] = ()
+) -> bool:
+    """Wait at most `timeout` seconds until one of these can be used; False when none can."""
+    with _Selector() as selector:
+        for each in reading:
+            selector.register(each, selectors.EVENT_READ)
+        for each in writing:
+            selector.register(each, selectors.EVENT_WRITE)
+        return bool(selector.select(max(0.0, timeout)))
+
+
+def _dial(family: int, where: str | tuple[str, int], timeout: float, send_buffer: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family in (socket.AF_INET, socket.AF_INET6):
@@ -83,7 +109,7 @@ def listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
     Raises:
         OSError: another program has it, or it is no address of this machine.
     """
-    family, where = _place(address.replace("tcp://*", "tcp://0.0.0.0").replace(":*", ":0"))
+    family, where = _places(address.replace("tcp://*", "tcp://0.0.0.0").replace(":*", ":0"))[0]
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         if family in (socket.AF_INET, socket.AF_INET6):
@@ -114,16 +140,18 @@ def unlink_local(address: str) -> None:
             os.unlink(place)
 
 
-def _place(address: str) -> tuple[int, str | tuple[str, int]]:
+def _places(address: str) -> list[tuple[int, str | tuple[str, int]]]:
+    """Where it is; of a name with several addresses those of IPv4 first, as ZeroMQ has them."""
     scheme, _, place = address.partition("://")
     if scheme == "ipc":
         family = getattr(socket, "AF_UNIX", None)
         if not isinstance(family, int):
             raise OSError("there is no ipc:// on this system")
-        return family, "\0" + place[1:] if place.startswith("@") else place
+        return [(family, "\0" + place[1:] if place.startswith("@") else place)]
     host, _, port = place.rpartition(":")
-    found, _, _, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-    return found, (str(where[0]), int(where[1]))
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    places = [(int(family), (str(where[0]), int(where[1]))) for family, _, _, _, where in found]
+    return sorted(places, key=lambda each: each[0] != socket.AF_INET)
 
 
 def _remove_stale(path: str) -> None:

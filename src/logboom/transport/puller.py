@@ -57,29 +57,37 @@ class Puller:
         self._connections: set[_Connection] = set()
         self.strangers = 0
 
-    def poll(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for something, and take it."""
-        for key, _ in self._selector.select(timeout):
+    def poll(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for something, and take it; False when there was nothing."""
+        ready = self._selector.select(timeout)
+        for key, _ in ready:
             if isinstance(key.data, _Connection):
                 self._read(key.data)
             else:
                 self._accept()
+        return bool(ready)
 
-    def end(self, timeout: float) -> None:
-        """Take everything that peers have sent or are sending, then let them go, within `timeout` seconds.
+    def end(self, patience: float, longest: float = 10.0) -> None:
+        """Take everything that peers have sent or are sending, then let them go.
 
         Nobody is let in any more. One after the other, each peer is read until it has nothing to say and is
         not in the middle of a message; then it gets the end of the stream, and leaves, and its system
         delivers what it had written.
+
+        Args:
+            patience: seconds to wait for peers that say nothing and do not leave.
+            longest: seconds to wait for peers that go on and do not leave.
         """
-        deadline = time.monotonic() + timeout
         self._stop_listening()
+        begin = time.monotonic()
         for connection in list(self._connections):
-            self._read_out(connection, min(deadline, time.monotonic() + _PATIENCE))
+            self._read_out(connection, min(begin + patience, time.monotonic() + _PATIENCE))
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_WR)
-        while self._connections and (left := deadline - time.monotonic()) > 0:
-            self.poll(left)
+        last = time.monotonic() + longest
+        while self._connections and (left := last - time.monotonic()) > 0:
+            if not self.poll(min(patience, left)):
+                break
 
     def close(self) -> None:
         """Give up everything at once."""

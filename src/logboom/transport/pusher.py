@@ -10,6 +10,7 @@ this process. The system's buffer is small: it is what a peer that dies takes wi
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import Final
@@ -70,20 +71,32 @@ class Pusher:
 
     def close(self) -> None:
         """End the connection; what was written still arrives."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        peer, self._socket = self._socket, None
+        if peer is not None:
+            with contextlib.suppress(OSError):
+                # A forked child may have the connection as well; and a socket that is closed with something
+                # unread in it takes back what it has written.
+                peer.shutdown(socket.SHUT_WR)
+                peer.recv(64 * 1024)
+            peer.close()
+
+    def abandon(self) -> None:
+        """In a forked child: close our copy; the parent goes on."""
+        peer, self._socket = self._socket, None
+        if peer is not None:
+            peer.close()
 
     # -- the connection ------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         if self._socket is not None:
             return
-        deadline = time.monotonic() + self._timeout
         self._state = zmtp.Peer("PUSH")
         self._socket = endpoints.dial(self.address, self._timeout, _SEND_BUFFER)
+        self._socket.setblocking(False)
+        deadline = time.monotonic() + self._timeout
         try:
-            self._socket.sendall(zmtp.GREETING)
+            self._socket.send(zmtp.GREETING)
             while not self._state.ready:
                 self._read(deadline - time.monotonic())
                 if time.monotonic() >= deadline:
@@ -95,22 +108,24 @@ class Pusher:
     def _read(self, timeout: float) -> None:
         """Take what comes within `timeout` seconds, and answer it."""
         peer = self._socket
-        if peer is None:
+        if peer is None or (timeout and not endpoints.wait(timeout, reading=(peer,))):
             return
-        peer.settimeout(max(0.0, timeout))
-        try:
+        with contextlib.suppress(BlockingIOError):
             data = peer.recv(4096)
-        except (BlockingIOError, TimeoutError):
-            return
-        finally:
-            peer.settimeout(self._timeout)
-        if not data:
-            raise ConnectionResetError("it has left")
-        if self._state.receive(data):
-            raise zmtp.PeerError("it sends messages: it is no PULL socket")
-        answer = self._state.answer()
-        if answer:
-            peer.sendall(answer)
+            if not data:
+                raise ConnectionResetError("it has left")
+            if self._state.receive(data):
+                raise zmtp.PeerError("it sends messages: it is no PULL socket")
+        if self._batch is None or self._sent == zmtp.boundary(self._batch, self._sent):
+            self._answer(peer)
+
+    def _answer(self, peer: socket.socket) -> None:
+        """A few bytes, between two messages, and whole."""
+        rest = memoryview(self._state.answer())
+        while rest:
+            if not endpoints.wait(self._timeout, writing=(peer,)):
+                raise TimeoutError("it takes nothing")
+            rest = rest[peer.send(rest) :]
 
     def _lose(self) -> None:
         """The peer has gone: what was written to its last whole frame counts as sent."""
@@ -130,8 +145,13 @@ class Pusher:
         rest = memoryview(batch)
         try:
             while peer is not None and self._sent < len(batch):
-                self._sent += peer.send(rest[self._sent :])
-        except TimeoutError:
-            raise TimeoutError("it takes nothing") from None
+                try:
+                    self._sent += peer.send(rest[self._sent :])
+                except BlockingIOError:
+                    if not endpoints.wait(self._timeout, writing=(peer,)):
+                        break
         except OSError:
             self._lose()
+        else:
+            if self._sent < len(batch):
+                raise TimeoutError("it takes nothing")

@@ -1,20 +1,23 @@
 """`PUSHHandler`: each record as a line to a server, over ZeroMQ or through the disk.
 
-Owns: the handler's constructor, its formatters by level, which of the two ways a record takes. Never knows:
-the journal's format, how a socket is renewed.
+Owns: the handler's constructor, its formatters by level, which way a record takes: through the disk, by the
+handler's own thread, or by a ZeroMQ socket. Never knows: the journal's format, how a connection is renewed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar, Final, Unpack
 
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords
 from logboom.target import parse_duration
 from logboom.transport import endpoints, zeromq
+from logboom.zeromq.direct import Direct
 from logboom.zeromq.lines import Quick, by_level, default_formatter
 from logboom.zeromq.outbox import Line, Outbox
 from logboom.zeromq.spooled import Spooled
@@ -41,7 +44,9 @@ class PUSHHandler(logging.Handler):
         **options: with `spool`: as for the file handlers (`spool_max_size`, `when_full`, ...).
 
     Attributes:
-        socket, ctx: the ZeroMQ socket and context of this process; None with `spool`.
+        socket, ctx: a ZeroMQ PUSH socket of this process towards the server, and its context; None with
+            `spool`. For `tcp://` and `ipc://` they are made when asked for, for messages of yours: records
+            have a connection of their own, which knows what went out.
         formatters: level -> formatter; a level that is not in it uses `default_formatter`. `setFormatter`
             takes precedence over them all.
 
@@ -69,7 +74,8 @@ class PUSHHandler(logging.Handler):
         self._mark = high_water_mark
         self._spooled: Spooled | None = None
         self._append: Callable[[logging.LogRecord, logging.Formatter], None] | None = None
-        self._outbox: Outbox | None = None
+        self._outbox: Outbox | Direct | None = None
+        self._by_hand: Outbox | None = None
         self._endpoint = self._address()
         if os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0"):
             return
@@ -85,18 +91,34 @@ class PUSHHandler(logging.Handler):
         endpoints.check_address(self._given, inproc=self._context is not None)
         return str(self._given)
 
-    def _make_outbox(self, options: Keywords) -> Outbox:
+    def _make_outbox(self, options: Keywords) -> Outbox | Direct:
         unknown = sorted(set(options) - {"spool", "block_timeout", "close_timeout"})
         if unknown:
             raise ConfigurationError(
                 f"{unknown[0]}= has no use without spool=", hint="Name a directory with spool="
             )
-        return Outbox(
+        if self._mark < 1:
+            raise ConfigurationError(f"high_water_mark={self._mark}", hint="Use at least 1")
+        block = parse_duration(options.get("block_timeout", 1.0), "block_timeout")
+        close = parse_duration(options.get("close_timeout", 2.0), "close_timeout")
+        through_zeromq = partial(
+            Outbox,
             self._connect,
-            block_timeout=parse_duration(options.get("block_timeout", 1.0), "block_timeout"),
-            close_timeout=parse_duration(options.get("close_timeout", 2.0), "close_timeout"),
             mark=self._mark,
+            block_timeout=block,
+            close_timeout=close,
             notice=self._notice,
+        )
+        # uWSGI forks behind Python's back, and lets threads run only when told to.
+        if zeromq.is_socket(self._given) or self._endpoint[:6] == "inproc" or "uwsgi" in sys.modules:
+            return through_zeromq()
+        return Direct(
+            self._endpoint,
+            mark=self._mark,
+            block_timeout=block,
+            close_timeout=close,
+            notice=self._notice,
+            through_zeromq=through_zeromq,
         )
 
     def _connect(self, in_child: bool) -> Line:
@@ -133,7 +155,13 @@ class PUSHHandler(logging.Handler):
     @property
     def socket(self) -> Any:
         """The PUSH socket of this process."""
-        return None if self._outbox is None else self._outbox.open().socket
+        if isinstance(self._outbox, Outbox):
+            return self._outbox.open().socket
+        if self._outbox is None:
+            return None
+        if self._by_hand is None:
+            self._by_hand = self._outbox.through_zeromq()
+        return self._by_hand.open().socket
 
     @property
     def ctx(self) -> Any:
@@ -172,8 +200,9 @@ class PUSHHandler(logging.Handler):
     def close(self) -> None:
         """Wait, at most `close_timeout`, until everything is sent. A later record is sent as well."""
         try:
-            if self._outbox is not None:
-                self._outbox.close()
+            for outbox in (self._outbox, self._by_hand):
+                if outbox is not None:
+                    outbox.close()
             if self._spooled is not None:
                 self._spooled.close()
         finally:

@@ -30,7 +30,7 @@ DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
-_LONGEST_END: Final = 3.0
+_PATIENCE: Final = 3.0
 _BIND_FOR: Final = 3.0
 _BIND_AGAIN: Final = 0.02
 _OPEN_TO_ALL: Final = (
@@ -105,7 +105,7 @@ class LoggingServer:
             self._introduce(puller.address)
             while not self._stopping:
                 puller.poll(_PAUSE)
-            puller.end(_LONGEST_END)
+            puller.end(_PATIENCE)
             self.intake.say_refused(final=True)
         finally:
             self.listening.clear()
