@@ -37,8 +37,8 @@ def pulling(address: str) -> Iterator[tuple[str, list[Message]]]:
 
 
 def greeted(listener: socket.socket) -> socket.socket:
-    """The next connection, past its handshake."""
+    """The next connection, past its handshake; with a peer of ZMTP 3.0, which has no heartbeats."""
     peer, _ = listener.accept()
     peer.settimeout(10)
-    peer.sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
+    peer.sendall(GREETING[:11] + b"\0" + GREETING[12:] + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
     return peer

@@ -10,7 +10,7 @@ from pulling import greeted, pulling
 
 from logboom.transport.endpoints import check_address, is_public, listen
 from logboom.transport.pusher import Pusher
-from logboom.transport.zmtp import Message, Peer, frame
+from logboom.transport.zmtp import GREETING, Message, Peer, frame
 
 
 def test_batches_arrive_whole_and_in_order() -> None:
@@ -130,3 +130,35 @@ def test_which_addresses_other_hosts_reach(address: str, public: bool) -> None:
     """The server says so at its start."""
     check_address(address, listening=True)
     assert is_public(address) is public
+
+
+def test_no_more_than_one_batch_is_on_its_way() -> None:
+    """What a killed peer takes with it is counted in records: a buffer has room for a thousand."""
+    listener, address = listen("tcp://127.0.0.1:*", 65536)
+    listener.setblocking(True)
+    listener.settimeout(10)
+    pusher = Pusher(address, timeout=0.2)
+    peers: list[socket.socket] = []
+
+    def greet() -> None:
+        peer, _ = listener.accept()
+        peer.settimeout(10)
+        peer.sendall(GREETING + frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4))
+        peers.append(peer)
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    for _ in range(3):
+        with pytest.raises(TimeoutError, match="does not answer"):
+            pusher.push(frame(b"1"))
+    thread.join(10)
+    peers[0].sendall(frame(b"\x04PONG", 4))
+    pusher.push(frame(b"1"))
+    with pytest.raises(TimeoutError, match="does not answer"):
+        pusher.push(frame(b"2"))
+    state = Peer("PULL")
+    got = state.receive(peers[0].recv(65536))
+    pusher.close()
+    peers[0].close()
+    listener.close()
+    assert got == [b"1", b"2"]

@@ -30,6 +30,7 @@ class _Connection:
     def __init__(self, peer: socket.socket, largest: int) -> None:
         self.socket = peer
         self.state = zmtp.Peer("PULL", largest)
+        self.told = False
 
 
 class Puller:
@@ -82,6 +83,7 @@ class Puller:
         begin = time.monotonic()
         for connection in list(self._connections):
             self._read_out(connection, min(begin + patience, time.monotonic() + _PATIENCE))
+            connection.told = True
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_WR)
         last = time.monotonic() + longest
@@ -146,7 +148,7 @@ class Puller:
         if messages:
             self._take(messages)
         answer = connection.state.answer()
-        if answer:
+        if answer and not connection.told:
             self._answer(connection, answer)
         return True
 

@@ -4,8 +4,10 @@ Owns: the socket, its buffers, deadlines, how far the bytes of one batch have co
 what is done when nothing goes out.
 
 ZeroMQ's own PUSH socket sends from memory of its own and never says how much of it is left; when the
-process dies that is gone. Here a batch is done when the system has it, which sends it on whatever becomes of
-this process. The system's buffer is small: it is what a peer that dies takes with it.
+process dies that is gone. Here a batch is done when the peer has read it: a heartbeat follows each batch, and
+its answer comes back behind all that was sent before. (A peer of an older protocol has no heartbeats; a batch
+is done then when the system has it, which sends it on whatever becomes of this process.) So what a peer that
+dies takes with it is one batch.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ class Pusher:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._state = zmtp.Peer("PUSH")
+        self._pings = 0
+        self._asks = False
         self._batch: bytes | None = None
+        self._data = b""
         self._sent = 0
 
     @property
@@ -45,17 +50,24 @@ class Pusher:
     def push(self, batch: bytes) -> None:
         """Bring the frames of `batch` to the peer; called again with the same, it goes on where it was.
 
+        What was written to a peer that has left meanwhile counts as sent, to its last whole frame: one that
+        leaves in the regular way reads it.
+
         Raises:
             OSError: the peer is away, or takes nothing in time.
             PeerError: it is something else than a PULL socket.
         """
         if batch != self._batch:
-            self._batch, self._sent = batch, 0
+            self._batch, self._data, self._sent = batch, b"", 0
         try:
             self.look()
-            while self._sent < len(batch):
+            while not self._data or self._sent < len(self._data):
                 self._connect()
-                self._write(batch)
+                if not self._data:
+                    self._asks = self._state.answers
+                    self._data = batch + zmtp.PING if self._asks else batch
+                self._write()
+            self._await_answer()
         except zmtp.PeerError:
             self.close()
             raise
@@ -91,7 +103,7 @@ class Pusher:
     def _connect(self) -> None:
         if self._socket is not None:
             return
-        self._state = zmtp.Peer("PUSH")
+        self._state, self._pings = zmtp.Peer("PUSH"), 0
         self._socket = endpoints.dial(self.address, self._timeout, _SEND_BUFFER)
         self._socket.setblocking(False)
         deadline = time.monotonic() + self._timeout
@@ -116,7 +128,7 @@ class Pusher:
                 raise ConnectionResetError("it has left")
             if self._state.receive(data):
                 raise zmtp.PeerError("it sends messages: it is no PULL socket")
-        if self._batch is None or self._sent == zmtp.boundary(self._batch, self._sent):
+        if self._batch is None or self._sent == zmtp.boundary(self._data, self._sent):
             self._answer(peer)
 
     def _answer(self, peer: socket.socket) -> None:
@@ -131,20 +143,20 @@ class Pusher:
         """The peer has gone: what was written to its last whole frame counts as sent."""
         self.close()
         if self._batch is not None:
-            self._sent = zmtp.boundary(self._batch, self._sent)
+            self._sent = zmtp.boundary(self._data, self._sent)
 
     # -- a batch -------------------------------------------------------------------------------------
 
-    def _write(self, batch: bytes) -> None:
+    def _write(self) -> None:
         """Write the rest of the batch, until the connection ends.
 
         Raises:
             TimeoutError: nothing went out in time; what did is remembered.
         """
-        peer = self._socket
-        rest = memoryview(batch)
+        peer, total = self._socket, len(self._data)
+        rest = memoryview(self._data)
         try:
-            while peer is not None and self._sent < len(batch):
+            while peer is not None and self._sent < total:
                 try:
                     self._sent += peer.send(rest[self._sent :])
                 except BlockingIOError:
@@ -152,6 +164,23 @@ class Pusher:
                         break
         except OSError:
             self._lose()
-        else:
-            if self._sent < len(batch):
-                raise TimeoutError("it takes nothing")
+            return
+        if self._sent < total:
+            raise TimeoutError("it takes nothing")
+        self._pings += self._asks and self._state.answers
+
+    def _await_answer(self) -> None:
+        """Until the peer has read the batch, or has gone.
+
+        Raises:
+            TimeoutError: it has not in time.
+        """
+        deadline = time.monotonic() + self._timeout
+        while self._socket is not None and self._state.pongs < self._pings:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("it does not answer")
+            try:
+                self._read(left)
+            except OSError:
+                self._lose()

@@ -3,8 +3,8 @@
 Owns: the thread, its sleep and its end, the count of what was accepted and what went out. Never knows: when
 the queue is too long, what a message says.
 
-A message counts as sent when the system has it: a peer that leaves in the regular way reads that to its
-end. What the system had not taken by then stays here, and goes to the next peer.
+A message counts as sent when the peer has read it, or has gone after the system took it: a peer that leaves
+in the regular way reads that to its end. What was not taken by then stays here, and goes to the next peer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from logboom.transport.pusher import Pusher
 
 __all__ = ["Sender"]
 
-_MOST: Final = 100
+_MOST: Final = 200
 _MOST_BYTES: Final = 64 * 1024
 _AGAIN: Final = 0.1
 _GLANCE: Final = 0.1

@@ -1,8 +1,8 @@
-r"""The bytes of ZeroMQ's protocol, ZMTP 3.0, as far as PUSH and PULL need them. No sockets.
+r"""The bytes of ZeroMQ's protocol, ZMTP 3.1, as far as PUSH and PULL need them. No sockets.
 
 Owns: greeting, handshake, frames, messages. Never knows: sockets, records.
 
-    greeting   FF 00*8 7F  03 00  "NULL" 00*16  00  00*31                    64 bytes, in both directions
+    greeting   FF 00*8 7F  03 01  "NULL" 00*16  00  00*31                    64 bytes, in both directions
     frame      flags  length (1 byte, or 8 with flag 02)  body               flag 01: more, 04: command
     command    name length, name, data                                       READY, PING, PONG, ERROR
 
@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 from logboom.errors import LogboomError
 
-__all__ = ["GREETING", "Message", "Oversized", "Peer", "PeerError", "boundary", "frame"]
+__all__ = ["GREETING", "PING", "Message", "Oversized", "Peer", "PeerError", "boundary", "frame"]
 
-GREETING: Final = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+GREETING: Final = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 _MORE: Final = 0x01
 _LONG: Final = 0x02
 _COMMAND: Final = 0x04
@@ -47,6 +47,9 @@ def frame(body: bytes, flags: int = 0) -> bytes:
     if len(body) < 256:
         return bytes((flags, len(body))) + body
     return struct.pack(">BQ", flags | _LONG, len(body)) + body
+
+
+PING: Final = frame(b"\x04PING\0\0", _COMMAND)
 
 
 def boundary(frames: bytes, position: int) -> int:
@@ -86,10 +89,13 @@ class Peer:
 
     Attributes:
         ready: messages may be sent.
+        answers: it answers each `PING`, behind all that came before.
+        pongs: how often it has.
     """
 
     def __init__(self, kind: str, largest: int = _LARGEST_COMMAND) -> None:
-        self.ready = False
+        self.ready = self.answers = False
+        self.pongs = 0
         self._kind = kind.encode()
         self._other = b"PULL" if kind == "PUSH" else b"PUSH"
         self._largest = max(largest, 255)
@@ -138,6 +144,7 @@ class Peer:
             raise PeerError("it is older than ZeroMQ 4")
         if mechanism != b"NULL":
             raise PeerError(f"it asks for {mechanism.decode('ascii', 'replace')} authentication")
+        self.answers = greeting[10:12] >= b"\x03\x01"
         self._greeted = True
         self._answer += _ready(self._kind)
 
@@ -199,5 +206,7 @@ class Peer:
             self.ready = True
         elif name == b"ERROR":
             raise PeerError(f"it refuses: {data[1:].decode('ascii', 'replace')}")
+        elif name == b"PONG":
+            self.pongs += 1
         elif name == b"PING":
             self._answer += frame(b"\x04PONG" + data[2:18], _COMMAND)
