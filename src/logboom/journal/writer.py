@@ -41,6 +41,14 @@ _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 _pinned: list[object] = []
 
 
+def _taken(held: list[int]) -> list[int]:
+    """What one thread takes out of a list that several may have."""
+    try:
+        return [held.pop()]
+    except IndexError:
+        return []
+
+
 class Segment:
     """One open segment. `write(line)` appends a whole line, or raises `ValueError` when it is full.
 
@@ -108,14 +116,15 @@ class Segment:
 
     def release(self) -> None:
         """Drop what this process holds. Never unlocks: in a forked child the lock is the parent's."""
-        try:
-            fd = self._held.pop()
-        except IndexError:
-            return
-        if self._descriptor_is_ours():
-            os.close(fd)
-        else:
-            self._lost()
+        ours = self._descriptor_is_ours()
+        held, self._held = self._held, []  # no call between: one thread gets it, and no signal loses it
+        if _FREE_THREADED:
+            held = _taken(held)
+        for fd in held:
+            if ours:
+                os.close(fd)
+            else:
+                self._lost()
 
     def _lost(self) -> None:
         """The descriptor was closed behind our back."""
