@@ -257,6 +257,7 @@ for number in range(20_000):
     record(number, 1 + number % 40)
 signal.setitimer(signal.ITIMER_REAL, 0)
 log.info("signals %d", next(numbers))
+assert logboom.flush(30)
 """,
     )
     check_signals(programs, 20_000)
@@ -276,9 +277,9 @@ for number in range(200):
     log.handlers[0].setFormatter(formatter)
     record(number, 1 + 10 * number)
 signal.setitimer(signal.ITIMER_REAL, 0)
-assert logboom.flush(30)
 log.handlers[:] = [usual]
 log.info("signals %d", next(numbers))
+assert logboom.flush(30)
 """,
     )
     check_signals(programs, 200)
