@@ -53,6 +53,14 @@ def test_handler_is_an_instance_of_its_namesake(kind: type[logging.Handler], tmp
         ({"mode": "x"}, '"a" or "w"'),
         ({"encoding": "utf-9"}, "codec"),
         ({"errors": "shrug"}, "error handler"),
+        ({"flush_timeout": None}, "default"),
+        ({"spool_max_size": None}, "default"),
+        ({"spool_max_size": 0}, "1 GB"),
+        ({"linger": float("inf")}, "7 d"),
+        ({"max_total_size": float("inf")}, "10 MB"),
+        ({"spool": ""}, "directory"),
+        ({"spool": 5}, "directory"),
+        ({"file_mode": True}, "0640"),
     ],
 )
 def test_bad_option_is_refused_with_what_to_use(options: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -60,6 +68,43 @@ def test_bad_option_is_refused_with_what_to_use(options: dict[str, Any], says: s
     with pytest.raises(ConfigurationError) as caught:
         logboom.FileHandler(tmp_path / "app.log", **options)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"interval": 0}, "whole number"),
+        ({"interval": 1.5}, "smaller unit"),
+        ({"interval": "2"}, "whole number"),
+        ({"atTime": "03:00"}, "datetime.time"),
+        ({"backupCount": "5"}, "number of files"),
+        ({"maxBytes": "much"}, "10 MB"),
+    ],
+)
+def test_bad_schedule_is_refused_with_what_to_use(options: dict[str, Any], says: str, tmp_path: Path) -> None:
+    """The collector could only find out when the records are there, and nobody reads what it says."""
+    with pytest.raises(ConfigurationError, match=says):
+        logboom.TimedRotatingFileHandler(tmp_path / "app.log", **options)
+
+
+def test_log_file_in_the_place_of_its_journal_is_refused(tmp_path: Path) -> None:
+    """It would stand in the way of the journal of every log file in the directory."""
+    with pytest.raises(ConfigurationError, match="another name"):
+        logboom.FileHandler(tmp_path / ".logboom")
+    assert not (tmp_path / ".logboom").exists()
+
+
+@pytest.mark.parametrize("arguments", [("D", 1.0, True, None, 1, 0), ("d", True, 3, None, None, None)])
+def test_values_that_stand_for_another_type_lose_nothing(tmp_path: Path, arguments: Any) -> None:
+    """`delay=1`, `utc=0` are common in INI files; a journal that says 1 for true could not be read."""
+    when, interval, count, encoding, delay, utc = arguments
+    log = os.fsencode(tmp_path / "app.log")
+    handler = logboom.TimedRotatingFileHandler(log, when, interval, count, encoding, delay, utc)
+    handler.handle(logging.makeLogRecord({"msg": "kept"}))
+    assert handler.baseFilename == str(tmp_path / "app.log")
+    assert logboom.flush(30)
+    assert (tmp_path / "app.log").read_text() == "kept\n"
+    handler.close()
 
 
 @pytest.mark.parametrize("attribute", ["namer", "rotator"])
