@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,15 @@ def test_collecting_here_does_not_raise(spool: Path) -> None:
     assert not launch.collect_here(spool, soon())
     launch.make_room(spool, 1)
     assert not launch.wait_until_flushed(spool, soon())
+
+
+@pytest.mark.parametrize("half", [None, types.ModuleType("logboom.assembly")])
+def test_collecting_here_needs_no_import_to_work(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, half: types.ModuleType | None
+) -> None:
+    """pip may be replacing the files; and a signal handler may flush in the middle of this very import."""
+    monkeypatch.setitem(sys.modules, "logboom.assembly", half)
+    assert not launch.collect_here(spool, 0.0)
 
 
 def test_nobody_listens(spool: Path) -> None:

@@ -197,7 +197,10 @@ def collect_here(spool: Path, deadline: float) -> bool:
         return False
     if _is_locked(spool / LEADER_LOCK):
         return False
-    drain = importlib.import_module("logboom.assembly").drain
+    try:
+        drain = importlib.import_module("logboom.assembly").drain
+    except (ImportError, AttributeError):  # pip replaces the files, or we interrupt this very import
+        return False
     try:
         return bool(drain(spool, deadline))
     except (OSError, LogboomError):  # a full disk, another user's files: the collector's log says it

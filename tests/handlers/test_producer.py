@@ -7,6 +7,7 @@ import errno
 import gc
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -401,3 +402,15 @@ def test_two_threads_that_leave_a_segment_close_it_once(
     real(opened[0])
     os.close(opened[0])
     assert len(writing._pinned) == pinned
+
+
+def test_flush_does_not_say_yes_for_a_journal_that_is_gone(tmp_path: Path) -> None:
+    """Nothing is left to write in a directory that somebody removed, but the record is in no file."""
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("written")
+    assert logboom.flush(30)
+    program.logger.error("lost")
+    shutil.rmtree(program.producer.spool_path)
+    assert not logboom.flush(0.0)
+    assert program.log.read_text() == "written\n"
+    program.handler.close()

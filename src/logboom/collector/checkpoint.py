@@ -124,16 +124,13 @@ class Checkpoint:
     """
 
     def __init__(self, spool: Path, mode: int = 0o600) -> None:
+        self._fd, self._size, self._data = -1, 0, dict[str, int]()
         self.path = spool / _NAME
         self.notes: list[str] = []
         self._mode = mode
-        self._size = 0
-        self._torn = False
-        self._distrusted = False
+        self._torn = self._distrusted = False
         self._renamed = True  # names of files that a power loss could take back
-        self._data: dict[str, int] = {}
         self._state = self._load()
-        self._fd = -1
         self._fd = self._reopen()
 
     # -- reading -----------------------------------------------------------------------------------
@@ -253,8 +250,7 @@ class Checkpoint:
             os.close(fd)
 
     def __del__(self) -> None:
-        with contextlib.suppress(AttributeError):  # its making was interrupted
-            self.close()
+        self.close()  # an interrupted one
 
     # -- the file ----------------------------------------------------------------------------------
 

@@ -345,10 +345,11 @@ class Producer:
         mark = writer.written()
         if mark[1] == 0 or mark == self._flushed:
             return True
-        if self._wait_until_flushed(deadline):
+        segment = writer.segment
+        if self._wait_until_flushed(deadline) and (segment is None or segment.is_linked()):
             self._flushed = mark
             return True
-        return False
+        return False  # also when somebody removed the journal: what was in it may be in no file
 
     def _wait_until_flushed(self, deadline: float) -> bool:
         began = time.monotonic()
