@@ -127,17 +127,17 @@ class Rig:
                 self.step(step)
                 self.maintain()
             self.maintain()
+            return True
         except Killed:
-            self.die()
-            return False
-        return True
+            pass  # its frames hold descriptors: they go before the sink dies
+        self.die()
+        return False
 
     def die(self) -> None:
         """Lose the sink as a killed process does: descriptors close, nothing else happens."""
         self._sink, self.kill_at = None, 0
-        for number in self._descriptors():
-            with contextlib.suppress(OSError):
-                os.close(number)
+        for number in self._descriptors():  # what no object of the sink closes when it goes
+            os.close(number)
 
     def _descriptors(self) -> list[int]:
         """Open files of the directory."""
