@@ -8,7 +8,9 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 import zmq
 from harness import wait_until
@@ -23,6 +25,12 @@ logger = PUBLogger("localhost", int(sys.argv[1])).logger
 for number in range(int(sys.argv[3])):
     logger.info("%s %d", sys.argv[2], number)
 """
+
+
+def connections_to(port: int) -> list[Any]:
+    """Of this process, whatever state they are in, as long as it has a descriptor for them."""
+    every = psutil.Process().net_connections("tcp")
+    return [each for each in every if each.raddr and each.raddr[1] == port and each.fd >= 0]
 
 
 def listened_on(port: int) -> bool:
@@ -98,6 +106,33 @@ def test_without_a_subscriber_the_first_call_waits_once(port: int) -> None:
         pub_logger.logger.info("n %d", number)
     assert pub_logger.handler.outbox.drops.total == 50
     pub_logger.close()
+
+
+def test_what_is_published_while_the_subscriber_is_away_waits_for_it(tmp_path: Path, port: int) -> None:
+    """A publisher that connects keeps what finds room, as the page says: its records outlive a restart."""
+    log = tmp_path / "client_debug.log"
+    pub_logger = PUBLogger("127.0.0.1", port, wait=10.0)
+    first = SUBLogger("127.0.0.1", tmp_path, port)
+    publisher = threading.Thread(target=pub_logger.logger.info, args=("first",))
+    publisher.start()
+    wait_until(lambda: first.receive(0.1), "it comes")
+    publisher.join(10)
+    first.close()
+    wait_until(lambda: not connections_to(port), "the publisher has noticed")
+    for number in range(100):
+        pub_logger.logger.info("n %d", number)
+    second = SUBLogger("127.0.0.1", tmp_path, port)
+    try:
+        count = 0
+        while count < 100:
+            came = second.receive(10.0)
+            assert came
+            count += came
+    finally:
+        pub_logger.close()
+        second.close()
+    lines = wait_for_lines(log, lambda lines: len(lines) == 101)
+    assert [line.split("] ")[1] for line in lines[1:]] == [f"n {number}" for number in range(100)]
 
 
 def test_a_second_instance_adds_no_second_handler(port: int) -> None:

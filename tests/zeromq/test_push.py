@@ -141,6 +141,45 @@ def test_an_address_that_cannot_work_is_refused_at_once(address: str, hint: str)
         PUSHHandler(address)
 
 
+def test_a_queue_without_room_is_refused() -> None:
+    """ZeroMQ reads 0 as "no limit"; memory has one."""
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        PUSHHandler("tcp://127.0.0.1:5557", high_water_mark=0)
+
+
+@pytest.mark.parametrize("spooled", [False, True], ids=["direct", "spool"])
+def test_a_relative_ipc_path_is_where_the_program_began(
+    spooled: bool, tmp_path: Path, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon goes to another directory, and the collector that pushes was never here."""
+    monkeypatch.chdir(tmp_path)
+    options: dict[str, Any] = {"spool": tmp_path / "spool"} if spooled else {}
+    handler = PUSHHandler("ipc://log.sock", **options)
+    logger.addHandler(handler)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with serving(bind=f"ipc://{tmp_path}/log.sock", filename=tmp_path / "a.log"):
+        logger.info("hello")
+        wait_for_lines(tmp_path / "a.log", lambda lines: len(lines) == 3)
+        handler.close()
+
+
+def test_the_socket_is_for_messages_of_the_programs_own(bare: Pull, logger: logging.Logger) -> None:
+    """What people do with the original's `socket` and `ctx` works; records do not need it."""
+    opened, port = bare
+    context = zmq.Context()
+    handler = PUSHHandler(f"tcp://localhost:{port}", context)
+    logger.addHandler(handler)
+    assert handler.socket is handler.socket and handler.ctx is context
+    handler.socket.send(b"by hand")
+    assert take(opened, 1) == ["by hand"]
+    handler.socket.close()
+    logger.info("a record")
+    assert take(opened, 1)[0].endswith("] a record")
+    handler.close()
+    context.term()
+
+
 def test_ipc_and_inproc(tmp_path: Path, logger: logging.Logger) -> None:
     """The two other transports that the original takes."""
     context = zmq.Context()
@@ -288,19 +327,22 @@ def test_a_child_that_logs_after_a_fork(tmp_path: Path, port: int, processes: Pr
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(
-    ("first", "library"),
-    [("import ctypes", "PyDLL"), ("import ctypes, sys; sys.modules['uwsgi'] = ctypes", "CDLL")],
+    ("first", "fork"),
+    [
+        ("import ctypes, logboom", "logboom.flush() and ctypes.PyDLL(None).fork()"),
+        ("import ctypes, sys; sys.modules['uwsgi'] = ctypes", "ctypes.CDLL(None).fork()"),
+    ],
     ids=["fork in C", "uWSGI"],
 )
 def test_a_child_that_was_forked_without_pythons_knowledge(
-    first: str, library: str, tmp_path: Path, port: int, processes: Processes
+    first: str, fork: str, tmp_path: Path, port: int, processes: Processes
 ) -> None:
-    """No hook of Python's runs, and the locks are as they were, the interpreter's included.
+    """No hook of Python's runs, and the locks are as they were.
 
-    uWSGI, which is known by its module, may also fork while another thread has the interpreter's lock.
+    The interpreter's own as well: only under uWSGI, which is known by its module, may it be held.
     """
     log = tmp_path / "django.log"
-    code = f"{first}\n{FORKING.replace('os.fork()', f'ctypes.{library}(None).fork()')}"
+    code = f"{first}\n{FORKING.replace('os.fork()', fork)}"
     with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
         assert processes.program(code, f"tcp://127.0.0.1:{port}").wait(30) == 0, processes.errors()
     lines = wait_for_lines(log, lambda lines: len(lines) >= 1252)

@@ -15,7 +15,7 @@ from typing import Final
 
 from logboom.errors import ConfigurationError
 
-__all__ = ["check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local", "wait"]
+__all__ = ["absolute", "check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local", "wait"]
 
 _BACKLOG: Final = 128
 # Not `select`, which ends at descriptor 1,024, and not what takes a descriptor of its own.
@@ -51,6 +51,14 @@ def check_address(address: str, *, listening: bool = False, inproc: bool = False
         raise ConfigurationError(f"{address!r} has no host and port", hint=_HINT)
     if host == "*" and not listening:
         raise ConfigurationError(f"{address!r} names no host to connect to", hint=_HINT)
+
+
+def absolute(address: str) -> str:
+    """With the whole path of an `ipc://`: the program, or who connects for it, may be elsewhere later."""
+    scheme, _, place = address.partition("://")
+    if scheme != "ipc" or place.startswith("@"):
+        return address
+    return f"ipc://{os.path.abspath(place)}"
 
 
 def has_ipc() -> bool:

@@ -77,9 +77,15 @@ def leave_inherited(*objects: object) -> None:
     _inherited.extend([*objects, *_monitors.values()])
 
 
-def open_push(context: Context, *, mark: int, linger: float) -> Socket:
-    """A PUSH socket that keeps at most `mark` messages for a peer that is away."""
+def open_push(context: Context, *, mark: int, linger: float, watched: bool) -> Socket:
+    """A PUSH socket that keeps at most `mark` messages for a peer that is away.
+
+    Args:
+        watched: `close_within` knows its connections. Who ends `context` must have closed the socket so.
+    """
     opened = _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
+    if not watched:
+        return opened
     name = f"inproc://logboom.monitor.{next(_numbers)}"
     opened.monitor(name, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
     # Without a limit: one that is full would stop ZeroMQ's thread. An event is a few bytes.

@@ -16,8 +16,8 @@ __all__ = ["add_arguments", "run", "run_with"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `LoggingServer`."""
-    parser.add_argument("--bind", default=DEFAULT_BIND, metavar="ADDRESS", help=f"default: {DEFAULT_BIND}")
-    parser.add_argument("--file", default=DEFAULT_FILE, metavar="FILE", help=f"default: {DEFAULT_FILE}")
+    parser.add_argument("--bind", default=DEFAULT_BIND, metavar="ADDRESS", help="default: %(default)s")
+    parser.add_argument("--file", default=DEFAULT_FILE, metavar="FILE", help="default: %(default)s")
     parser.add_argument("--max-bytes", default="10 MB", metavar="SIZE", help="default: 10 MB")
     parser.add_argument("--backup-count", default=10, type=int, metavar="N", help="default: 10")
     parser.add_argument("--newlines", default="escape", choices=("escape", "indent"))

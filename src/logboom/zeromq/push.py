@@ -89,7 +89,7 @@ class PUSHHandler(logging.Handler):
         if zeromq.is_socket(self._given):
             return zeromq.endpoint_of(self._given)
         endpoints.check_address(self._given, inproc=self._context is not None)
-        return str(self._given)
+        return endpoints.absolute(str(self._given))
 
     def _make_outbox(self, options: Keywords) -> Outbox | Direct:
         unknown = sorted(set(options) - {"spool", "block_timeout", "close_timeout"})
@@ -130,7 +130,7 @@ class PUSHHandler(logging.Handler):
             )
         own = self._context is None or in_child
         context = zeromq.make_context() if own else self._context
-        opened = zeromq.open_push(context, mark=self._mark, linger=2.0)
+        opened = zeromq.open_push(context, mark=self._mark, linger=2.0, watched=own)
         zeromq.connect(opened, self._endpoint)
         return Line(opened, context if own else None)
 
