@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import zmq
 from harness import wait_until
 from zmq_lab import Processes, lines_of
+
+from logboom.collector.feed import Feed
 
 pytestmark = pytest.mark.skipif(not zmq.has("ipc"), reason="the default is ipc://")
 
@@ -87,3 +90,72 @@ def test_pyzmqs_own_reader_shows_it(tmp_path: Path, program: Any) -> None:
     finally:
         reader.kill()
         reader.wait(10)
+
+
+def test_a_slow_subscriber_loses_only_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for one that does not read, and one that reads gets every line."""
+    monkeypatch.setattr("logboom.collector.feed._MARK", 1000)
+    feed = Feed(f"ipc://{tmp_path}/feed")
+    context = zmq.Context()
+    slow, quick = context.socket(zmq.SUB), context.socket(zmq.SUB)
+    try:
+        for each in (slow, quick):
+            each.linger, each.rcvhwm = 0, 100
+            each.connect(feed.address)
+            each.subscribe(b"INFO.")
+        row = (0, 0, logging.INFO, "shop")
+
+        def both() -> bool:
+            feed.publish([row], [b"early\n"], 1)
+            return feed._subscriptions == 2
+
+        wait_until(both, "both are there")
+        while quick.poll(300):
+            quick.recv_multipart()
+        line = b"x" * 10_000 + b"\n"
+        for _ in range(500):
+            feed.publish([row] * 10, [line] * 10, 10)
+            for _ in range(10):
+                assert quick.poll(10_000) and quick.recv_multipart() == [b"INFO.shop", line]
+        got = 0
+        while slow.poll(300):
+            got += slow.recv_multipart()[1] == line
+        assert 0 < got < 5000
+    finally:
+        slow.close()
+        quick.close()
+        context.term()
+        feed.close()
+
+
+def test_while_nobody_listens_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs nothing then: not a topic, not a message."""
+    sent: list[object] = []
+    monkeypatch.setattr("logboom.collector.feed.zeromq.send", lambda _, message: sent.append(message))
+    feed = Feed(f"ipc://{tmp_path}/feed")
+    context = zmq.Context()
+    sub = context.socket(zmq.SUB)
+    sub.linger = 0
+    try:
+        feed.publish([(0, 0, logging.INFO, "shop")], [b"line\n"], 1)
+        assert not feed.heard and not sent
+        sub.connect(feed.address)
+        sub.subscribe(b"")
+
+        def heard() -> bool:
+            feed.publish([(0, 0, logging.INFO, "shop")], [b"line\n"], 1)
+            return feed.heard
+
+        wait_until(heard, "somebody listens")
+        assert sent == [[b"INFO.shop", b"line\n"]]
+        sub.close()
+
+        def left() -> bool:
+            feed.publish([], [], 0)
+            return not feed.heard
+
+        wait_until(left, "nobody does any more")
+    finally:
+        sub.close()
+        context.term()
+        feed.close()
