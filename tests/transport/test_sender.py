@@ -109,8 +109,11 @@ def test_drain_ends_at_its_deadline_and_with_stop() -> None:
     assert waiting == [False] and (sender.accepted, sender.sent) == (1, 0)
 
 
-def test_without_a_thread_drain_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the very end of a program no thread can be started any more."""
+@pytest.mark.parametrize("known", [True, False])
+def test_at_the_end_of_a_program_messages_are_sent_without_a_thread(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None can be started any more; whether Python says so depends on its version and the moment."""
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -118,7 +121,7 @@ def test_without_a_thread_drain_sends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pulling("tcp://127.0.0.1:*") as (address, got):
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", refuse)
-            sender = Sender(address)
+            sender = Sender(address, alone=known)
         for number in range(250):
             sender.put(b"%d" % number)
         assert sender.drain(time.monotonic() + 20)

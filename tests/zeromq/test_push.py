@@ -429,3 +429,27 @@ for number in range(30):
 """
     assert processes.program(code).wait(30) == 0
     assert processes.errors() == "logboom: at most 30 records were not sent: nobody took them in time\n"
+
+
+def test_a_program_that_logs_at_its_very_end_ends(tmp_path: Path, port: int, processes: Processes) -> None:
+    """Behind `logging.shutdown` a new thread may never run: waiting for it would be for ever."""
+    code = f"""
+import atexit
+atexit.register(lambda: logging.warning("behind the end"))  # before logging's own: it runs after that
+import logging
+from logboom.zeromq import PUSHHandler
+logging.getLogger().addHandler(PUSHHandler("tcp://127.0.0.1:{port}"))
+class Last:
+    def __del__(self):
+        logging.warning("from a finalizer")
+last = Last()
+last.itself = last
+logging.warning("first")
+atexit.register(lambda: logging.warning("at the end"))
+"""
+    log = tmp_path / "django.log"
+    with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
+        assert processes.program(code).wait(30) == 0, processes.errors()
+    lines = wait_for_lines(log, lambda lines: len(lines) >= 6)
+    ends = [line.split("] ")[-1] for line in lines[2:]]
+    assert ends == ["first", "at the end", "behind the end", "from a finalizer"]

@@ -35,12 +35,13 @@ class Sender:
 
     Args:
         address: `tcp://host:port` or `ipc://path`.
+        alone: without a thread, at the end of a program: `put` and `drain` send, and wait for that.
 
     Attributes:
         accepted, sent: messages, from the beginning on; what is between them is in memory.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, alone: bool = False) -> None:
         self.accepted = self.sent = 0
         self._pusher = Pusher(address)
         self._queue: deque[bytes] = deque()
@@ -51,18 +52,22 @@ class Sender:
         self._bell.acquire()
         self._asleep = False
         self._used = time.monotonic()
-        self._closing = self._ended = self._alone = False
-        try:
-            threading.Thread(target=self._run, name="logboom-push", daemon=True).start()
-        except RuntimeError:  # the interpreter is ending: `drain` sends
-            self._alone = True
+        self._closing = self._ended = False
+        self._alone = alone
+        if not alone:
+            try:
+                threading.Thread(target=self._run, name="logboom-push", daemon=True).start()
+            except RuntimeError:  # the interpreter is ending
+                self._alone = True
 
     def put(self, message: bytes) -> None:
-        """Queue a message. Never waits."""
+        """Queue a message. Does not wait for it."""
         self.accepted += 1
         self._queue.append(message)
         if self._asleep:
             self._ring()
+        elif self._alone:
+            self._work(time.monotonic())
 
     def drain(self, deadline: float, below: int = 1) -> bool:
         """Wait until fewer than `below` messages are in memory; False when they are not at `deadline`."""

@@ -89,7 +89,8 @@ class Direct:
 
     def _begin(self) -> Sender:
         """The first message of this process, or after `close`."""
-        sender = Sender(self._address)
+        # A thread that is started while the interpreter ends may never run.
+        sender = Sender(self._address, alone=lifecycle.ending() or sys.is_finalizing())
         if self._sender is None:  # a signal handler that logs may have come between
             self._sender = sender
             self._finalizer = weakref.finalize(self, sender.finish)
