@@ -288,3 +288,18 @@ def test_syncs_and_sizes(tmp_path: Path, opened: Callable[..., int]) -> None:
         posix.sync_directory(tmp_path / "file")
     with pytest.raises(OSError):
         posix.sync_file(2**20)
+
+
+def test_macos_takes_its_own_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has no `posix_fallocate`, and its `fsync` leaves bytes in the drive: as far as Linux can show it."""
+    calls: list[int] = []
+    monkeypatch.setattr(posix.sys, "platform", "darwin")
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.delattr(os, "fdatasync")
+    monkeypatch.setattr(posix.fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(posix.fcntl, "fcntl", lambda fd, command: calls.append(command))
+    with open(tmp_path / "segment", "w+b") as file:
+        posix.allocate(file.fileno(), 100_000)
+        posix.sync_file(file.fileno())
+        assert file.read() == bytes(100_000)
+    assert calls == [51]

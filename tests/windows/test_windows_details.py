@@ -272,7 +272,9 @@ def test_long_paths(tmp_path: Path, logger: logging.Logger) -> None:
     assert b"ended" in logboom("stop", extended).stdout
 
 
-def test_network_drives_and_shares(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_network_drives_and_shares(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logger: logging.Logger
+) -> None:
     """A share is fine for the file and not for the journal; the extended form of its name is another one."""
     share = Path("\\\\server\\logs\\" + "d" * 200)
     monkeypatch.setattr(os.path, "realpath", str)  # no server answers here
@@ -282,6 +284,15 @@ def test_network_drives_and_shares(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(platform, "filesystem_of", lambda path: "remote")
     with pytest.raises(ConfigurationError, match="network"):
         package.RotatingFileHandler(tmp_path / "app.log")
+    monkeypatch.setattr(
+        platform, "filesystem_of", lambda path: "remote" if "far away" in str(path) else "NTFS"
+    )
+    (tmp_path / "far away").mkdir()
+    attach(logger, tmp_path / "far away" / "app.log", spool=tmp_path / "spool")
+    logger.info("one")
+    logger.handlers[0].flush()
+    assert (tmp_path / "far away" / "app.log").read_bytes() == b"one\n"
+    assert not (tmp_path / "far away" / ".logboom").exists()
 
 
 def test_account_without_a_profile(log_set: LogSet) -> None:

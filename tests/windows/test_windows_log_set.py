@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from windows_log_set import KINDS, LogSet, logboom, until
 
+from logboom import platform
+
 STANDARD = "logging.handlers.RotatingFileHandler"
 COUNT = 1000
 
@@ -91,6 +93,25 @@ def test_editor_holds_the_files(log_set: LogSet) -> None:
     log_set.verdict()
     until(lambda: not list(log_set.path.parent.glob("app.log.0.*")), 60)
     log_set.verdict()
+    assert log_set.complaints() == ""
+
+
+def test_reader_that_lets_others_rename(log_set: LogSet) -> None:
+    """A file that was opened with FILE_SHARE_DELETE is renamed under its reader, and not copied."""
+    log_set.start("independent", "first", 600)
+    log_set.wait()
+    log_set.verdict()
+    fd = platform.open_for_reading(log_set.path)
+    begins = os.read(fd, 100)
+    log_set.start("script", "second", 1000)
+    log_set.wait()
+    log_set.verdict()
+    names = {path.name for path in log_set.path.parent.iterdir()}
+    assert not [name for name in names if name.startswith("app.log.0.")]
+    (read,) = (path for path in log_set.files() if path.read_bytes().startswith(begins))
+    assert read != log_set.path
+    assert os.fstat(fd).st_ino == read.stat().st_ino
+    os.close(fd)
     assert log_set.complaints() == ""
 
 
