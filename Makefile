@@ -36,7 +36,7 @@ test: lint
 
 test-windows:
 	@tools/windows/run "$(CURDIR)/.venv-windows" -X faulthandler -m pytest -q -p no:cacheprovider -p windows_suite \
-	  -n 2 --dist loadfile --timeout 300 $(ARGS)
+	  -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 $(ARGS)
 
 quick: dev-environment
 	@$(BIN)/python $(PYTEST) -q -m "not slow and not crash"

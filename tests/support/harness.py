@@ -28,7 +28,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows any signal is Te
 PRODUCER = Path(__file__).with_name("producer.py")
 PREFIX = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO shop \d+ "
 SCALE = float(os.environ.get("LOGBOOM_TEST_SCALE", "1"))
-PATIENCE = 5 if sys.platform == "win32" else 1  # Wine starts a process slowly, and nothing is measured there
+PATIENCE = 4 if sys.platform == "win32" else 1  # Wine starts a process slowly, and nothing is measured there
 COLLECT = (sys.executable, "-m", "logboom", "collect")
 DRAIN = (sys.executable, "-m", "logboom", "drain")
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 import zmq
-from harness import wait_until
+from harness import PATIENCE, wait_until
 from zmq_lab import Processes, serving, wait_for_lines
 
 from logboom.errors import ConfigurationError
@@ -291,7 +291,7 @@ if __name__ == "__main__":
         each.join()
 """
     with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
-        assert processes.program(code).wait(60) == 0, processes.errors()
+        assert processes.program(code).wait(60 * PATIENCE) == 0, processes.errors()
     lines = wait_for_lines(log, lambda lines: len(lines) >= 902)
     assert sorted(line.split("] ")[-1] for line in lines[2:]) == sorted(
         f"c{n} {number}" for n in range(3) for number in range(300)
