@@ -202,7 +202,10 @@ def test_two_spellings_are_one_file(tmp_path: Path, logger: logging.Logger, dela
         logger.info("%04d", number)
     first.flush()
     second.flush()
-    assert platform.spelled(tmp_path / "Logs", "app.LOG") == "App.log"
+    # With `delay` nobody has made the file when the second handler asks how it is spelled.
+    assert platform.spelled(tmp_path / "Logs", "app.LOG") in (
+        {"App.log", "APP.LOG"} if delay else {"App.log"}
+    )
     spools = {path.parent for path in tmp_path.rglob("collector.lock")}
     assert len(spools) == 1
     spool = spools.pop()

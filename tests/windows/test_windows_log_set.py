@@ -182,7 +182,7 @@ def test_demo() -> None:
     text = result.stdout.decode("utf-8", "replace")
     assert result.returncode == 0, text + result.stderr.decode("utf-8", "replace")
     assert "arrived once, whole and in order" in text
-    (missing,) = (line for line in text.splitlines() if line.strip().startswith("missing"))
+    (missing,) = (line for line in text.splitlines() if re.match(r"\s*[|│] missing ", line))
     lost, ours = re.findall(r"[\d,]+", missing)
     assert lost != "0"
     assert ours == "0"
