@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import subprocess
@@ -15,7 +16,9 @@ import msgspec
 import pytest
 
 import logboom
-from logboom import assembly, launch
+from logboom import assembly, launch, platform
+from logboom.cli import collect as collecting
+from logboom.cli import drain as draining
 from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.collector.status import Notebook
@@ -232,6 +235,31 @@ def test_detached_collector_ends_quietly_when_another_leads(
     os.close(keep)
     assert leadership is not None
     leadership.release()
+
+
+def test_roots_collector_is_the_spools_owner_before_it_reads_anything(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a journal asks for must be done with the rights of those who can write journals."""
+    events: list[str] = []
+
+    def collect(spool: Path, **options: Any) -> str:
+        events.append(f"collect {spool}")
+        return "stopped"
+
+    monkeypatch.setattr(platform, "drop_privileges", lambda path: events.append(f"drop to {path}"))
+    monkeypatch.setattr(platform, "name_process", lambda name: None)
+    monkeypatch.setattr(assembly, "collect", collect)
+    wanted = [f"drop to {factory.path}", f"collect {factory.path}"]
+    assembly.run_detached(str(factory.path), os.open(os.devnull, os.O_RDONLY))
+    assert events == wanted
+    events.clear()
+    collecting.run(argparse.Namespace(spool=factory.path, stay=False))
+    assert events == wanted
+    events.clear()
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda spool, *_: collect(spool) == "stopped")
+    draining.run(argparse.Namespace(place=factory.path, timeout=1.0))
+    assert events == wanted
 
 
 def test_cycle_of_a_full_spool_gives_up_the_oldest(factory: SpoolFactory) -> None:

@@ -169,6 +169,17 @@ def test_only_one_module_imports_zmq() -> None:
     assert importing == {"transport.zeromq"}
 
 
+def test_only_the_writer_maps_a_file() -> None:
+    """A page of a mapped file that somebody cuts is a SIGBUS: whoever reads does it by `pread`."""
+    found = {
+        module
+        for module, path in PATHS.items()
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Import) and "mmap" in {alias.name for alias in node.names}
+    }
+    assert found == {"journal.writer", "testing"}
+
+
 def test_every_row_has_a_module() -> None:
     """A row for what is gone would let a new module in unseen."""
     assert {row for row, _ in ROWS} == {_row(module) for module in PATHS}

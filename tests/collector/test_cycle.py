@@ -142,13 +142,16 @@ def test_lines_of_two_producers_come_in_time_order(bench: Bench) -> None:
     two.die()
 
 
-def test_record_waits_for_a_look_at_all_streams_that_began_after_it_was_seen(bench: Bench) -> None:
+@pytest.mark.parametrize("seen", ["in the slow read", "before it"])
+def test_record_waits_for_a_look_at_all_streams_that_began_after_it_was_seen(bench: Bench, seen: str) -> None:
     """A read may take longer than the hold-back; what it found last must not count as having waited."""
     one, two = Writer(bench.factory, A), Writer(bench.factory, B)
     one.log("early", created=NOW - 10)
     two.log("early too", created=NOW - 9)
     bench.step(3)
     one.log("later", created=NOW)
+    if seen == "before it":
+        bench.cycle.step(thorough=True)
     slow = bench.cycle.source.poll
 
     def poll(budget: int, **options: Any) -> Any:
