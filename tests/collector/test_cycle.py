@@ -142,6 +142,20 @@ def test_lines_of_two_producers_come_in_time_order(bench: Bench) -> None:
     two.die()
 
 
+def test_one_stream_alone_waits_for_nobody(bench: Bench) -> None:
+    """A script's records are in the file at once: there is nobody whose earlier ones could come."""
+    one = Writer(bench.factory, A)
+    one.log("alone")
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == ["alone"]
+    two = Writer(bench.factory, B)
+    two.log("together")
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == ["alone"]
+    one.die()
+    two.die()
+
+
 @pytest.mark.parametrize("seen", ["in the slow read", "before it"])
 def test_record_waits_for_a_look_at_all_streams_that_began_after_it_was_seen(bench: Bench, seen: str) -> None:
     """A read may take longer than the hold-back; what it found last must not count as having waited."""

@@ -14,10 +14,12 @@ import pytest
 
 from logboom import platform
 from logboom.collector.election import Leadership
+from logboom.launch import LEADER_LOCK
 
 HOLD = """
 import sys, pathlib
 from logboom.collector.election import Leadership
+from logboom.launch import LEADER_LOCK
 held = Leadership.seek(pathlib.Path(sys.argv[1]))
 print("held" if held else "refused", flush=True)
 sys.stdin.read()
@@ -93,6 +95,25 @@ def test_lock_that_lost_its_name_is_no_lock(tmp_path: Path, replaced: bool) -> N
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permission bits")
+def test_lock_that_loses_its_name_while_it_is_taken_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening it and locking it a cleaner may come: the next candidate would lead beside this one."""
+    real, removed = platform.try_lock, list[Path]()
+
+    def try_lock(fd: int) -> bool:
+        if not removed:
+            removed.append(tmp_path / LEADER_LOCK)
+            removed[0].unlink()
+        return real(fd)
+
+    monkeypatch.setattr(platform, "try_lock", try_lock)
+    leadership = Leadership.seek(tmp_path, time.monotonic() + 30)
+    assert leadership is not None and leadership.is_held()
+    assert Leadership.seek(tmp_path) is None
+    leadership.release()
+
+
 def test_lock_can_be_opened_by_all_who_share_the_spool(tmp_path: Path) -> None:
     """The web server's user leads today, the deploy user tomorrow, whatever their umasks."""
     tmp_path.chmod(0o2770)
