@@ -129,6 +129,28 @@ def test_second_collector_says_so(factory: SpoolFactory, monkeypatch: pytest.Mon
     leadership.release()
 
 
+def test_candidate_does_not_take_a_look_for_a_leader(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks whether somebody leads holds the lock for an instant: nobody would lead after it."""
+    real, refused = platform.try_lock, list[int]()
+
+    def try_lock(fd: int) -> bool:
+        if not refused:
+            refused.append(fd)
+            return False
+        return real(fd)
+
+    def run(service: Service, started: Callable[[], None]) -> str:
+        service._leadership.release()
+        return "stopped"
+
+    monkeypatch.setattr(platform, "try_lock", try_lock)
+    monkeypatch.setattr(Service, "run", run)
+    assert assembly.collect(factory.path) == "stopped"
+    assert refused
+
+
 def test_collector_that_made_way_for_a_newer_release_does_not_stand_again_at_once(
     factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -351,6 +351,35 @@ def test_child_does_not_go_on_in_the_stream_of_a_handler_that_is_gone(tmp_path: 
     program.handler.close()
 
 
+class Forks:
+    """A message that forks while it is formatted."""
+
+    pid = -1
+
+    def __str__(self) -> str:
+        self.pid = os.fork()
+        return "parent" if self.pid else "child"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["", "write"])
+def test_fork_in_the_middle_of_a_log_call(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call goes on in both processes, at one place of one segment, unless the child's is taken away."""
+    monkeypatch.setenv("LOGBOOM_JOURNAL", mode)
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("before")
+    message = Forks()
+    record = program.logger.makeRecord("n", 40, "f", 1, message, (), None)
+    record.created = program.producer.live.low + 0.5
+    program.handler.handle(record)
+    if message.pid == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(message.pid, 0)[1]) == 0
+    assert sorted(program.drain()) == ["before", "child", "parent"]
+    program.handler.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.parametrize("call", ["append", "append_full", "roll_over"])
 def test_child_without_the_fork_hook_has_a_stream_of_its_own(program: Program, call: str) -> None:
