@@ -260,15 +260,19 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
 ) -> None:
     """It may live for days, and as long as it had `starting.lock`, nobody could start a collector."""
     reader, writer = os.pipe()
+    forgotten, forgets = os.pipe()
     children = []
 
     def spawn(*_: object) -> int:
         children.append(os.fork())
         if children == [0]:
             launch.forget_children()
+            os.close(forgets)
             os.close(writer)
             os.read(reader, 1)
             os._exit(0)
+        os.close(forgets)
+        os.read(forgotten, 1)  # until the child's hook has run
         return children[0]
 
     monkeypatch.setattr(platform, "spawn_detached", spawn)
@@ -277,4 +281,5 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
     os.close(writer)
     os.waitpid(children[0], 0)
     os.close(reader)
+    os.close(forgotten)
     assert free
