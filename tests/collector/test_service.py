@@ -293,6 +293,19 @@ def test_lost_lock_is_noticed(bench: Bench) -> None:
     assert len(bench.steps) == steps
 
 
+def test_starting_is_over_when_programs_find_it(tmp_path: Path) -> None:
+    """Before that, each program that looks would be free to start another one."""
+    bench = Bench(tmp_path / ".logboom", SYSTEM_CLOCK)
+    found: list[bool] = []
+
+    def started() -> None:
+        found.append(launch.collector_lives(bench.spool))
+        bench.service.stop()
+
+    bench.service.run(started)
+    assert found == [True]
+
+
 def test_removed_doorbell_is_made_again(tmp_path: Path) -> None:
     """Else no program finds the collector, each starts another that cannot lead, and no flush is answered."""
     bench = Bench(tmp_path / ".logboom", SYSTEM_CLOCK)

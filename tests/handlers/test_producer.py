@@ -168,6 +168,28 @@ def test_sync_covers_the_segment_that_took_the_record(
     program.handler.close()
 
 
+def test_a_failed_sync_is_final_for_its_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel may have dropped what it could not write: later records go to a segment of their own."""
+    program = Program(tmp_path, fsync_level="ERROR", close_timeout=0)
+    program.logger.error("first")
+
+    def fail(segment: writing.Segment, start: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        for kind in (writing.MappedSegment, writing.WrittenSegment):
+            disk.setattr(kind, "sync", fail)
+        program.logger.error("second")
+    program.logger.error("third")
+    assert program.producer._writer is not None and program.producer._writer.segment is not None
+    assert program.producer._writer.segment.number == 2
+    assert "fsync failed" in capsys.readouterr().err
+    assert program.drain() == ["first", "second", "third"]
+    program.handler.close()
+
+
 def test_sync_covers_the_names_that_lead_to_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +248,16 @@ def test_records_of_one_second_look_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(looked) == 1
     monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
     program.handler.close()
+
+
+def test_helper_is_taken_leave_of_with_the_next_look(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that started a collector long ago must not keep a zombie until it needs another."""
+    reaped: list[int] = []
+    monkeypatch.setattr(launch, "reap", lambda: reaped.append(1))
+    looks(program, 2)
+    assert len(reaped) == 2
 
 
 def test_collector_is_rung_behind_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,20 @@ def test_a_living_segment_is_never_left(factory: SpoolFactory, spool: Spool) -> 
     assert texts(reader) == [] and reader.gone
 
 
+def test_exhausted_means_that_the_next_segment_was_read_too(factory: SpoolFactory, spool: Spool) -> None:
+    """A writer gave a segment up (an error, `close`) and went on: a flush must not end between the two."""
+    put(factory, factory.content(factory.header(PRODUCER), ["1"]).ljust(9000, b"\0"))
+    new = Living(put(factory, factory.content(factory.header(PRODUCER, 2), ["2"]).ljust(9000, b"\0"), 2))
+    reader = JournalReader(spool, PRODUCER)
+    found: list[str] = []
+    for _ in range(5):
+        found += [row[4] for chunk in reader.read(1 << 20) for row in chunk.rows]
+        if reader.exhausted:
+            break
+    assert found == ["1", "2"]
+    new.die()
+
+
 def test_a_line_between_the_last_read_and_the_look_at_the_lock_is_read(
     factory: SpoolFactory, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

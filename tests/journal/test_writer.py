@@ -12,6 +12,7 @@ import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -485,6 +486,38 @@ def test_mode_is_set_whatever_the_umask(writer: JournalWriter) -> None:
     finally:
         os.umask(before)
     assert segments(writer)[0].stat().st_mode & 0o777 == 0o640
+
+
+def test_sync_reaches_the_disk(writer: JournalWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the page of the last sync on to the end of the last line; nothing when nothing is new."""
+    synced: list[tuple[int, int]] = []
+    put(writer, line("one" * 3000))
+    segment: Any = writer.segment
+    if writer.mapped:
+        segment._map = SimpleNamespace(
+            tell=segment._map.tell, flush=lambda start, size: synced.append((start, start + size))
+        )
+    monkeypatch.setattr(module.platform, "sync_file", lambda fd: synced.append((0, os.fstat(fd).st_size)))
+    first = segment.sync(5000)
+    assert synced == [(4096 if writer.mapped else 0, first)]
+    assert segment.sync(first) == first and len(synced) == 1
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_roll_syncs_a_line_that_came_at_the_last_moment(
+    synced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread appended while the next segment was made; nobody could sync it later."""
+    spool = Spool.create(tmp_path / ".logboom")
+    target = Target(name="a", synced=synced)
+    writer = JournalWriter(spool.journal_path, target, mapped=True, mode=0o600)
+    put(writer, line("one"))
+    old, seen = writer.segment, list[tuple[int, int]]()
+    monkeypatch.setattr(
+        module.MappedSegment, "sync", lambda one, start: seen.append((one.number, one.written()))
+    )
+    writer.roll(old, STATED, 0)
+    assert seen == ([(1, FIRST_SIZE)] if synced else [])
 
 
 def test_sync_covers_what_was_written_since_the_last_one(writer: JournalWriter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,22 @@ def test_only_the_file_that_was_meant_is_deleted(directory: Directory) -> None:
     assert texts(directory) == {"a.1": "a.1", "a.2": "a.2"}
     assert delete_files(directory, [(two, "a.2"), (two, "a.7")]) == []
     assert texts(directory) == {"a.1": "a.1"}
+
+
+def test_names_are_of_the_directory_that_was_opened(directory: Directory) -> None:
+    """Who puts another directory in its place must not choose what is written."""
+    make(directory, "a.log")
+    away = directory.path.with_name("away")
+    directory.path.rename(away)
+    directory.path.mkdir()
+    (directory.path / "a.log").write_text("another")
+    for open_it in (directory.open_append, directory.open_read):
+        fd = open_it("a.log")
+        assert os.read(fd, 100) == b"a.log"
+        os.close(fd)
+    os.close(directory.create("new"))
+    directory.unlink("a.log")
+    assert sorted(path.name for path in away.iterdir()) == ["new"]
 
 
 def test_a_directory_without_hard_links(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,9 @@ class JournalReader:
             while budget > 0 and not self.exhausted:
                 budget -= self._take(budget, chunks)
                 if self._drained:
-                    self.exhausted = not self._leave(liveness and not chunks)
+                    # Behind a segment that a living writer gave up there may be the next one.
+                    look = liveness and (not chunks or self._next_number(again=False) is not None)
+                    self.exhausted = not self._leave(look)
         except OSError:
             if not chunks:
                 raise
@@ -327,10 +329,10 @@ class JournalReader:
         self._enter(number, 0)
         return True
 
-    def _next_number(self) -> int | None:
-        """From what was seen last; from a new look at the directory only when that has none."""
+    def _next_number(self, *, again: bool = True) -> int | None:
+        """From what was seen last; from a new look at the directory, unless not `again`, when that has none."""
         done = self._number if self._fruitful else self._done
-        for fresh in (False, True):
+        for fresh in (False, True)[: 1 + again]:
             for number in self._spool.listing(fresh=fresh).get(self.producer, ()):
                 if number > done and number != self._number and number not in self._barren:
                     return number
