@@ -280,6 +280,17 @@ def test_surroundings_of_a_started_collector(lab: Lab, tmp_path: Path) -> None:
     lab.verdict(10)
 
 
+def test_started_collector_keeps_no_descriptor_of_its_starter(lab: Lab) -> None:
+    """A web server's listening socket would stay bound by it, and nobody could start the server again."""
+    program = lab.start("p", "leaky", count=5)
+    lab.phase(program, "a")
+    pid = wait_until(lab.collector_pid, "a collector lives")
+    lab.verdict(10)
+    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
+    assert links and str(lab.notes) not in links
+    lab.leave(program)
+
+
 def _proc_field(pid: int, name: str) -> str:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):

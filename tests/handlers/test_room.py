@@ -12,6 +12,7 @@ import pytest
 
 from logboom import launch, platform
 from logboom.errors import SpoolFullError
+from logboom.handlers import room as module
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
 from logboom.journal.spool import Spool
@@ -85,6 +86,45 @@ def test_drop_newest_never_waits(spool: Path) -> None:
     """The default: the program goes on, whatever the disk does."""
     fill(spool)
     assert seconds(Room(spool, Options(spool_max_size=SIZE, block_timeout=30))) < 5
+
+
+class Watch:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        (Options(spool_max_size=SIZE, block_timeout=30), 0.0),
+        (Options(spool_max_size=SIZE, when_full="block", block_timeout=2.0), 2.0),
+        (Options(spool_max_size=SIZE, when_full="drop_oldest", block_timeout=30), 0.25),
+    ],
+    ids=lambda value: getattr(value, "when_full", None),
+)
+def test_nobody_waits_longer_than_agreed(
+    spool: Path, options: Options, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default never waits, `block` for its timeout, and room for the newest is made at once or not."""
+    fill(spool)
+    watch = Watch()
+    monkeypatch.setattr(module, "time", watch)
+    monkeypatch.setattr(launch, "make_room", lambda where, room: None)
+    room = Room(spool, options)
+    with pytest.raises(SpoolFullError):
+        room.admit(SIZE)
+    assert most <= watch.now - 1000.0 <= most + 0.01
+    with pytest.raises(SpoolFullError):
+        room.admit(SIZE)
+    assert watch.now - 1000.0 <= most + 0.01
 
 
 def test_drop_oldest_asks_for_room_once(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:

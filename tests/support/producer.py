@@ -371,6 +371,14 @@ def phases(setup: Setup) -> None:
         print(line.strip(), flush=True)
 
 
+def leaky(setup: Setup) -> None:
+    """As `phases`, with descriptors that every child inherits, below and above what is opened later."""
+    fd = os.open(setup.notes, os.O_RDONLY)
+    os.set_inheritable(fd, True)
+    os.dup2(fd, 900)
+    phases(setup)
+
+
 def idle_child(setup: Setup) -> None:
     """As `phases`, beside a child of C's `fork` that never logs and keeps what it inherited."""
     setup.work("parent")
