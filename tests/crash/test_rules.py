@@ -3,8 +3,9 @@
 rule                            test
 roll, fork, life and death
 1 roll                          test_processes: threads, signal_handler; test_kills: forked producers;
-                                here: rolls under signals and threads
-2 fork                          test_processes: fork_in_c, fork_while_logging, fork_grandchild_silent
+                                here: rolls under signals and threads; tests/journal/test_writer.py
+2 fork                          test_processes: fork_in_c, fork_while_logging, fork_grandchild_silent;
+                                tests/handlers/test_producer.py: forks in C, in the middle of a call
 3 life                          here: a daemon that is silent for long; faults: unlinked segments, spools
 4 locks in the caller           here: a log call beside a waiting flush, and after close
 5 exit                          here: children without atexit; exit with and without a collector
@@ -16,7 +17,7 @@ the collector
 5 one leader                    here: the lock's file removed; one start for many producers
 6 start                         here: the collector's surroundings
 7 trust                         here: a header that names a file elsewhere
-8 synced levels                 tests/sinks
+8 synced levels                 tests/sinks, tests/collector: test_cycle, test_checkpoint; tests/journal/test_writer.py
 9 conflicts                     here: two configurations of one file
 """
 

@@ -112,6 +112,39 @@ def test_dropping_is_said_once_on_stderr(
     assert str(program.producer.spool_path) in said
 
 
+def test_full_disk_is_not_tried_for_every_record(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a file and being refused costs more than the record; a moment later is soon enough."""
+    program.logger.error("before")
+    tries: list[Path] = []
+
+    def fill_disk(writer: object, temporary: Path, path: Path, *_: object) -> None:
+        tries.append(path)
+        raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    monkeypatch.setattr(producing, "_RETRY_AFTER", 1e9)
+    with monkeypatch.context() as disk:
+        disk.setattr(writing.JournalWriter, "_fill", fill_disk)
+        for _ in range(30):
+            program.logger.error("%s", "x" * 8000)
+    assert len(tries) == 1
+    assert program.producer.drops.count() > 20
+
+
+def test_program_that_changes_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons do: the name of the file was resolved when the handler was made, and so was its spool."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    program = Program(Path(), close_timeout=0)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    program.logger.error("one")
+    assert (tmp_path / "home" / ".logboom").is_dir()
+    assert launch.collect_here(tmp_path / "home" / ".logboom", float("inf"))
+    assert (tmp_path / "home" / "app.log").read_text() == "one\n"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    program.handler.close()
+
+
 def test_dropped_records_are_said_in_the_log_at_the_end(
     program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -411,6 +411,24 @@ def test_no_room_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     assert list(spool.journal_path.iterdir()) == []
 
 
+def test_nearly_full_spool_takes_the_least_that_will_do(tmp_path: Path) -> None:
+    """A stream whose segments have grown would be stuck: its full one goes only when there is a next one."""
+    spool = Spool.create(tmp_path / ".logboom")
+    asked: list[int] = []
+
+    def admit(size: int) -> None:
+        asked.append(size)
+        if len(asked) > 2 and size > FIRST_SIZE:
+            raise SpoolFullError("the spool is full")
+
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600, admit=admit)
+    texts = [f"{number} " + "x" * 1000 for number in range(250)]
+    for text in texts:
+        put(writer, line(text))
+    assert asked[:4] == [FIRST_SIZE, FIRST_SIZE * 2, FIRST_SIZE * 4, FIRST_SIZE]
+    assert read(writer) == texts
+
+
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, SpoolFullError), (errno.EROFS, SpoolError)])
 def test_errors_of_the_disk_leave_nothing_behind(
     number: int, kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
