@@ -123,7 +123,10 @@ def traffic(run: Run, listener: socket.socket) -> None:
     try:
         kill_on_time(run, time.monotonic())
     except BaseException:
+        run.stop.set()
         listener.close()  # else a request may wait for a server that has ended
+        for process in run.processes:
+            process.terminate()
         raise
     finally:
         run.stop.set()

@@ -6,6 +6,7 @@ Never knows: how it works.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -69,7 +70,8 @@ def stop_collector(live: Path) -> None:
     spool = live.parent / SPOOL
     if spool.is_dir():
         command = [sys.executable, "-P", "-m", "logboom", "stop", str(spool)]
-        subprocess.run(command, check=False, timeout=10, capture_output=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # then it leaves by itself
+            subprocess.run(command, check=False, timeout=30, capture_output=True)
 
 
 def _complete(live: Path, noted: set[Mark]) -> bool | None:

@@ -9,7 +9,7 @@ import pytest
 
 Programs = Any
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SETUP = """
 import logging

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
 HERE = Path(__file__).parent
 SCRIPTS = (HERE / "formats.py").read_text(encoding="utf-8") + (HERE / "cases.py").read_text(encoding="utf-8")
 CASES = re.findall(r"^def ((?:case|format)_\w+)", SCRIPTS, re.MULTILINE)
@@ -29,7 +30,7 @@ DIFFERENT = {
 def run_cases(library: str, directory: str | Path, environment: dict[str, str]) -> set[str]:
     """The names of the cases that did not end well."""
     command = [sys.executable, "-W", "error", str(HERE / "driver.py"), library, str(directory), *CASES]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode in (0, 1), done.stderr
     sys.stderr.write(done.stderr)
     return set(done.stdout.split())
