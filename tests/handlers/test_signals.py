@@ -123,7 +123,7 @@ def end(program: Program) -> None:
 
 
 # Every how many points, for what runs through a collector: each of them is a whole collection.
-STRETCHES = {first: 13, usual: 1, roll: 3, second: 2, flush: 41, close: 41, end: 41}
+STRETCHES = {first: 17, usual: 1, roll: 5, second: 2, flush: 53, close: 53, end: 53}
 
 
 @pytest.fixture
@@ -182,7 +182,8 @@ def test_a_signal_handler_that_raises_stops_nothing_that_follows(
             program.say("before")
         with contextlib.suppress(Interrupted):
             inside = interrupt(partial(act, program), point, raise_it)
-        gc.collect()
+        if act in (flush, close, end):
+            gc.collect()  # a collection that was broken off refers to itself
         program.say("after")
         said = [text for text in program.said if text != "outer"]
         found = program.found()
