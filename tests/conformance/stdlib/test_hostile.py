@@ -237,7 +237,7 @@ def record(number, delay):
 def check_signals(programs: Programs, records: int) -> None:
     """Each record once, each signal's once, and enough of them to have shown something."""
     found = messages(programs)
-    signals = int(found[-1].split()[1])
+    (signals,) = (int(text.split()[1]) for text in found if text.startswith("signals "))
     assert sorted(text for text in found if text.startswith("record")) == sorted(
         f"record {n}" for n in range(records)
     )
@@ -273,8 +273,9 @@ def test_a_signal_handler_that_logs_inside_a_first_record(programs: Programs) ->
         + """
 usual, formatter = handler, handler.formatter
 for number in range(200):
-    log.handlers[:] = [logboom.FileHandler("app.log", linger=5 + number)]
-    log.handlers[0].setFormatter(formatter)
+    fresh = logboom.FileHandler("app.log", linger=5 + number)
+    fresh.setFormatter(formatter)
+    log.handlers[:] = [fresh]
     record(number, 1 + 10 * number)
 signal.setitimer(signal.ITIMER_REAL, 0)
 log.handlers[:] = [usual]
