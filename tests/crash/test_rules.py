@@ -17,7 +17,8 @@ the collector
 5 one leader                    here: the lock's file removed; one start for many producers
 6 start                         here: the collector's surroundings
 7 trust                         here: a header that names a file elsewhere
-8 synced levels                 tests/sinks, tests/collector: test_cycle, test_checkpoint; tests/journal/test_writer.py
+8 synced levels                 tests/sinks; tests/collector: test_cycle, test_checkpoint;
+                                tests/journal/test_writer.py
 9 conflicts                     here: two configurations of one file
 """
 
