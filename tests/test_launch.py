@@ -283,3 +283,39 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
     os.close(reader)
     os.close(forgotten)
     assert free
+
+
+FORK_DURING_IMPORT = """
+import os, pathlib, signal, sys, threading, time
+from logboom import launch
+spool, begun, go_on = pathlib.Path(sys.argv[1]), threading.Event(), threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "logboom.collector.cycle":
+            begun.set()
+            go_on.wait(30)
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=launch.collect_here, args=(spool, time.monotonic() + 10))
+thread.start()
+begun.wait(30)
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    launch.forget_children()
+    os._exit(launch.collect_here(spool, time.monotonic() + 1))
+status = os.waitpid(pid, 0)[1]
+go_on.set()
+thread.join()
+print(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_child_forked_while_a_thread_imports_the_collector(spool: Path) -> None:
+    """The lock of that import is never given back in the child: it must not wait for it in a log call."""
+    command = [sys.executable, "-c", FORK_DURING_IMPORT, str(spool)]
+    environment = os.environ | {"PYTHONPATH": str(Path(logboom.__file__).parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,6 +32,7 @@ __all__ = [
     "Launch",
     "collect_here",
     "collector_lives",
+    "import_collector",
     "made_way",
     "make_room",
     "python_for_collector",
@@ -61,6 +63,8 @@ _BOOTSTRAP: Final = (
 _RING_AGAIN_AFTER: Final = 0.1
 _TURN: Final = 3.0
 _children: list[int] = []
+_importing: set[int] = set()  # threads that import the collector
+_never = False  # no thread of this process can import it any more
 _handing_over: set[int] = set()  # descriptors of `starting.lock`
 
 
@@ -177,10 +181,30 @@ def reap() -> None:
 
 
 def forget_children() -> None:
-    """In a forked child: the helpers are the parent's, and so is the right to start one."""
+    """In a forked child: the helpers are the parent's, and so is the right to start one.
+
+    A thread that was importing the collector is not here, and the import's lock is held for ever.
+    """
+    global _never
     _children.clear()
     while _handing_over:
         os.close(_handing_over.pop())
+    _never = _never or bool(_importing - {threading.get_ident()})
+    _importing.clear()
+
+
+def import_collector() -> Any:
+    """`logboom.assembly`; None where it cannot be imported: `forget_children` knows why, or pip exchanges it."""
+    if _never:
+        return None
+    thread = threading.get_ident()
+    _importing.add(thread)
+    try:
+        return importlib.import_module("logboom.assembly")
+    except ImportError:
+        return None
+    finally:
+        _importing.discard(thread)
 
 
 def collect_here(spool: Path, deadline: float) -> bool:
@@ -197,9 +221,8 @@ def collect_here(spool: Path, deadline: float) -> bool:
         return False
     if _is_locked(spool / LEADER_LOCK):
         return False
-    try:
-        drain = importlib.import_module("logboom.assembly").drain
-    except (ImportError, AttributeError):  # pip replaces the files, or we interrupt this very import
+    drain = getattr(import_collector(), "drain", None)  # None as well when we interrupt this very import
+    if drain is None:
         return False
     try:
         return bool(drain(spool, deadline))
@@ -223,7 +246,9 @@ def make_room(spool: Path, room: int) -> None:
     """Have the oldest records given up for `room` bytes: by the collector, or here."""
     if not collector_lives(spool, PRUNE):
         with contextlib.suppress(OSError, LogboomError):
-            importlib.import_module("logboom.assembly").prune(spool, room)
+            assembly = import_collector()
+            if assembly is not None:
+                assembly.prune(spool, room)
 
 
 def read_status(spool: Path) -> dict[str, Any]:

@@ -110,6 +110,8 @@ class Producer:
         self._synced: tuple[int, int] = (0, 0)
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
+        if options.collector == "off":  # not at the first record: a thread that imports while another forks
+            launch.import_collector()
 
     @property
     def close_timeout(self) -> float:
