@@ -330,7 +330,7 @@ class JournalReader:
         return True
 
     def _next_number(self, *, again: bool = True) -> int | None:
-        """From what was seen last; from a new look at the directory, unless not `again`, when that has none."""
+        """From what was seen last; when that has none, from a new look at the directory, if `again`."""
         done = self._number if self._fruitful else self._done
         for fresh in (False, True)[: 1 + again]:
             for number in self._spool.listing(fresh=fresh).get(self.producer, ()):
