@@ -194,7 +194,7 @@ def forget_children() -> None:
 
 
 def import_collector() -> Any:
-    """`logboom.assembly`; None where it cannot be imported: `forget_children` knows why, or pip exchanges it."""
+    """`logboom.assembly`; None where it cannot be imported: see `forget_children`, or pip exchanges it."""
     if _never:
         return None
     thread = threading.get_ident()
