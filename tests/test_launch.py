@@ -315,7 +315,7 @@ print(status)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_child_forked_while_a_thread_imports_the_collector(spool: Path) -> None:
     """The lock of that import is never given back in the child: it must not wait for it in a log call."""
-    command = [sys.executable, "-c", FORK_DURING_IMPORT, str(spool)]
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK_DURING_IMPORT, str(spool)]
     environment = os.environ | {"PYTHONPATH": str(Path(logboom.__file__).parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("0\n", "")

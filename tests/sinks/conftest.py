@@ -14,7 +14,7 @@ import pytest
 
 from logboom import platform, rotation
 from logboom.platform.files import Directory
-from logboom.sinks import compression, file, rollover
+from logboom.sinks import compression, file, live, rollover
 from logboom.sinks.base import Outcome, Step
 from logboom.sinks.file import FileSink
 from logboom.target import Target
@@ -127,17 +127,24 @@ class Rig:
                 self.step(step)
                 self.maintain()
             self.maintain()
-            return True
         except Killed:
-            pass  # its frames hold descriptors: they go before the sink dies
-        self.die()
-        return False
+            self.die()
+            return False
+        return True
 
     def die(self) -> None:
         """Lose the sink as a killed process does: descriptors close, nothing else happens."""
-        self._sink, self.kill_at = None, 0
-        for number in self._descriptors():  # what no object of the sink closes when it goes
-            os.close(number)
+        sink, self._sink, self.kill_at = self._sink, None, 0
+        numbers = self._descriptors()
+        for number in numbers:
+            with contextlib.suppress(OSError):
+                os.close(number)
+        for left in list(live._locked):  # what is left of the dead must not close them again
+            if left.fd in numbers:
+                left.fd = -1
+        directory = None if sink is None else sink._directory
+        if directory is not None and getattr(directory, "_fd", -1) in numbers:
+            directory._fd = -1
 
     def _descriptors(self) -> list[int]:
         """Open files of the directory."""
