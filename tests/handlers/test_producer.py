@@ -508,3 +508,18 @@ def test_flush_does_not_say_yes_for_a_journal_that_is_gone(tmp_path: Path) -> No
     assert not logboom.flush(0.0)
     assert program.log.read_text() == "written\n"
     program.handler.close()
+
+
+def test_journal_is_made_again_at_once_where_a_roll_has_just_failed(tmp_path: Path) -> None:
+    """The wait after a failed roll is for a full disk: here it would drop records that have room."""
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("first")
+    shutil.rmtree(program.producer.spool_path)
+    program.logger.error("x" * 100_000)
+    assert program.producer.drops.pending
+    program.producer.live, program.producer._looked = NOT_LIVE, float("-inf")
+    program.logger.error("second")
+    assert not program.producer.drops.pending
+    (segment,) = (program.producer.spool_path / "journal").iterdir()
+    assert b"second" in segment.read_bytes()
+    program.handler.close()

@@ -280,6 +280,7 @@ class Producer:
             return
         try:
             self._make_spool()
+            self._full_until = -math.inf
             self._roll(writer, segment, 0)
         except OSError as error:
             self._warn(f"the spool is gone and cannot be made again: {error}")
