@@ -107,6 +107,10 @@ directory = Path(sys.argv[1])
 handler = logboom.RotatingFileHandler(directory / "app.log", maxBytes=9999, backupCount=2, close_timeout=0)
 handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
 bell = Doorbell(Spool.create(directory / ".logboom").path / launch.DOORBELL, 0o600)  # a collector lives
+try:
+    raise ValueError("what the standard library imports to format it")
+except ValueError:
+    logging.Formatter().formatException(sys.exc_info())
 before = set(sys.modules)
 logger = logging.getLogger("shop")
 logger.addHandler(handler)
