@@ -147,6 +147,7 @@ def test_a_queue_without_room_is_refused() -> None:
         PUSHHandler("tcp://127.0.0.1:5557", high_water_mark=0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no ipc://")
 @pytest.mark.parametrize("spooled", [False, True], ids=["direct", "spool"])
 def test_a_relative_ipc_path_is_where_the_program_began(
     spooled: bool, tmp_path: Path, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
