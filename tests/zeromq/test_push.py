@@ -6,6 +6,7 @@ import logging
 import logging.config
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
