@@ -363,7 +363,7 @@ class Producer:
 
     def _wait_for_others(self, began: float, deadline: float) -> None:
         """A parent that logged nothing itself still ends after its children's records are in the file."""
-        if self._all_flushed_at > began - _JUST_NOW:
+        if self._all_flushed_at >= began - _JUST_NOW:
             return
         own = "" if self._writer is None else self._writer.producer
         with contextlib.suppress(OSError):
