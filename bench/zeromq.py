@@ -56,6 +56,7 @@ def _bare_handler(address: str) -> logging.Handler:
 
         def close(self) -> None:
             self.socket.close(30_000)
+            zmq.Context.instance().term()  # without it the pair loses its last thousand at exit
             super().close()
 
     return Bare()

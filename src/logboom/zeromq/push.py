@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Final, Unpack
 
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords
+from logboom.handlers.producer import Live
 from logboom.target import parse_duration
 from logboom.transport import endpoints, zeromq
 from logboom.zeromq.direct import Direct
@@ -73,7 +74,6 @@ class PUSHHandler(logging.Handler):
         self._context = context
         self._mark = high_water_mark
         self._spooled: Spooled | None = None
-        self._append: Callable[[logging.LogRecord, logging.Formatter], None] | None = None
         self._outbox: Outbox | Direct | None = None
         self._by_hand: Outbox | None = None
         self._endpoint = self._address()
@@ -81,7 +81,6 @@ class PUSHHandler(logging.Handler):
             return
         if options.get("spool") is not None:
             self._spooled = Spooled(self._endpoint, options)
-            self._append = self._spooled.append
         else:
             self._outbox = self._make_outbox(options)
 
@@ -176,17 +175,50 @@ class PUSHHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `logging.Handler.handle`, without the handler's lock, which a fork may leave held."""
-        passed: Any = self.filter(record) if self.filters else True
-        if passed:
-            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        passed: Any = True
+        if self.filters:
+            passed = self.filter(record)
+            if not passed:
+                return passed
+            if passed is not True and isinstance(passed, logging.LogRecord):
+                record = passed
+        self.emit(record)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send `record`. Never raises, never waits longer than `block_timeout`."""
+        if self._spooled is not None:
+            live = self._spooled.producer.live
+            own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
+            if (
+                live.low <= record.created < live.high
+                and record.process == live.pid
+                and own is live.formatter
+            ):
+                try:
+                    line = live.encode(record)
+                except Exception:  # said below, where it is made again
+                    self._emit_slowly(record)
+                    return
+                try:
+                    live.write(line)
+                except ValueError:  # full, or a message's `__str__` has forked
+                    self._emit_full(record, line, live)
+                return
+        self._emit_slowly(record)
+
+    def _emit_full(self, record: logging.LogRecord, line: bytes, live: Live) -> None:
         try:
-            if self._append is not None:
+            if self._spooled is not None:
+                self._spooled.producer.append_full(line, live, record.created)
+        except Exception:
+            self.handleError(record)
+
+    def _emit_slowly(self, record: logging.LogRecord) -> None:
+        try:
+            if self._spooled is not None:
                 own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
-                self._append(record, own)
+                self._spooled.append(record, own)
             elif self._outbox is not None:
                 self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
         except Exception:

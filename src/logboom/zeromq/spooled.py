@@ -1,6 +1,7 @@
 """The way through the disk: records wait in a journal until a collector has pushed them.
 
-Owns: the target "push to this address", the append. Never knows: sockets, formatting, the collector.
+Owns: the target "push to this address", the append that is not the shortest. Never knows: sockets,
+formatting, the collector.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ __all__ = ["Spooled"]
 class Spooled:
     """One handler's road to the server by way of `spool`.
 
+    Attributes:
+        producer: the road into the journal; its `live` is the shortest way.
+
     Raises:
         ConfigurationError: an option cannot work, or the address is of this process only.
     """
@@ -40,7 +44,7 @@ class Spooled:
             linger=options.linger,
             synced=options.fsync_level is not None,
         )
-        self._producer = Producer(target, options, cast(Path, options.spool), "")
+        self.producer = Producer(target, options, cast(Path, options.spool), "")
 
     def append(self, record: logging.LogRecord, formatter: logging.Formatter) -> None:
         """Append `record`: on return it survives SIGKILL of this process.
@@ -48,23 +52,7 @@ class Spooled:
         Raises:
             Exception: what the formatter raises.
         """
-        producer = self._producer
-        live = producer.live
-        if (
-            live.low <= record.created < live.high
-            and record.process == live.pid
-            and formatter is live.formatter
-        ):
-            try:
-                line = live.encode(record)
-            except Exception:  # said below, where it is made again
-                line = b""
-            if line and producer.live is live:  # a message's `__str__` may have forked
-                try:
-                    live.write(line)
-                except ValueError:  # the segment is full
-                    producer.append_full(line, live, record.created)
-                return
+        producer = self.producer
         producer.append(record, formatter)
         if producer.options.collector == "off":
             producer.collect_here()
@@ -72,8 +60,8 @@ class Spooled:
     def wait(self) -> None:
         """At most `flush_timeout`, until everything is with the server."""
         with contextlib.suppress(Exception):
-            self._producer.wait(time.monotonic() + self._producer.options.flush_timeout)
+            self.producer.wait(time.monotonic() + self.producer.options.flush_timeout)
 
     def close(self) -> None:
         """At most `close_timeout`; a later record opens another segment."""
-        self._producer.close(time.monotonic() + self._producer.options.close_timeout)
+        self.producer.close(time.monotonic() + self.producer.options.close_timeout)
