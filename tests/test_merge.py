@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from logboom.merge import Merge, Merged
 
 WALL = 1_800_000_000.0
+INF = float("inf")
 
 
 def row(created: float, name: str = "") -> list[Any]:
@@ -57,14 +58,14 @@ def test_what_is_below_a_waited_record_goes_with_it() -> None:
 
 
 def test_flush_holds_nothing_back() -> None:
-    """`holdback=False` is for flush and exit."""
+    """`ready=INF` is for flush and exit."""
     merge = Merge()
     add(merge, "a", [10], mono=0.0)
-    assert names(merge.release(0.0, holdback=False)) == ["a"]
+    assert names(merge.release(0.0, ready=INF)) == ["a"]
 
 
-@pytest.mark.parametrize("holdback", [True, False])
-def test_floor_bounds_what_is_released(holdback: bool) -> None:
+@pytest.mark.parametrize("ready", [float("-inf"), float("inf")])
+def test_floor_bounds_what_is_released(ready: float) -> None:
     """A producer that was not read to its end may have earlier records still."""
     merge = Merge()
     add(merge, "a", [1, 2])
@@ -72,8 +73,8 @@ def test_floor_bounds_what_is_released(holdback: bool) -> None:
     assert (
         merge.floor(["a"]) == 2 and merge.floor([]) is None and merge.floor(["a", "unread"]) == float("-inf")
     )
-    assert names(merge.release(9.0, floor=merge.floor(["a"]), holdback=holdback)) == ["a", "b", "a"]
-    assert names(merge.release(9.0, holdback=holdback)) == ["b"]
+    assert names(merge.release(9.0, floor=merge.floor(["a"]), ready=ready)) == ["a", "b", "a"]
+    assert names(merge.release(9.0, ready=ready)) == ["b"]
 
 
 def test_limit_takes_the_lowest() -> None:
@@ -119,7 +120,7 @@ def test_what_no_window_could_mend_does_not_widen_it() -> None:
     add(merge, "b", [1.0], mono=1.0)
     merge.release(2.0)
     add(merge, "a", [10_010.0], mono=2.0)
-    merge.release(2.0, holdback=False)
+    merge.release(2.0, ready=INF)
     add(merge, "b", [10_009.9], mono=2.0)
     merge.release(3.0)
     assert merge.late == 2 and merge.window == pytest.approx(0.02)
@@ -204,7 +205,8 @@ def test_every_record_once_in_its_producers_order(steps: list[tuple[str, int, li
         elif action == "step":
             wall += offsets[0] if offsets else 0.0
         else:
-            take(merge.release(mono, holdback=action != "flush", limit=3 if action == "limit" else None))
+            ready = INF if action == "flush" else -INF
+            take(merge.release(mono, ready=ready, limit=3 if action == "limit" else None))
             if action == "release":
                 assert all(mono - since <= 1.0 + 1e-6 for since in oldest.values())
             if action == "flush":

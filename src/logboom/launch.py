@@ -60,7 +60,8 @@ _BOOTSTRAP: Final = (
     "k < 0 or os.closerange(3, k); k < 0 or os.closerange(k + 1, 65536); os.chdir(os.path.abspath(os.sep)); "
     "sys.path[:0] = p; from logboom.assembly import run_detached; run_detached(s, k)"
 )
-_RING_AGAIN_AFTER: Final = 0.1
+_RING_AGAIN_AFTER: Final = 0.05
+_RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
 _children: list[int] = []
 _importing: set[int] = set()  # threads that import the collector
@@ -283,12 +284,12 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
     """
     asked = time.perf_counter()  # the same clock in every process, and finer on Windows
     watch = _StatusWatch(spool)
-    rung_at, pause = float("-inf"), 0.001
+    rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
     while True:
         now = time.monotonic()
-        if now - rung_at >= _RING_AGAIN_AFTER:
+        if now - rung_at >= again:
             if collector_lives(spool, FLUSH):
-                rung_at = now
+                rung_at, again = now, min(again * 2, _RING_AT_LEAST_EVERY)
             elif collect_here(spool, deadline):
                 return True
         status = watch.news()

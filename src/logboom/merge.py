@@ -48,15 +48,17 @@ class _Stream:
 
     Attributes:
         last: the key of the last record that was added.
+        came: monotonic time of the last `add`.
         arrivals: `(monotonic time, key)` of the last record of each `add`.
         parts: `(records, bytes)` of each `add`, as far as they wait.
         size: bytes that wait.
     """
 
-    __slots__ = ("arrivals", "ends", "keys", "last", "parts", "rows", "size")
+    __slots__ = ("arrivals", "came", "ends", "keys", "last", "parts", "rows", "size")
 
     def __init__(self) -> None:
         self.last = float("-inf")
+        self.came = float("-inf")
         self.rows: list[list[Any]] = []
         self.ends: list[int] = []
         self.keys: list[float] = []
@@ -121,6 +123,7 @@ class Merge:
         stream.rows += rows
         stream.ends += ends
         stream.last = stream.keys[-1]
+        stream.came = now_mono
         stream.arrivals.append((now_mono, stream.last))
         stream.parts.append((len(rows), size))
         stream.size += size
@@ -129,6 +132,11 @@ class Merge:
     def counts(self) -> dict[str, int]:
         """For each producer, how many of its records wait."""
         return {producer: len(stream.keys) for producer, stream in self._streams.items()}
+
+    def active(self, now_mono: float) -> list[str]:
+        """Producers of whom something came within the window: they may have more on its way."""
+        since = now_mono - self.window
+        return [producer for producer, stream in self._streams.items() if stream.came > since]
 
     def above(self, records: int, size: int) -> list[str]:
         """Producers of whom more waits than that many records, or bytes."""
@@ -158,7 +166,7 @@ class Merge:
         self,
         now_mono: float,
         *,
-        holdback: bool = True,
+        ready: float = float("-inf"),
         floor: float | None = None,
         limit: int | None = None,
     ) -> Merged:
@@ -166,27 +174,25 @@ class Merge:
 
         Args:
             now_mono: monotonic time in seconds.
-            holdback: False releases what has not waited yet as well.
+            ready: up to this key nothing has to wait; infinity for flush and exit.
             floor: nothing with a higher key, since earlier records may be unread.
             limit: this many at most.
         """
         self._shrink(now_mono)
-        bound = self._bound(now_mono) if holdback else float("inf")
-        if bound is None:
-            return Merged([], [], [], [])
+        bound = max(self._bound(now_mono), ready)
         merged = self._take(bound if floor is None else min(bound, floor), limit)
-        self._judge(merged.keys, holdback)
+        self._judge(merged.keys, waited=ready == float("-inf"))
         return merged
 
-    def _bound(self, now_mono: float) -> float | None:
-        """The highest key among the records that have waited their time; None when none has."""
+    def _bound(self, now_mono: float) -> float:
+        """The highest key among the records that have waited their time; -infinity when none has."""
         since = now_mono - self.window
-        bound = None
+        bound = float("-inf")
         for stream in self._streams.values():
             arrivals = stream.arrivals
             if arrivals and arrivals[0][0] <= since:
                 key = arrivals[bisect_right(arrivals, (since, float("inf"))) - 1][1]
-                bound = key if bound is None else max(bound, key)
+                bound = max(bound, key)
         return bound
 
     def _take(self, bound: float, limit: int | None) -> Merged:
@@ -225,7 +231,7 @@ class Merge:
             gone = bisect_left(stream.arrivals, first, key=itemgetter(1))
             del stream.arrivals[:gone]
 
-    def _judge(self, keys: list[float], holdback: bool) -> None:
+    def _judge(self, keys: list[float], *, waited: bool) -> None:
         """Count late records; a longer window where one would have helped."""
         if not keys:
             return
@@ -235,7 +241,7 @@ class Merge:
         if late and 0 < lateness <= _LONGEST:
             self.window = min(_LONGEST, max(self.window * 2, lateness * 1.5))
         self._highest = max(self._highest, keys[-1])
-        if holdback:
+        if waited:
             self._waited = max(self._waited, keys[-1])
 
     def _shrink(self, now_mono: float) -> None:

@@ -6,7 +6,7 @@ Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 from logboom.clock import Clock
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.flushing import FlushMark
+from logboom.collector.holding import ready_until
 from logboom.collector.pipe import Pipe, Publish
 from logboom.errors import LogboomError, SinkError
 from logboom.failpoints import reach
@@ -99,30 +100,22 @@ class Cycle:
         Args:
             thorough: look into every journal, however idle it was.
         """
-        now_mono = self._clock.monotonic()
+        now_wall, now_mono = self._clock.wall(), self._clock.monotonic()
         read = self._read(thorough)
         # As of before the read: what waited its time by then has been followed by a look at all streams.
-        written = sum(self._write(pipe, now_mono) for pipe in self.pipes.values())
+        looked = now_wall if thorough else -math.inf
+        written = sum(self._write(pipe, now_mono, looked) for pipe in self.pipes.values())
         self._unsynced = self._unsynced or written > 0
         self._upkeep(now_mono)
         self._reclaim(now_mono)
         self.checkpoint.tidy()
         return read + written
 
-    def _write(self, pipe: Pipe, now_mono: float) -> int:
+    def _write(self, pipe: Pipe, now_mono: float, looked: float = -math.inf) -> int:
         unfinished = self._unfinished(pipe)
         floor = pipe.merge.floor(unfinished) if unfinished else None
-        return pipe.write(self._clock.wall(), now_mono, holdback=not self._is_alone(pipe), floor=floor)
-
-    def _is_alone(self, pipe: Pipe) -> bool:
-        """Whether one stream at most has anything to say: its order is its own, and nobody is waited for."""
-        readers = self.source.readers
-        speaking = (
-            name
-            for name, waiting in pipe.merge.counts().items()
-            if waiting or (name in readers and not readers[name].gone)
-        )
-        return len(list(itertools.islice(speaking, 2))) < 2
+        ready = ready_until(pipe.merge, self.source.readers, now_mono, looked)
+        return pipe.write(self._clock.wall(), now_mono, ready=ready, floor=floor)
 
     def flush_mark(self) -> FlushMark:
         """A mark for everything that is committed now; then take thorough steps until it is reached."""

@@ -109,7 +109,7 @@ class Pipe:
 
     # -- out ---------------------------------------------------------------------------------------
 
-    def write(self, now_wall: float, now_mono: float, *, holdback: bool, floor: float | None) -> int:
+    def write(self, now_wall: float, now_mono: float, *, ready: float, floor: float | None) -> int:
         """Write what is ready; returns the number of lines. Failures are kept in `trouble`."""
         if self.stuck(now_mono):
             return 0
@@ -118,7 +118,7 @@ class Pipe:
             self.recover()
             written = self._write_ready(now_wall)
             late = self.merge.late
-            self._ready = self.merge.release(now_mono, holdback=holdback, floor=floor)
+            self._ready = self.merge.release(now_mono, ready=ready, floor=floor)
             self._checkpoint.counts(self.key).late += self.merge.late - late
             self._lines = self._render(self._ready)
             written += self._write_ready(now_wall)

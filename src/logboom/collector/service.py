@@ -31,6 +31,7 @@ NEWER: Final = "a newer release of logboom writes here: handing over"
 UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.03
 _FLUSH_WAIT: Final = 0.002
+_FULL_WAIT: Final = 0.002
 _FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it
 _LAST_WORDS: Final = 1.0
 _FUNERAL: Final = 1.0
@@ -88,6 +89,7 @@ class Service:
         self._retry_at = 0.0
         self._trouble = ""
         self._woken = False
+        self._moved = False
         self._thorough_at = 0.0
         self._look_at = 0.0
         self._said = b""
@@ -183,6 +185,7 @@ class Service:
         if thorough:
             self._woken = False
             self._thorough_at = ended + _APART * (ended - begun)
+        self._moved = stepped > 0
         if stepped:
             self._busy_at = ended
 
@@ -234,8 +237,10 @@ class Service:
         if self._backoff:
             return max(0.0, self._retry_at - now)
         cycle = self._cycle
-        if cycle is None or not cycle.exhausted:
+        if cycle is None:
             return 0.0
+        if not cycle.exhausted:  # when nothing moved, what was read is held back, and more would be too much
+            return 0.0 if self._moved else _FULL_WAIT
         if self._marks:
             return min(max(0.0, self._look_due(cycle) - now), _BUSY_WAIT)
         busy = cycle.backlog or now - self._busy_at < _ACTIVE_FOR or self._woken

@@ -348,8 +348,12 @@ class Producer:
         mark = writer.written()
         if mark[1] == 0 or mark == self._flushed:
             return True
+        streams.rest(writer.directory)
+        mark = writer.written()
         segment = writer.segment
-        if self._wait_until_flushed(deadline) and (segment is None or segment.is_linked()):
+        flushed = self._wait_until_flushed(deadline)
+        streams.wake(writer.directory)
+        if flushed and (segment is None or segment.is_linked()):
             self._flushed = mark
             return True
         return False  # also when somebody removed the journal: what was in it may be in no file

@@ -10,6 +10,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
     | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`;       |
     |                    | in context 0 no record, but a request to roll the output       |
     | a line of spaces   | filler, at the end of a mapped segment that is full            |
+    | a tab, or nothing  | who writes here waits until everything is delivered (`REST`),   |
+    |                    | and goes on (`WAKE`): nothing is on its way between the two     |
     | zero bytes         | not yet written                                                |
     +--------------------+----------------------------------------------------------------+
 
@@ -36,8 +38,10 @@ from logboom.target import Target
 __all__ = [
     "END",
     "FORMAT",
+    "REST",
     "ROLLOVER",
     "SEGMENT_SUFFIX",
+    "WAKE",
     "Context",
     "Dropped",
     "Header",
@@ -54,6 +58,8 @@ __all__ = [
 FORMAT: Final = 1
 SEGMENT_SUFFIX: Final = ".segment"
 END: Final = b'{"end":true}\n'
+REST: Final = b"\t\n"
+WAKE: Final = b"\n"
 ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
 

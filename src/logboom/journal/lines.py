@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.journal.layout import END, Context, Dropped, decode_control
+from logboom.journal.layout import END, REST, Context, Dropped, decode_control
 
 __all__ = ["Decoded", "LineDecoder"]
 
@@ -38,9 +38,10 @@ class Decoded:
         dropped: `dropped` lines, with the place after each.
         damage: `(start, end)` within the block of each line that cannot be read.
         ended: an `end` line was there.
+        resting: the last line is `REST`.
     """
 
-    __slots__ = ("damage", "dropped", "ended", "ends", "rows")
+    __slots__ = ("damage", "dropped", "ended", "ends", "resting", "rows")
 
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
@@ -48,6 +49,7 @@ class Decoded:
         self.dropped: list[tuple[Dropped, int]] = []
         self.damage: list[tuple[int, int]] = []
         self.ended = False
+        self.resting = False
 
 
 class LineDecoder:
@@ -71,6 +73,7 @@ class LineDecoder:
                 self._records(block[places[start] - base : places[end] - base], lines, places, run, into)
             else:
                 self._control(lines[start], places[start] - base, places[end], into)
+        into.resting = lines[-1:] == [REST]
         return into
 
     def _records(

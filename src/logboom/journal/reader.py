@@ -81,6 +81,7 @@ class JournalReader:
         contexts: by number; known before the rows that name them are returned.
         exhausted: the last `read` came to the end of what is committed.
         gone: nobody writes to the stream any more, and everything was returned.
+        resting: who writes to it waits for delivery, as of the last read: nothing is on its way.
         newer: the next segment has a format of a newer release; it stays untouched.
         began: number of the segment of the position that it was made with: older ones are delivered.
         last: packed position after the last row or `dropped` that was returned.
@@ -95,6 +96,7 @@ class JournalReader:
         self.contexts: dict[int, Context] = {}
         self.exhausted = False
         self.gone = False
+        self.resting = False
         self.newer = False
         self.last = position
         self.began = unpack_position(position)[0]
@@ -172,6 +174,7 @@ class JournalReader:
     def _enter(self, number: int, offset: int) -> None:
         self._number = number
         self._offset = offset
+        self.resting = False
         self._ended = False
         self._drained = False
         self._at_file_end = False
@@ -270,6 +273,7 @@ class JournalReader:
             self.last = max(places)
             chunks.append(Chunk(found.rows, found.ends, found.dropped, len(block)))
         self._ended = self._ended or found.ended
+        self.resting = found.resting
 
     def _note(self, gap: Gap, data: bytes) -> None:
         torn = gap.last

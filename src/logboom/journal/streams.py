@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable
+from pathlib import Path
 
 from logboom.journal.writer import JournalWriter
 
-__all__ = ["join", "leave"]
+__all__ = ["join", "leave", "rest", "wake"]
 
 _open: dict[Hashable, JournalWriter] = {}
 
@@ -37,3 +38,17 @@ def leave(key: Hashable, user: int) -> None:
     if not writer.users and writer.pid == os.getpid():
         _open.pop(key, None)
         writer.close()
+
+
+def rest(directory: Path) -> None:
+    """Say in all streams of this process in `directory` that nothing is on its way (see `layout.REST`)."""
+    for writer in list(_open.values()):
+        if writer.directory == directory and writer.pid == os.getpid():
+            writer.rest()
+
+
+def wake(directory: Path) -> None:
+    """Take `rest` back."""
+    for writer in list(_open.values()):
+        if writer.directory == directory and writer.pid == os.getpid():
+            writer.wake()

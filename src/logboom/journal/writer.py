@@ -20,12 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import END, FORMAT, Header, encode_line, segment_name
+from logboom.journal.layout import END, FORMAT, REST, WAKE, Header, encode_line, segment_name
 from logboom.journal.spool import DEAD_SUFFIX
 from logboom.target import Target
 
@@ -237,6 +238,15 @@ class WrittenSegment(Segment):
         return os.fstat(self._fd).st_size if self._descriptor_is_ours() else 0
 
 
+class _Said(NamedTuple):
+    """The last `REST` or `WAKE`: a segment's number, where it and those just before it stand, the line."""
+
+    segment: int = 0
+    start: int = 0
+    end: int = 0
+    line: bytes = b""
+
+
 class JournalWriter:
     """One producer: this process's stream of lines for one output file.
 
@@ -268,6 +278,7 @@ class JournalWriter:
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
         self._given_up = 0  # number of the newest segment that was abandoned or closed
+        self._said = _Said()
         self.pid = os.getpid()
 
     def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment | None:
@@ -301,6 +312,30 @@ class JournalWriter:
                     old.sync(0)
             old.release()
         return self.segment
+
+    def rest(self) -> None:
+        """Say that this process waits for delivery: nobody has to wait for an earlier line of its."""
+        self._say(REST)
+
+    def wake(self) -> None:
+        """Say that it goes on, before it does."""
+        if self._said.line == REST:
+            self._say(WAKE)
+
+    def _say(self, line: bytes) -> None:
+        segment, said = self.segment, self._said
+        if segment is None or segment.pid != os.getpid():
+            return
+        with contextlib.suppress(ValueError, OSError):  # what cannot be said costs others the wait
+            start = segment.written()
+            nothing_since = (segment.number, start) == (said.segment, said.end)
+            if nothing_since and said.line == line:
+                return
+            segment.write(line)
+            end = start + len(line)
+            if segment.written() == end:  # else another thread's record came between
+                start = said.start if nothing_since else start
+                self._said = _Said(segment.number, start, end, line)
 
     def abandon(self, segment: Segment) -> None:
         """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
@@ -397,17 +432,23 @@ class JournalWriter:
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
         self._given_up = 0
+        self._said = _Said()
         self.pid = os.getpid()
         if segment is not None:
             segment.disown()
             segment.release()
 
     def written(self) -> tuple[str, int, int]:
-        """`(producer, segment number, committed bytes)` now; numbers are 0 before the first line."""
-        segment = self.segment
+        """`(producer, segment number, committed bytes)` now; numbers are 0 before the first line.
+
+        As long as nothing else was written, `rest` and `wake` do not count.
+        """
+        segment, said = self.segment, self._said
         if segment is None or segment.pid != os.getpid():
             return self.producer, self._given_up, 0
-        return self.producer, segment.number, segment.written()
+        committed = segment.written()
+        quiet = (segment.number, committed) == (said.segment, said.end)
+        return self.producer, segment.number, said.start if quiet else committed
 
     def close(self) -> None:
         """Give the last segment's lock back: its reader may leave it. A later line begins a new one."""

@@ -55,6 +55,7 @@ __all__ = [
     "write_at",
 ]
 
+_ZEROS = bytes(64 * 1024)
 _MAPPABLE = frozenset({"ext4", "xfs", "tmpfs"})
 _NETWORK = frozenset(
     {
@@ -156,12 +157,11 @@ def allocate(fd: int, size: int) -> None:
     Raises:
         OSError: no room (`ENOSPC`, `EDQUOT`), or a file system that cannot promise it.
     """
-    if sys.platform == "darwin":
-        block = bytes(65536)
-        for offset in range(0, size, len(block)):
-            os.pwrite(fd, block[: size - offset], offset)
-    else:
+    if sys.platform != "darwin":
         os.posix_fallocate(fd, 0, size)
+    # On Linux for speed: stores to a mapping of pages that are in memory cost half of those that are not.
+    for offset in range(0, size, len(_ZEROS)):
+        os.pwrite(fd, _ZEROS[: size - offset], offset)
 
 
 def filesystem_of(path: str | Path) -> str:
