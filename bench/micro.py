@@ -1,4 +1,4 @@
-"""Single decisions of the design, measured: `python -m bench.micro [checkpoint|append|encode|decode]`.
+"""Single decisions of the design, measured: `python -m bench.micro [checkpoint|append|segment|...]`.
 
 Owns: small loops over alternatives that were chosen between. Never knows: contenders, whole runs.
 """
@@ -123,8 +123,37 @@ def _decode(directory: Path) -> Iterator[dict[str, Step]]:
     }
 
 
-_MEASURES: Final = {"checkpoint": _checkpoint, "append": _append, "encode": _encode, "decode": _decode}
-_REPEATS: Final = {"decode": 20}
+@contextmanager
+def _segment(directory: Path) -> Iterator[dict[str, Step]]:
+    """A segment of 256 KiB made, filled through its mapping with lines of 128 bytes, and deleted."""
+    zeros, line = bytes(1 << 16), b"x" * 127 + b"\n"
+
+    def live(number: int, *, zeroed: bool) -> None:
+        path, size = directory / f"{number}-{zeroed}", 1 << 18
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+        os.posix_fallocate(descriptor, 0, size)
+        for offset in range(0, size if zeroed else 0, len(zeros)):
+            os.pwrite(descriptor, zeros, offset)
+        with mmap.mmap(descriptor, size) as segment:
+            for _ in range(size // len(line)):
+                segment.write(line)
+        os.close(descriptor)
+        path.unlink()
+
+    yield {
+        "allocated": lambda number: live(number, zeroed=False),
+        "allocated, and zeros written": lambda number: live(number, zeroed=True),
+    }
+
+
+_MEASURES: Final = {
+    "checkpoint": _checkpoint,
+    "append": _append,
+    "segment": _segment,
+    "encode": _encode,
+    "decode": _decode,
+}
+_REPEATS: Final = {"decode": 20, "segment": 50}
 
 
 def _microseconds(step: Step, repeats: int) -> float:

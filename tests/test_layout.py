@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from logboom.errors import JournalError
 from logboom.journal import layout
 from logboom.journal.layout import Context, Dropped, Header, committed_length
-from logboom.journal.writer import JournalWriter, Segment
+from logboom.journal.segment import Segment
+from logboom.journal.writer import JournalWriter
 from logboom.target import Target
 
 TARGET = Target("app.log")

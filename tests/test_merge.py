@@ -64,7 +64,7 @@ def test_flush_holds_nothing_back() -> None:
     assert names(merge.release(0.0, ready=INF)) == ["a"]
 
 
-@pytest.mark.parametrize("ready", [float("-inf"), float("inf")])
+@pytest.mark.parametrize("ready", [-INF, INF])
 def test_floor_bounds_what_is_released(ready: float) -> None:
     """A producer that was not read to its end may have earlier records still."""
     merge = Merge()
@@ -216,3 +216,23 @@ def test_every_record_once_in_its_producers_order(steps: list[tuple[str, int, li
         assert 0.02 <= merge.window <= 1.0
     take(merge.release(mono + 1.01))
     assert got == {producer: count for producer, count in sent.items() if count}
+
+
+def test_active_are_those_of_whom_something_came_within_the_window() -> None:
+    """An empty stream counts as well: what it said last may already be released."""
+    merge = Merge()
+    add(merge, "a", [1], mono=0.0)
+    add(merge, "b", [2], mono=0.015)
+    assert merge.active(0.016) == ["a", "b"]
+    assert names(merge.release(0.02, ready=INF)) == ["a", "b"]
+    assert merge.active(0.021) == ["b"]
+    assert merge.active(0.036) == []
+
+
+def test_ready_lets_out_what_did_not_wait_and_nothing_above() -> None:
+    merge = Merge()
+    add(merge, "a", [1, 5], mono=0.0)
+    add(merge, "b", [3], mono=0.0)
+    assert names(merge.release(0.001, ready=3)) == ["a", "b"]
+    assert names(merge.release(0.002)) == []
+    assert names(merge.release(0.021)) == ["a"]

@@ -14,7 +14,7 @@ from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.cycle import Cycle
 from logboom.errors import ConfigurationError, SinkError
-from logboom.journal.layout import Dropped, encode_line, segment_name
+from logboom.journal.layout import REST, WAKE, Dropped, encode_line, segment_name
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Outcome, Sink, Step
 from logboom.target import Target
@@ -432,3 +432,47 @@ def test_read_ahead_is_bounded(bench: Bench) -> None:
         most = max(most, bench.cycle.backlog)
     assert bench.lines() == texts + texts
     assert most < 22_000
+
+
+def test_who_waits_for_delivery_waits_for_no_idle_one(bench: Bench) -> None:
+    """A script that ends beside idle workers leaves at once."""
+    worker, script = Writer(bench.factory, A), Writer(bench.factory, B)
+    worker.log("worker", created=NOW - 5)
+    bench.step(3)
+    script.log("script")
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == ["worker"], "it may go on, and the worker may have an earlier record"
+    script.put(REST)
+    bench.cycle.step()
+    assert bench.lines() == ["worker"], "not every journal was looked into"
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == ["worker", "script"]
+    worker.die()
+    script.die()
+
+
+def test_who_goes_on_during_the_look_is_not_overtaken(bench: Bench) -> None:
+    """Of two that wait one goes on while the look is at the other: that one's new record has to wait."""
+    one, two = Writer(bench.factory, A), Writer(bench.factory, B)
+    one.log("1", created=NOW - 3)
+    two.log("2", created=NOW - 2)
+    one.put(REST)
+    slow = bench.cycle.source.poll
+
+    def poll(budget: int, **options: Any) -> Any:
+        bench.clock.advance(0.001)
+        two.log("4", created=NOW + 0.0009)
+        two.put(REST)
+        found = slow(budget, **options)
+        one.put(WAKE)
+        one.log("3", created=NOW + 0.0005)
+        return found
+
+    bench.cycle.source.poll = poll  # type: ignore[method-assign]
+    bench.cycle.step(thorough=True)
+    bench.cycle.source.poll = slow  # type: ignore[method-assign]
+    assert bench.lines() == ["1", "2"]
+    bench.step(3)
+    assert bench.lines() == ["1", "2", "3", "4"]
+    one.die()
+    two.die()

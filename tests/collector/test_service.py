@@ -29,6 +29,7 @@ class Cycle:
         self.bench = bench
         self.newer = False
         self.exhausted = True
+        self.stepped = 0
         self.backlog = 0
         self.flushed = True
         self.sees = True
@@ -40,7 +41,7 @@ class Cycle:
         self.bench.clock_advance(self.bench.takes)
         if self.bench.error is not None:
             raise self.bench.error
-        return 0
+        return self.stepped
 
     def prune(self, room: int) -> None:
         self.pruned += 1
@@ -322,3 +323,15 @@ def test_removed_doorbell_is_made_again(tmp_path: Path) -> None:
     assert not launch.collector_lives(bench.spool)
     assert bench.status()["collector"]["pid"] is None
     assert Leadership.seek(bench.spool) is not None, "the lock was given back"
+
+
+def test_full_merge_is_not_looked_at_without_a_pause(bench: Bench) -> None:
+    """What was read is held back and more would be too much: turning on the spot helps nobody."""
+    bench.turn()
+    cycle = bench.cycles[0]
+    cycle.exhausted, cycle.stepped = False, 5
+    bench.turn()
+    assert bench.service._pause() == 0.0
+    cycle.stepped = 0
+    bench.turn()
+    assert 0.001 <= bench.service._pause() <= 0.01

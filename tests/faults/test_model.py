@@ -27,8 +27,9 @@ from hypothesis.stateful import (
 
 from logboom.journal.layout import Context, committed_length, encode_line
 from logboom.journal.reader import JournalReader
+from logboom.journal.segment import Segment
 from logboom.journal.spool import Spool
-from logboom.journal.writer import JournalWriter, Segment
+from logboom.journal.writer import JournalWriter
 from logboom.target import Target
 
 CONTEXT = encode_line(Context(context=1, renderer="message", columns=("text",)))

@@ -23,9 +23,10 @@ from logboom.errors import SpoolFullError
 from logboom.handlers import producer as producing
 from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.room import Room
-from logboom.journal import writer as writing
-from logboom.journal.layout import segment_name
+from logboom.journal import segment as writing
+from logboom.journal.layout import REST, WAKE, segment_name
 from logboom.journal.spool import Spool
+from logboom.journal.writer import JournalWriter
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +90,7 @@ def test_unexpected_error_at_a_roll_goes_to_handle_error(
         raise RuntimeError("not foreseen")
 
     program.logger.error("before")
-    monkeypatch.setattr(writing.JournalWriter, "roll", roll)
+    monkeypatch.setattr(JournalWriter, "roll", roll)
     for _ in range(20):
         program.logger.error("%s", "x" * 8000)
     assert program.errors
@@ -104,7 +105,7 @@ def test_dropping_is_said_once_on_stderr(
     def fill_disk(writer: object, temporary: Path, path: Path, *_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
 
-    monkeypatch.setattr(writing.JournalWriter, "_fill", fill_disk)
+    monkeypatch.setattr(JournalWriter, "_fill", fill_disk)
     for _ in range(30):
         program.producer._full_until = float("-inf")
         program.logger.error("%s", "x" * 8000)
@@ -124,7 +125,7 @@ def test_full_disk_is_not_tried_for_every_record(program: Program, monkeypatch: 
 
     monkeypatch.setattr(producing, "_RETRY_AFTER", 1e9)
     with monkeypatch.context() as disk:
-        disk.setattr(writing.JournalWriter, "_fill", fill_disk)
+        disk.setattr(JournalWriter, "_fill", fill_disk)
         for _ in range(30):
             program.logger.error("%s", "x" * 8000)
     assert len(tries) == 1
@@ -527,3 +528,26 @@ def test_journal_is_made_again_at_once_where_a_roll_has_just_failed(tmp_path: Pa
     (segment,) = (program.producer.spool_path / "journal").iterdir()
     assert b"second" in segment.read_bytes()
     program.handler.close()
+
+
+def test_flush_rests_while_it_waits_and_wakes_before_it_returns(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are not held up by who waits, and who goes on may have an earlier record than they."""
+    program.logger.error("one")
+    segment = program.producer._writer and program.producer._writer.segment
+    assert segment is not None
+    seen = []
+
+    def last_line() -> bytes:
+        return segment.path.read_bytes().rstrip(b"\0").splitlines(keepends=True)[-1]
+
+    def wait(*_: object) -> bool:
+        seen.append(last_line())
+        return True
+
+    monkeypatch.setattr(launch, "wait_until_flushed", wait)
+    program.handler.flush()
+    program.handler.flush()
+    assert seen == [REST], "the second flush has nothing to wait for"
+    assert last_line() == WAKE

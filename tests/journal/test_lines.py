@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.journal.layout import END, Context, encode_line
+from logboom.journal.layout import END, REST, WAKE, Context, encode_line
 from logboom.journal.lines import LineDecoder
 
 CONTEXT = Context(context=1, renderer="message")
@@ -85,3 +85,14 @@ def test_a_row_of_an_unknown_context_is_damage() -> None:
     row = b'[1.0,1,20,"a"]\n'
     assert decoder.decode(row, 0).damage == [(0, len(row))]
     assert len(decoder.decode(encode_line(CONTEXT) + row, 0).rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("tail", "resting"),
+    [(REST, True), (WAKE, False), (REST + WAKE, False), (b"      \n", False), (b'[1,1,20,"x","y"]\n', False)],
+)
+def test_rest_is_the_last_line_or_it_is_over(tail: bytes, resting: bool) -> None:
+    """Filler at the end of a full segment must not pass for rest: its writer goes on in the next one."""
+    decoder = LineDecoder({1: Context(context=1, renderer="message", columns=("text",))})
+    found = decoder.decode(b'[1,1,20,"x","y"]\n' + REST + tail, 0)
+    assert found.resting is resting and not found.damage

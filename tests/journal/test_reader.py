@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from logboom import platform
-from logboom.journal.layout import END, Context, Dropped, encode_line, pack_position, segment_name
+from logboom.journal.layout import END, REST, Context, Dropped, encode_line, pack_position, segment_name
 from logboom.journal.reader import Damage, JournalReader
 from logboom.journal.spool import Spool
 from logboom.testing import SpoolFactory
@@ -386,3 +386,25 @@ def test_damage_keeps_a_bounded_copy(factory: SpoolFactory, spool: Spool) -> Non
     assert texts(reader) == ["1", "2"]
     (damage,) = reader.take_damaged()
     assert damage == Damage(1, len(content), 1_000_002, b"[" + b"?" * 65535)
+
+
+def test_rest_lasts_until_anything_is_said(factory: SpoolFactory, spool: Spool) -> None:
+    """Who waits for delivery has nothing on its way; who goes on may have, also in its next segment."""
+    head = factory.content(factory.header(PRODUCER), ["one"])
+    path = put(factory, (head + REST).ljust(65536, b"\0"))
+    living = Living(path)
+    reader = JournalReader(spool, PRODUCER)
+    assert not reader.resting
+    reader.read(1 << 20)
+    assert reader.resting
+    reader.read(1 << 20)
+    assert reader.resting, "nothing new was there"
+    living.write(factory.record("two"), len(head) + len(REST))
+    reader.read(1 << 20)
+    assert not reader.resting
+    at = len(head) + len(REST) + len(factory.record("two"))
+    living.write((REST + b" " * 65536)[: 65536 - at - 1] + b"\n", at)
+    put(factory, encode_line(factory.header(PRODUCER, 2)).ljust(65536, b"\0"), number=2)
+    reader.read(1 << 20)
+    assert reader.segment == 2 and not reader.resting
+    living.die()

@@ -19,11 +19,12 @@ import pytest
 
 from logboom import platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal import writer as module
-from logboom.journal.layout import END, Header, committed_length, decode_header
+from logboom.journal import segment as module
+from logboom.journal.layout import END, REST, WAKE, Header, committed_length, decode_header
 from logboom.journal.reader import JournalReader
+from logboom.journal.segment import Segment
 from logboom.journal.spool import Spool
-from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, Segment
+from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter
 from logboom.target import Target
 
 CONTEXT = b'{"context":1,"renderer":"message","columns":["text"]}\n'
@@ -547,3 +548,63 @@ def test_sync_covers_what_was_written_since_the_last_one(writer: JournalWriter) 
     assert first == segment.written()
     put(writer, line("two"))
     assert segment.sync(first) == segment.written() > first
+
+
+def test_rest_and_wake_do_not_count_as_written(writer: JournalWriter) -> None:
+    """A flush when nothing new was logged returns at once, whatever other flushes said meanwhile."""
+    put(writer, line("one"))
+    before = writer.written()
+    writer.rest()
+    writer.rest()
+    assert content(writer).endswith(line("one") + REST), "said once"
+    assert writer.written() == before
+    writer.wake()
+    writer.wake()
+    assert content(writer).endswith(line("one") + REST + WAKE)
+    assert writer.written() == before
+    writer.rest()
+    assert writer.written() == before
+    put(writer, line("two"))
+    assert writer.written()[2] == len(content(writer))
+    writer.wake()
+    assert content(writer).endswith(line("two")), "who logs is awake"
+
+
+def test_record_of_another_thread_beside_rest_counts(writer: JournalWriter) -> None:
+    put(writer, line("one"))
+    segment = writer.segment
+    assert segment is not None
+    write = segment.write
+
+    def write_late(data: bytes) -> object:
+        write(line("between"))
+        return write(data)
+
+    segment.write = write_late  # type: ignore[method-assign]
+    before = writer.written()
+    writer.rest()
+    segment.write = write  # type: ignore[method-assign]
+    assert writer.written()[2] > before[2]
+
+
+def test_rest_in_a_full_segment_is_left_unsaid(tmp_path: Path) -> None:
+    """It costs a reader a wait, and nothing else."""
+    writer = JournalWriter(
+        Spool.create(tmp_path / ".logboom").journal_path,
+        Target(name="app.log"),
+        mapped=not WINDOWS,
+        mode=0o640,
+    )
+    writer.rest()
+    put(writer, line("one"))
+    assert writer.segment is not None
+    writer.segment.end()
+    before = writer.written()
+    writer.rest()
+    writer.wake()
+    assert writer.written() == before
+
+
+def content(writer: JournalWriter) -> bytes:
+    assert writer.segment is not None
+    return writer.segment.path.read_bytes().rstrip(b"\0")

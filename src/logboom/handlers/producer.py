@@ -33,8 +33,9 @@ from logboom.handlers.room import Drops, Room
 from logboom.journal import streams
 from logboom.journal.allowed import allow
 from logboom.journal.layout import FORMAT, ROLLOVER
+from logboom.journal.segment import Segment
 from logboom.journal.spool import Spool, mode_like_log
-from logboom.journal.writer import JournalWriter, Segment
+from logboom.journal.writer import JournalWriter
 from logboom.record import stamp_of
 from logboom.target import Target
 

@@ -13,10 +13,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import mmap
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,216 +24,16 @@ import msgspec
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import END, FORMAT, REST, WAKE, Header, encode_line, segment_name
-from logboom.journal.spool import DEAD_SUFFIX
+from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
+from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.target import Target
 
-__all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter", "Segment"]
+__all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 
 FIRST_SIZE = 64 * 1024
 LARGEST_SIZE = 1024 * 1024
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
-# A mapping whose descriptor was closed behind our back must never be released: `mmap` would close the
-# number of its duplicate, which may be somebody's socket by now.
-_pinned: list[object] = []
-
-
-def _taken(held: list[int]) -> list[int]:
-    """What one thread takes out of a list that several may have."""
-    try:
-        return [held.pop()]
-    except IndexError:
-        return []
-
-
-class Segment:
-    """One open segment. `write(line)` appends a whole line, or raises `ValueError` when it is full.
-
-    Attributes:
-        pid: the process that may write here.
-        number: its place in the producer's stream.
-        path: where it lies; looked at now and then, since an unlinked segment is silent.
-        stated: numbers of the contexts whose lines are in it.
-    """
-
-    write: Callable[[bytes], object]
-    _held: list[int] = []  # noqa: RUF012 - of one whose making was interrupted
-
-    def __init__(self, path: Path, number: int, fd: int) -> None:
-        self.path = path
-        self.number = number
-        self.pid = os.getpid()
-        self.stated: set[int] = set()
-        self._fd = fd
-        self._held = [fd]  # who takes it out closes it: several threads may leave a segment at once
-        self._identity = platform.identity(os.fstat(fd))
-
-    def is_linked(self) -> bool:
-        """Whether a reader still finds it under its name."""
-        try:
-            return platform.identity(os.stat(self.path)) == self._identity
-        except OSError:
-            return False
-
-    def was_set_aside(self) -> bool:
-        """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
-
-        A collector takes it for a dead process's when its lock went with its descriptor, as daemonisers do.
-        """
-        return os.path.exists(f"{self.path}{DEAD_SUFFIX}") or not self._descriptor_is_ours()
-
-    def _descriptor_is_ours(self) -> bool:
-        try:
-            return platform.identity(os.fstat(self._fd)) == self._identity
-        except OSError:
-            return False
-
-    def end(self) -> None:
-        """Let no more line in. Late writers get `ValueError`."""
-        raise TypeError("abstract")
-
-    def written(self) -> int:
-        """Bytes that are committed."""
-        raise TypeError("abstract")
-
-    def disown(self) -> None:
-        """In a forked child: a log call in whose middle the fork was gets `ValueError` here, too."""
-        raise TypeError("abstract")
-
-    def sync(self, start: int) -> int:
-        """Make `[start, written())` durable against power loss; returns the new `start`.
-
-        Raises:
-            OSError: it is not, and never will be in this file: go on in a new one.
-        """
-        end = self.written()
-        if end > start:
-            platform.sync_file(self._fd)
-        return end
-
-    def release(self) -> None:
-        """Drop what this process holds. Never unlocks: in a forked child the lock is the parent's."""
-        ours = self._descriptor_is_ours()
-        held, self._held = self._held, []  # no call between: one thread gets it, and no signal loses it
-        if _FREE_THREADED:
-            held = _taken(held)
-        for fd in held:
-            if ours:
-                os.close(fd)
-            else:
-                self._lost()
-
-    def _lost(self) -> None:
-        """The descriptor was closed behind our back."""
-
-    def __del__(self) -> None:
-        # A signal handler that raises can drop it anywhere; a lock that stays would hold up the reader.
-        self.release()
-
-
-class MappedSegment(Segment):
-    """Written through `mmap`: a memory copy, no system call."""
-
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
-        if sys.version_info >= (3, 13):
-            self._map = mmap.mmap(fd, size, trackfd=False)
-        else:
-            self._map = mmap.mmap(fd, size)
-        self.write = self._locked_write if _FREE_THREADED else self._map.write
-        self._lock = threading.RLock()
-        self._size = size
-
-    def _locked_write(self, line: bytes) -> None:
-        with self._lock:
-            self._map.write(line)
-
-    def end(self) -> None:
-        while rest := self._size - self._map.tell():
-            with contextlib.suppress(ValueError):  # a late writer came between
-                self.write(b" " * (rest - 1) + b"\n")
-
-    def written(self) -> int:
-        return self._map.tell()
-
-    def disown(self) -> None:
-        self._lock = threading.RLock()
-        self._map.seek(0, os.SEEK_END)
-
-    def sync(self, start: int) -> int:
-        end = self.written()
-        if end > start:
-            page = start - start % mmap.PAGESIZE
-            self._map.flush(page, end - page)
-        return end
-
-    def _lost(self) -> None:
-        if sys.version_info < (3, 13):
-            _pinned.append(self._map)
-
-
-class WrittenSegment(Segment):
-    """Written by `write(2)` at the end of the file, where a mapping cannot be trusted.
-
-    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it
-    and the line goes to a new segment whole. A signal handler that logs while its own thread is
-    in here begins with a newline, so that it can never continue a torn line.
-    """
-
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
-        self._size = size
-        self._lock = threading.RLock()
-        self._busy = False
-        self._ended = False
-        self.write = self._append
-
-    def _append(self, line: bytes) -> None:
-        with self._lock:
-            if self._ended or not self._descriptor_is_ours():
-                raise ValueError("segment has ended")
-            nested, self._busy = self._busy, True
-            try:
-                self._put(b"\n" + line if nested else line)
-            finally:
-                self._busy = nested
-
-    def _put(self, data: bytes) -> None:
-        try:
-            whole = os.write(self._fd, data) == len(data)
-        except OSError:
-            self._ended = True
-            raise
-        if not whole or os.lseek(self._fd, 0, os.SEEK_CUR) >= self._size:
-            self._ended = not whole or self._finish()
-        if not whole:
-            raise ValueError("torn: write it again elsewhere")
-
-    def _finish(self) -> bool:
-        if not self._descriptor_is_ours():
-            return True  # closed behind our back: the lock went with it, so a reader leaves it as dead
-        with contextlib.suppress(OSError):
-            os.write(self._fd, END)
-        return True
-
-    def end(self) -> None:
-        with self._lock:
-            if not self._ended:
-                self._ended = self._finish()
-
-    def disown(self) -> None:
-        self._lock = threading.RLock()
-        self._ended = True
-
-    def release(self) -> None:
-        with self._lock:  # not while another thread writes: the number may be a socket's a moment later
-            self._ended = True
-            super().release()
-
-    def written(self) -> int:
-        return os.fstat(self._fd).st_size if self._descriptor_is_ours() else 0
 
 
 class _Said(NamedTuple):
@@ -319,23 +117,20 @@ class JournalWriter:
 
     def wake(self) -> None:
         """Say that it goes on, before it does."""
-        if self._said.line == REST:
-            self._say(WAKE)
+        self._say(WAKE, only_after=REST)
 
-    def _say(self, line: bytes) -> None:
+    def _say(self, line: bytes, *, only_after: bytes = b"") -> None:
         segment, said = self.segment, self._said
         if segment is None or segment.pid != os.getpid():
             return
         with contextlib.suppress(ValueError, OSError):  # what cannot be said costs others the wait
             start = segment.written()
-            nothing_since = (segment.number, start) == (said.segment, said.end)
-            if nothing_since and said.line == line:
+            last = said.line if (segment.number, start) == (said.segment, said.end) else b""
+            if last == line or (only_after and last != only_after):
                 return
             segment.write(line)
-            end = start + len(line)
-            if segment.written() == end:  # else another thread's record came between
-                start = said.start if nothing_since else start
-                self._said = _Said(segment.number, start, end, line)
+            # Where another thread's record came between, the end is elsewhere, and this counts for nothing.
+            self._said = _Said(segment.number, said.start if last else start, start + len(line), line)
 
     def abandon(self, segment: Segment) -> None:
         """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
