@@ -41,6 +41,7 @@ ENDINGS = {
         "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
         0,
     ),
+    "handler dropped without close": ("import gc\nlogging.getLogger().handlers.clear()\ngc.collect()", 0),
     "keyboard interrupt": ("raise KeyboardInterrupt", -signal.SIGINT),
 }
 SUDDEN = {

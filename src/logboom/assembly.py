@@ -7,6 +7,7 @@ delivery.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import time
@@ -78,12 +79,18 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
     return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
 
 
+@functools.lru_cache(maxsize=16)
+def _notebook(spool: Path) -> Notebook:
+    """One for all attempts of this process, so that each does not say the same again."""
+    return Notebook(spool)
+
+
 def prune(spool: Path, room: int) -> None:
     """Lead for a moment and give up the oldest records for `room` bytes; nothing when another leads."""
     leadership = Leadership.seek(spool)
     if leadership is not None:
         try:
-            cycle = make_cycle(spool, Notebook(spool))
+            cycle = make_cycle(spool, _notebook(spool))
             try:
                 cycle.prune(room)
             finally:
@@ -108,7 +115,7 @@ def drain(spool: Path, deadline: float) -> bool:
     if leadership is None:
         return False
     try:
-        cycle = make_cycle(spool, Notebook(spool))
+        cycle = make_cycle(spool, _notebook(spool))
         try:
             mark = cycle.flush_mark()
             while True:

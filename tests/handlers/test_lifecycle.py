@@ -36,6 +36,7 @@ class Producer:
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No producers but the test's own, in a process that is not about to end."""
     monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
+    monkeypatch.setattr(lifecycle, "_kept", {})
     monkeypatch.setattr(lifecycle, "_exit_deadline", None)
     yield
 
@@ -132,3 +133,25 @@ def test_a_log_call_and_a_close_import_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"LOGBOOM_COLLECTOR": "external"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "\n"
+
+
+def test_producer_of_a_stream_is_waited_for_though_its_handler_is_gone() -> None:
+    """A handler that was dropped without `close` has records on their way all the same."""
+    deadlines = []
+    for _ in range(2):
+        producer = Producer(1.0)
+        deadlines.append(producer.deadlines)
+        lifecycle.register(producer, ("spool", "app.log"))
+        del producer
+    lifecycle._finish()
+    assert deadlines[1], "the last one of a stream speaks for it"
+    assert not deadlines[0], "and no other one is kept"
+
+
+def test_closed_producer_is_kept_no_longer() -> None:
+    producer = Producer(1.0)
+    gone = weakref.ref(producer)
+    lifecycle.register(producer, "stream")
+    lifecycle.unregister(producer)
+    del producer
+    assert gone() is None

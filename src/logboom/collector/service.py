@@ -29,7 +29,7 @@ __all__ = ["NEWER", "UNNEEDED", "Service"]
 
 NEWER: Final = "a newer release of logboom writes here: handing over"
 UNNEEDED: Final = "nobody logs any more"
-_BUSY_WAIT: Final = 0.03
+_BUSY_WAIT: Final = 0.04
 _FLUSH_WAIT: Final = 0.002
 _FULL_WAIT: Final = 0.002
 _FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it

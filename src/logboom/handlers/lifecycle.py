@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Hashable
 from typing import Protocol
 
 __all__ = ["budget", "ending", "flush", "register", "register_process", "unregister"]
@@ -28,18 +29,27 @@ class Flushable(Protocol):
 
 
 _producers: weakref.WeakSet[Flushable] = weakref.WeakSet()
+_kept: dict[Hashable, Flushable] = {}  # one for each stream: its handler may be dropped without `close`
 _exit_deadline: float | None = None
 _registered_pid = 0
 
 
-def register(producer: Flushable) -> None:
-    """A producer that the end of this program waits for."""
+def register(producer: Flushable, stream: Hashable = None) -> None:
+    """A producer that the end of this program waits for.
+
+    Args:
+        stream: what it writes to, when that lives on without it: it is waited for then, whoever drops it.
+    """
     _producers.add(producer)
+    if stream is not None:
+        _kept[stream] = producer
 
 
 def unregister(producer: Flushable) -> None:
     """It has nothing more to wait for."""
     _producers.discard(producer)
+    for stream in [stream for stream, kept in _kept.items() if kept is producer]:
+        del _kept[stream]
 
 
 def register_process() -> None:

@@ -227,7 +227,7 @@ class Producer:
             id(self),
             lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
         )
-        lifecycle.register(self)
+        lifecycle.register(self, self._stream)
         return self._writer
 
     def _make_spool(self) -> Spool:
