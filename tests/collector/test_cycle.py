@@ -476,3 +476,19 @@ def test_who_goes_on_during_the_look_is_not_overtaken(bench: Bench) -> None:
     assert bench.lines() == ["1", "2", "3", "4"]
     one.die()
     two.die()
+
+
+def test_damage_that_a_predecessor_met_is_counted_once(bench: Bench) -> None:
+    """Until the next record is written a restart reads the damaged line again."""
+    writer = Writer(bench.factory, A)
+    writer.log("before")
+    bench.step(2)
+    writer.put(b'[1,1,20,"torn\n')
+    bench.step(2)
+    bench.restart()
+    writer.log("behind")
+    bench.step(2)
+    assert bench.lines() == ["before", "behind"]
+    assert bench.cycle.pipes["app.log"].counts().damaged == 1
+    assert len([note for note in bench.notes if "damaged journal" in note]) == 1
+    writer.die()

@@ -398,14 +398,15 @@ class Cycle:
 
     def _report_damage(self, reader: JournalReader) -> None:
         for damage in reader.take_damaged():
-            if damage.torn:
+            name = f"{reader.producer}-{damage.segment}-{damage.offset}"
+            if damage.torn or (self.spool.damaged_path / name).exists():  # a predecessor met it, too
                 continue
             pipe = self.pipes.get(self._home.get(reader.producer, ""))
             if pipe is not None:
-                pipe.counts().damaged += 1
+                pipe.count_damage()
             where = f"{reader.producer}-{damage.segment} byte {damage.offset}, {damage.length} bytes"
             self._note(f"damaged journal: {where}; kept in {self.spool.damaged_path}")
-            self._keep(f"{reader.producer}-{damage.segment}-{damage.offset}", damage.data)
+            self._keep(name, damage.data)
 
     def _keep(self, name: str, data: bytes) -> None:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ works, signals, threads.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -146,6 +147,12 @@ class Pipe:
         """Make a step that the cycle asks for. Raises `SinkError`, `OSError`."""
         self.recover()
         self._make(step, advance)
+
+    def count_damage(self) -> None:
+        """Bytes of a journal cannot be read; counted for good, where anything can be written."""
+        self.counts().damaged += 1
+        with contextlib.suppress(SinkError, OSError):
+            self.make(Step(_NOTHING), {})
 
     def recover(self) -> None:
         """Finish the step that is open: of a predecessor that was killed, or our own that failed."""
