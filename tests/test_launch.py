@@ -187,8 +187,11 @@ def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     found = launch.python_for_collector()
     assert found is not None
     assert "python" in os.path.basename(found)
-    monkeypatch.setenv("LOGBOOM_PYTHON", sys.executable)
-    assert launch.python_for_collector() == str(other)
+    named = tmp_path / "interpreter"
+    named.write_bytes(b"")
+    named.chmod(0o755)
+    monkeypatch.setenv("LOGBOOM_PYTHON", str(named))
+    assert launch.python_for_collector() == str(named)
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
     assert launch.python_for_collector() == found
 
@@ -319,3 +322,55 @@ def test_child_forked_while_a_thread_imports_the_collector(spool: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(logboom.__file__).parents[1])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative entry of `sys.path` means another directory to a collector, which runs in `/`."""
+    made: list[list[str]] = []
+
+    def spawn(argv: list[str], environment: dict[str, str], keep: int) -> int:
+        made.append(argv)
+        return os.getpid()
+
+    package = os.path.dirname(os.path.abspath(launch.__file__))
+    monkeypatch.chdir(os.path.dirname(package))
+    monkeypatch.setattr(launch, "__file__", os.path.join("logboom", "launch.py"))
+    monkeypatch.setattr(platform, "spawn_detached", spawn)
+    assert launch.start_collector(spool).started
+    (argv,) = made
+    assert os.path.dirname(package) in argv
+    assert all(os.path.isabs(entry) for entry in argv[argv.index(str(spool)) + 2 :])
+    launch.forget_children()
+
+
+@pytest.mark.skipif(not hasattr(os, "WNOHANG"), reason="no zombies here")
+def test_helper_that_hangs_holds_nobody_up() -> None:
+    """A helper that is stopped in its first instant must not stop the program that logs."""
+    helper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    launch._children[:] = [helper.pid]
+    reaping = threading.Thread(target=launch.reap, daemon=True)
+    reaping.start()
+    reaping.join(5.0)
+    waits = reaping.is_alive()
+    assert launch._children == [helper.pid]
+    launch._children.clear()
+    helper.communicate(b"\n")
+    assert not waits
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="FIFO")
+def test_doorbell_that_breaks_while_it_is_rung_is_nobody(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that dies between `open` and `write` must not cost the program that logs an error."""
+    bell = Doorbell(spool / launch.DOORBELL, 0o600)
+    signals = []
+
+    def write(fd: int, data: bytes) -> int:
+        signals.append(data)
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(os, "write", write)
+    assert not launch.collector_lives(spool)
+    assert signals == [launch.WAKE]
+    bell.close()

@@ -303,3 +303,12 @@ def test_macos_takes_its_own_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         posix.sync_file(file.fileno())
         assert file.read() == bytes(100_000)
     assert calls == [51]
+
+
+def test_sync_of_a_file_reaches_the_disk(monkeypatch: pytest.MonkeyPatch, opened: Callable[..., int]) -> None:
+    """A write alone is in the memory of this machine: one that loses its power has lost it."""
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", calls.append)
+    fd = opened(Path(os.devnull))
+    posix.sync_file(fd)
+    assert calls == [fd]
