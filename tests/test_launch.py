@@ -289,15 +289,24 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
 
 
 FORK_DURING_IMPORT = """
-import os, pathlib, signal, sys, threading, time
+import importlib.machinery, os, pathlib, signal, sys, threading, time
 from logboom import launch
 spool, begun, go_on = pathlib.Path(sys.argv[1]), threading.Event(), threading.Event()
 
 class Slow:
     def find_spec(self, name, path=None, target=None):
-        if name == "logboom.collector.cycle":
+        if name != "logboom.collector.cycle":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):  # the lock of this one module is held, and `os.fork` waits for no other
             begun.set()
             go_on.wait(30)
+            execute(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
 
 sys.meta_path.insert(0, Slow())
 thread = threading.Thread(target=launch.collect_here, args=(spool, time.monotonic() + 10))
