@@ -6,10 +6,13 @@ Each runs a fresh interpreter.
 
 from __future__ import annotations
 
+import compileall
+import importlib.util
 import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from bench.contenders import Contender
@@ -52,6 +55,7 @@ print(json.dumps([setup, cpu, rss, time.perf_counter()]), flush=True)
 def run(spec: Spec, contender: Contender) -> dict[str, float]:
     """Beside a process that keeps a contender's server, or collector, alive."""
     contender.keeps = contender.name == "logboom"
+    _compile(contender)
     crew = Crew(contender, 1, _stay)
     crew.start()
     crew.release()
@@ -73,6 +77,13 @@ def run(spec: Spec, contender: Contender) -> dict[str, float]:
 
 def _stay(call: Call, message: str, writer: int) -> None:
     time.sleep(1.0)
+
+
+def _compile(contender: Contender) -> None:
+    """As installed: with bytecode, also where the environment keeps Python from writing it."""
+    found = importlib.util.find_spec(contender.module) if contender.name in _IMPORTS else None
+    if found is not None and found.origin is not None:
+        compileall.compile_dir(Path(found.origin).parent, quiet=2)
 
 
 def _program(contender: Contender) -> str:
