@@ -116,6 +116,7 @@ def drain(spool: Path, deadline: float) -> bool:
         return False
     try:
         cycle = make_cycle(spool, _notebook(spool))
+        cycle.hasty = True  # somebody waits for each step of it
         try:
             mark = cycle.flush_mark()
             while True:

@@ -13,6 +13,7 @@ from logboom import platform
 from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.cycle import Cycle
+from logboom.collector.holding import BIRTH
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import REST, WAKE, Dropped, encode_line, segment_name
 from logboom.journal.spool import Spool
@@ -146,11 +147,15 @@ def test_one_stream_alone_waits_for_nobody(bench: Bench) -> None:
     """A script's records are in the file at once: there is nobody whose earlier ones could come."""
     one = Writer(bench.factory, A)
     one.log("alone")
-    bench.cycle.step(thorough=True)
+    bench.cycle.step()
+    assert bench.lines() == [], "a program that starts may have an earlier one on its way"
+    bench.clock.advance(BIRTH)
+    bench.cycle.step()
     assert bench.lines() == ["alone"]
     two = Writer(bench.factory, B)
-    two.log("together")
-    bench.cycle.step(thorough=True)
+    two.log("together", created=NOW + BIRTH)
+    bench.clock.advance(2 * BIRTH)
+    bench.cycle.step()
     assert bench.lines() == ["alone"]
     one.die()
     two.die()
@@ -390,7 +395,7 @@ def test_synced_output_then_checkpoint_then_unlink(
     monkeypatch.setattr(Checkpoint, "sync", lambda checkpoint: events.append("checkpoint"))
     monkeypatch.setattr(Spool, "remove", remove)
     writer = Writer(SpoolFactory(bench.factory.path, Target(name="app.log", synced=True)), A)
-    writer.log("precious")
+    writer.log("precious", created=NOW - 1)
     writer.die()
     if killed:
         with monkeypatch.context() as early:
@@ -439,7 +444,7 @@ def test_who_waits_for_delivery_waits_for_no_idle_one(bench: Bench) -> None:
     worker, script = Writer(bench.factory, A), Writer(bench.factory, B)
     worker.log("worker", created=NOW - 5)
     bench.step(3)
-    script.log("script")
+    script.log("script", created=NOW - 1)
     bench.cycle.step(thorough=True)
     assert bench.lines() == ["worker"], "it may go on, and the worker may have an earlier record"
     script.put(REST)

@@ -15,6 +15,7 @@ from logboom import launch
 from logboom.clock import SYSTEM_CLOCK, Clock
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
+from logboom.collector.holding import BIRTH
 from logboom.collector.service import UNNEEDED, Service
 from logboom.collector.status import Notebook
 from logboom.testing import FakeClock
@@ -204,10 +205,14 @@ def test_flush_looks_when_a_look_helps(bench: Bench) -> None:
     cycle.sees = True
     bench.turn(seconds=bench.service._pause())
     assert bench.steps[-1]
-    bench.turn(seconds=0.01)
+    bench.turn(seconds=BIRTH / 2)
     assert not bench.steps[-1], "seen, and held back"
-    assert bench.service._pause() == pytest.approx(0.01)
-    bench.turn(seconds=0.0101)
+    assert bench.service._pause() == pytest.approx(BIRTH / 2)
+    bench.turn(seconds=BIRTH / 2 + 0.0001)
+    assert bench.steps[-1], "enough where nobody is waited for"
+    bench.turn(seconds=0.01)
+    assert not bench.steps[-1]
+    bench.turn(seconds=0.02 - BIRTH - 0.01)
     assert bench.steps[-1], "what was held back is written behind a look"
 
 

@@ -37,7 +37,6 @@ _UPKEEP_EVERY: Final = 0.5
 _STRAYS_EVERY: Final = 600.0
 _IDLE_TARGET: Final = 60.0
 _MOST_TARGETS: Final = 500
-_DAMAGED_KEPT: Final = 10_000_000
 MakeSink = Callable[[Target, Callable[[str], None]], Sink]
 
 
@@ -52,6 +51,7 @@ class Cycle:
         publish: is shown what was written (see `Pipe`).
 
     Attributes:
+        hasty: where one stream alone speaks, wait for nobody (see `ready_until`).
         newer: a segment of a newer release was met: hand over.
         format: of the journals that it can read, at most.
     """
@@ -69,6 +69,7 @@ class Cycle:
         self.spool = spool
         self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
         self.pipes: dict[str, Pipe] = {}
+        self.hasty = False
         self.newer = False
         self.refused: dict[str, str] = {}
         self._make_sink = make_sink
@@ -104,18 +105,30 @@ class Cycle:
         read = self._read(thorough)
         # As of before the read: what waited its time by then has been followed by a look at all streams.
         looked = now_wall if thorough else -math.inf
-        written = sum(self._write(pipe, now_mono, looked) for pipe in self.pipes.values())
+        written = sum(
+            self._write(pipe, now_mono, self._ready(pipe, now_mono, looked)) for pipe in self.pipes.values()
+        )
         self._unsynced = self._unsynced or written > 0
         self._upkeep(now_mono)
         self._reclaim(now_mono)
         self.checkpoint.tidy()
         return read + written
 
-    def _write(self, pipe: Pipe, now_mono: float, looked: float = -math.inf) -> int:
+    def _write(self, pipe: Pipe, now_mono: float, ready: float) -> int:
         unfinished = self._unfinished(pipe)
         floor = pipe.merge.floor(unfinished) if unfinished else None
-        ready = ready_until(pipe.merge, self.source.readers, now_mono, looked)
         return pipe.write(self._clock.wall(), now_mono, ready=ready, floor=floor)
+
+    def _ready(self, pipe: Pipe, now_mono: float, looked: float) -> float:
+        """Until when records of the pipe need not be held back."""
+        if not pipe.merge.pending:
+            return -math.inf
+        streams = {
+            name: reader
+            for name, reader in self.source.readers.items()
+            if self._home.get(name, pipe.key) == pipe.key and name not in self._stalled
+        }
+        return ready_until(pipe.merge, streams, now_mono, self.source.listed, looked, hasty=self.hasty)
 
     def flush_mark(self) -> FlushMark:
         """A mark for everything that is committed now; then take thorough steps until it is reached."""
@@ -305,7 +318,7 @@ class Cycle:
             return
         others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
         if not any(self._home.get(name) == pipe.key for name in others):
-            self._write(pipe, self._clock.monotonic())
+            self._write(pipe, self._clock.monotonic(), math.inf)
             pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
 
     def _open(self, key: str, target: Target) -> Pipe | None:
@@ -406,14 +419,7 @@ class Cycle:
                 pipe.count_damage()
             where = f"{reader.producer}-{damage.segment} byte {damage.offset}, {damage.length} bytes"
             self._note(f"damaged journal: {where}; kept in {self.spool.damaged_path}")
-            self._keep(name, damage.data)
-
-    def _keep(self, name: str, data: bytes) -> None:
-        with contextlib.suppress(OSError):
-            self.spool.damaged_path.mkdir(mode=0o700, exist_ok=True)
-            used = sum(path.stat().st_size for path in self.spool.damaged_path.iterdir())
-            if used < _DAMAGED_KEPT:
-                (self.spool.damaged_path / name).write_bytes(data)
+            self.spool.keep_damaged(name, damage.data)
 
     # -- words -------------------------------------------------------------------------------------
 

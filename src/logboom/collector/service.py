@@ -21,6 +21,7 @@ from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
+from logboom.collector.holding import BIRTH
 from logboom.collector.status import Notebook, write_status
 from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
 from logboom.platform import Doorbell
@@ -90,6 +91,7 @@ class Service:
         self._trouble = ""
         self._woken = False
         self._moved = False
+        self._looked = -math.inf
         self._thorough_at = 0.0
         self._look_at = 0.0
         self._said = b""
@@ -183,6 +185,7 @@ class Service:
         if flushing:
             self._look_at = ended + max(_FLUSH_WAIT, _FLUSH_APART * (ended - begun))
         if thorough:
+            self._looked = begun
             self._woken = False
             self._thorough_at = ended + _APART * (ended - begun)
         self._moved = stepped > 0
@@ -195,7 +198,9 @@ class Service:
             return math.inf
         if any(mark.seen_at == math.inf for mark in self._marks):
             return self._look_at
-        return max(self._look_at, min(mark.seen_at for mark in self._marks) + cycle.holdback())
+        seen = min(mark.seen_at for mark in self._marks)
+        soon = seen + BIRTH  # it is enough where nobody is waited for
+        return max(self._look_at, soon if self._looked < soon else seen + cycle.holdback())
 
     def _obey(self, cycle: Cycle, rung: bytes) -> None:
         """What the doorbell said."""

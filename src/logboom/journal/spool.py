@@ -22,6 +22,7 @@ __all__ = ["DEAD_SUFFIX", "Spool", "mode_like_log", "spool_for"]
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
 _STRAY_AFTER: Final = 600.0
+_DAMAGED_KEPT: Final = 10_000_000
 _NAME: Final = ".logboom"
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
@@ -177,6 +178,14 @@ class Spool:
                     return False
                 raise
         return True
+
+    def keep_damaged(self, name: str, data: bytes) -> None:
+        """Put unreadable bytes aside, 10 MB of them in all; where that fails, they are gone."""
+        with contextlib.suppress(OSError):
+            self.damaged_path.mkdir(mode=0o700, exist_ok=True)
+            used = sum(path.stat().st_size for path in self.damaged_path.iterdir())
+            if used < _DAMAGED_KEPT:
+                (self.damaged_path / name).write_bytes(data)
 
     def remove_strays(self, now: float) -> None:
         """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.

@@ -64,6 +64,7 @@ class JournalsSource:
     Attributes:
         readers: by producer.
         errors: producer -> why its stream could not be read when it was last tried.
+        listed: wall time at which it was last looked which streams there are.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class JournalsSource:
         """
         self.readers: dict[str, JournalReader] = {}
         self.errors: dict[str, OSError] = {}
+        self.listed = float("-inf")
         self._spool = spool
         self._positions = dict(positions)
         self._clock = clock
@@ -175,7 +177,7 @@ class JournalsSource:
         return max(delivered.get(name, 0), self._positions.get(name, 0))
 
     def _discover(self, now: float) -> None:
-        self._discovered_at = now
+        self._discovered_at, self.listed = now, self._clock.wall()
         listing = self._spool.listing()
         if listing is self._listing:
             return
