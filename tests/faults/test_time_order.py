@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import time
 
@@ -22,7 +24,10 @@ for number in range(count):
 
 
 def _totals(lab: Lab) -> dict[str, int]:
-    totals: dict[str, int] = lab.status().get("totals", {}).get(lab.log.name, {})
+    """As the command says: on a machine so busy that no collector came, the programs have written all."""
+    command = [sys.executable, "-m", "logboom", "status", str(lab.log), "--json"]
+    said = subprocess.run(command, env=lab.environ(), capture_output=True, text=True, timeout=60).stdout
+    totals: dict[str, int] = json.loads(said)
     return totals
 
 
