@@ -66,6 +66,15 @@ def test_drain_without_a_spool_has_nothing_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_attempts_of_one_program_say_a_sentence_once(factory: SpoolFactory) -> None:
+    """A program that leaves while nothing can be written tries again and again."""
+    factory.target = Target(name="../app.log")
+    factory.segment(A, ["waits"])
+    for _ in range(5):
+        assert not assembly.drain(factory.path, time.monotonic())
+    assert (factory.path / "collector.log").read_text().count("not a plain file name") == 1
+
+
 def test_drain_that_fails_gives_the_lock_back(factory: SpoolFactory) -> None:
     """A program whose drain failed must not keep the next collector out."""
     (factory.path / "checkpoint.jsonl").mkdir()

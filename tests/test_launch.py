@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import stat
@@ -383,3 +384,25 @@ def test_doorbell_that_breaks_while_it_is_rung_is_nobody(
     assert not launch.collector_lives(spool)
     assert signals == [launch.WAKE]
     bell.close()
+
+
+def test_who_waits_rings_less_and_less_often(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ring asks for a look at all journals; but a collector that died must be missed soon."""
+    now = 100.0
+    rings: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def lives(*_: object) -> bool:
+        rings.append(now)
+        return True
+
+    clock = types.SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now, sleep=sleep)
+    monkeypatch.setattr(launch, "time", clock)
+    monkeypatch.setattr(launch, "collector_lives", lives)
+    assert not launch.wait_until_flushed(spool, 105.0)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(rings)]
+    assert gaps[0] < 0.15 and max(gaps) < 0.5
+    assert 10 <= len(rings) <= 16

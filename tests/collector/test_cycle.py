@@ -343,6 +343,21 @@ def test_difference_is_said_whoever_is_met_first(bench: Bench, order: tuple[int,
         writer.die()
 
 
+def test_mode_w_empties_the_file_of_what_is_still_held_back(bench: Bench) -> None:
+    """The last records of the run before are that run's, and do not come behind its end."""
+    bench.factory.target = Target(name="app.log", mode="w")
+    first = Writer(bench.factory, A)
+    first.log("run one")
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == []
+    first.die()
+    second = Writer(bench.factory, B)
+    second.log("run two")
+    bench.step(4)
+    assert bench.lines() == ["run two"]
+    second.die()
+
+
 def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) -> None:
     """A script that opens with "w" wants its own run's records; its siblings must not erase them."""
     bench.factory.target = Target(name="app.log", mode="w")

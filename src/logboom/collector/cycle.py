@@ -318,7 +318,7 @@ class Cycle:
             return
         others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
         if not any(self._home.get(name) == pipe.key for name in others):
-            self._write(pipe, self._clock.monotonic(), math.inf)
+            pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
             pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
 
     def _open(self, key: str, target: Target) -> Pipe | None:
