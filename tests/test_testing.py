@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from logboom import testing
 from logboom.journal import layout
 from logboom.sinks.base import Sink
 from logboom.testing import FakeClock, MemorySink, Oracle, SpoolFactory, Writer, log_files
@@ -160,6 +162,58 @@ def test_order_of_a_writer_over_archives(oracle: Oracle) -> None:
     assert oracle.check().ok and oracle.check().files == 4
     (directory / "app.log.1").rename(directory / "app.log.4")
     assert oracle.check().out_of_order > 0
+
+
+def test_a_file_that_moves_away_under_the_reader(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file compressed between the listing and the opening is no error: the set is read again."""
+    lines = payloads(oracle, "w", 4)
+    old = oracle.log.parent / "app.log.1"
+    old.write_bytes(b"".join(lines[:2]))
+    oracle.log.write_bytes(b"".join(lines[2:]))
+    read = testing._lines
+
+    def compressed(path: Path) -> Iterator[bytes]:
+        if path == old and old.exists():
+            old.with_name("app.log.1.gz").write_bytes(gzip.compress(old.read_bytes()))
+            old.unlink()
+        return read(path)
+
+    monkeypatch.setattr(testing, "_lines", compressed)
+    assert oracle.check().ok
+
+
+def test_a_set_that_never_rests_is_not_found(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the set goes on waiting: no error, and no "all is there"."""
+    oracle.log.write_bytes(b"".join(payloads(oracle, "w", 4)))
+
+    def gone(path: Path) -> Iterator[bytes]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(testing, "_lines", gone)
+    report = oracle.check()
+    assert (report.noted, report.missing, report.lost) == (4, 4, {"w": 4}) and not report.ok
+
+
+def test_a_file_that_is_read_twice_by_a_roll_is_read_again(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader came behind a rename: what it saw twice, or not at all, is not what the set holds."""
+    lines = payloads(oracle, "w", 4)
+    live, old = oracle.log, oracle.log.parent / "app.log.1"
+    old.write_bytes(b"".join(lines[:2]))
+    live.write_bytes(b"".join(lines[2:]))
+    read, left = testing._lines, [1]
+
+    def rolled(path: Path) -> Iterator[bytes]:
+        if path == old and left:
+            left.clear()
+            old.rename(old.with_name("app.log.2"))
+            live.rename(old)
+            live.write_bytes(b"")
+        return read(path)
+
+    monkeypatch.setattr(testing, "_lines", rolled)
+    assert oracle.check().ok
 
 
 def test_zstandard_archives_are_read(oracle: Oracle) -> None:

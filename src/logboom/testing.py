@@ -40,6 +40,7 @@ _NOTE: Final = struct.Struct("=QQ")
 _PAYLOAD: Final = re.compile(rb"~([\w.-]+):(\d+):(\d+):([^~:\n]*):([0-9a-f]{8})~")
 _DROPPED: Final = re.compile(rb"(\d+) records? dropped|dropped (\d+) records?", re.IGNORECASE)
 _EXAMPLES: Final = 5
+_READINGS: Final = 20
 
 
 class Writer:
@@ -176,7 +177,23 @@ class Oracle:
         return sum(told.returned for told in self._told().values())
 
     def check(self) -> Report:
-        """Read everything, now. While something rotates the set, a file can be missed or read twice."""
+        """Read everything, now; again when a file was rotated meanwhile.
+
+        Of a set that never held still in some twenty readings, the last one is returned (a file may be missed
+        or read twice in it), or, when none came to its end, a report of which everything is missing.
+        """
+        report = None
+        for _ in range(_READINGS):
+            before = _standing(self.log)
+            try:
+                report = self._read()
+            except FileNotFoundError:
+                continue
+            if _standing(self.log) == before:
+                break
+        return report if report is not None else self._nothing()
+
+    def _read(self) -> Report:
         report = Report()
         told = self._told()
         newest = 0
@@ -188,22 +205,22 @@ class Oracle:
             _settle(one, report)
         return report
 
+    def _nothing(self) -> Report:
+        report = Report()
+        for one in self._told().values():
+            _settle(one, report)
+        return report
+
     def wait(self, timeout: float) -> Report:
         """Check until all is in the log or `timeout` seconds have gone; the last report."""
         start = time.monotonic()
         pause = threading.Event()
         while True:
-            report = self._check_moving()
+            report = self.check()
             report.waited = time.monotonic() - start
             if report.ok or report.waited > timeout:
                 return report
             pause.wait(min(0.05 + report.waited / 10, 0.5))
-
-    def _check_moving(self) -> Report:
-        try:
-            return self.check()
-        except FileNotFoundError:
-            return Report(missing=self.noted(), noted=self.noted())
 
     def _told(self) -> dict[bytes, _Told]:
         told = {}
@@ -283,6 +300,18 @@ def log_files(log: Path) -> list[Path]:
             number = int(match[2] or 0)
             rotated.append((match[1] or "", number if match[1] else -number, path))
     return [path for *_, path in sorted(rotated)] + ([log] if log.is_file() else [])
+
+
+def _standing(log: Path) -> list[tuple[Path, int, int]]:
+    """Which files the set has: another list after a roll or a deletion, the same after an append."""
+    standing = []
+    for path in log_files(log):
+        try:
+            info = path.stat()
+        except FileNotFoundError:
+            continue
+        standing.append((path, info.st_ino, 0 if path == log else info.st_mtime_ns))
+    return standing
 
 
 def _lines(path: Path) -> Iterator[bytes]:
