@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from logboom.handlers import RotatingFileHandler
 from logboom.handlers.options import Keywords
+from logboom.handlers.unlocked import Unlocked
 
 __all__ = ["MultiProcessingLogHandler"]
 
@@ -34,7 +35,7 @@ class _Through:
         return 0
 
 
-class MultiProcessingLogHandler(logging.Handler):
+class MultiProcessingLogHandler(Unlocked, logging.Handler):
     """A rotating file for children of every start method, and for programs that know nothing of each other.
 
     A record takes `emit` -> `_format_record` -> `send`; each may be overridden.
@@ -66,14 +67,6 @@ class MultiProcessingLogHandler(logging.Handler):
         """Format all records with `fmt`."""
         super().setFormatter(fmt)
         self._handler.setFormatter(fmt)
-
-    def handle(self, record: logging.LogRecord) -> Any:
-        """As `logging.Handler.handle`, without a lock that a fork could leave held."""
-        passed: Any = self.filter(record)
-        if not passed:
-            return passed
-        self.emit(passed if isinstance(passed, logging.LogRecord) else record)
-        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`: on return it survives SIGKILL of this process. Never raises."""

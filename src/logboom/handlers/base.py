@@ -16,15 +16,18 @@ from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.handlers.producer import NOT_LIVE, Producer
+from logboom.handlers.unlocked import Unlocked
 from logboom.journal.spool import spool_for
 from logboom.target import Rotation, Target, check_encoding
 
 __all__ = ["JournalHandler"]
 
 if TYPE_CHECKING:
-    _Base = logging.FileHandler
+
+    class _Base(Unlocked, logging.FileHandler): ...
+
 else:
-    _Base = object
+    _Base = Unlocked
 
 
 _ROTATING = frozenset({"namer", "rotator", "rotation_filename", "rotate", "getFilesToDelete"})
@@ -141,18 +144,6 @@ class JournalHandler(_Base):
     def options(self) -> Options | None:
         """logboom's own options, validated; None for a handler that writes directly or not at all."""
         return None if self._producer is None else self._producer.options
-
-    def handle(self, record: logging.LogRecord) -> Any:
-        """As `logging.Handler.handle`, without the handler's lock: an append needs none."""
-        passed: Any = True
-        if self.filters:
-            passed = self.filter(record)
-            if not passed:
-                return passed
-            if passed is not True and isinstance(passed, logging.LogRecord):
-                record = passed
-        self.emit(record)
-        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append `record` to the journal: on return it survives SIGKILL of this process.

@@ -114,12 +114,6 @@ class JournalsSource:
         self._busy = max(1, len(busy) - len(skip))
         return found
 
-    def wait_hint(self) -> float:
-        """Seconds until the next journal is due; 0 while something comes."""
-        now = self._clock.monotonic()
-        pauses = (j.looked + j.pause - now for j in self._journals.values() if j.retired is None)
-        return max(0.0, min(pauses, default=_LONGEST_PAUSE))
-
     @property
     def idle_pause(self) -> float:
         """Seconds that a look for idle journals may be put off: it costs, where there are many."""

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Any, Final
 
+from logboom.handlers.unlocked import Unlocked
 from logboom.transport import endpoints, zeromq
 from logboom.zeromq.outbox import Line, Outbox
 
@@ -24,7 +25,7 @@ _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, l
 _making = threading.Lock()
 
 
-class PUBHandler(logging.Handler):
+class PUBHandler(Unlocked, logging.Handler):
     """Publishes each record in two parts: its level as the topic, and the formatted line.
 
     Args:
@@ -61,14 +62,6 @@ class PUBHandler(logging.Handler):
         """The line of a record."""
         default = self.formatters[logging.INFO]
         return (self.formatter or self.formatters.get(record.levelno, default)).format(record)
-
-    def handle(self, record: logging.LogRecord) -> Any:
-        """As `logging.Handler.handle`, without the handler's lock, which a fork may leave held."""
-        passed: Any = self.filter(record)
-        if not passed:
-            return passed
-        self.emit(passed if isinstance(passed, logging.LogRecord) else record)
-        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Publish `record`. Never raises; waits only for the first subscription."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Unpack
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords
 from logboom.handlers.producer import Live
+from logboom.handlers.unlocked import Unlocked
 from logboom.target import parse_duration
 from logboom.transport import endpoints, zeromq
 from logboom.zeromq.direct import Direct
@@ -29,7 +30,7 @@ Formatters = Mapping[Any, Any]
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
 
-class PUSHHandler(logging.Handler):
+class PUSHHandler(Unlocked, logging.Handler):
     """Sends each record as one message: the formatted line in UTF-8, so any PULL socket can read it.
 
     Args:
@@ -172,18 +173,6 @@ class PUSHHandler(logging.Handler):
     def dropped(self) -> int:
         """Records of this process that found no room."""
         return 0 if self._outbox is None else self._outbox.drops.total
-
-    def handle(self, record: logging.LogRecord) -> Any:
-        """As `logging.Handler.handle`, without the handler's lock, which a fork may leave held."""
-        passed: Any = True
-        if self.filters:
-            passed = self.filter(record)
-            if not passed:
-                return passed
-            if passed is not True and isinstance(passed, logging.LogRecord):
-                record = passed
-        self.emit(record)
-        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send `record`. Never raises, never waits longer than `block_timeout`."""
