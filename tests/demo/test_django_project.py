@@ -30,6 +30,19 @@ def test_the_django_project_loses_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.crash
+@pytest.mark.timeout(180)
+def test_a_handler_that_loses_records_ends_the_demonstration_with_an_error(tmp_path: Path) -> None:
+    """Exit status 0 says "nothing is missing": with the standard handler in logboom's place it must not."""
+    pytest.importorskip("django")
+    pytest.importorskip("gunicorn")
+    environment = os.environ | {"DEMO_SECONDS": "3", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    environment["DEMO_HANDLER"] = "logging.handlers.RotatingFileHandler"
+    command = [sys.executable, "-P", str(PROJECT / "drive.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+
+
 def _living(group: int) -> list[psutil.Process]:
     """The processes of a group, without those that only wait to be taken leave of."""
     found = []
