@@ -184,3 +184,36 @@ def test_a_handler_can_be_an_argument_of_a_process(tmp_path: Path) -> None:
     assert (copy.level, copy.formatter._fmt, copy._handler.maxBytes) == (logging.ERROR, "%(message)s", 10)
     for each in (handler, copy):
         each.close()
+
+
+class Tagged(MultiProcessingLogHandler):
+    """A constructor of its own, and a word on errors."""
+
+    def __init__(self, log: Path, tag: str) -> None:
+        super().__init__(log, maxBytes=10)
+        self.tag = tag
+        self.seen: list[str] = []
+
+    def send(self, s: logging.LogRecord) -> None:
+        s.msg = f"[{self.tag}] {s.msg}"
+        super().send(s)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.seen.append(str(record.msg))
+
+
+def test_a_subclass_with_a_constructor_of_its_own_goes_to_children(tmp_path: Path) -> None:
+    """`spawn` makes it anew from what it was made of, and with what it has set."""
+    handler = Tagged(tmp_path / "app.log", "web")
+    copy = pickle.loads(pickle.dumps(handler))
+    assert (type(copy), copy.tag, copy._handler.maxBytes) == (Tagged, "web", 10)
+    for each in (handler, copy):
+        each.close()
+
+
+def test_errors_are_told_to_the_subclass(tmp_path: Path) -> None:
+    """Who overrides `handleError` wants to know of a record that cannot be formatted."""
+    handler = Tagged(tmp_path / "app.log", "web")
+    handler.handle(logging.makeLogRecord({"msg": "%d", "args": ("seven",)}))
+    assert handler.seen == ["[web] %d"]
+    handler.close()

@@ -58,10 +58,16 @@ class MultiProcessingLogHandler(Unlocked, logging.Handler):
         delay: bool = False,
         **options: Unpack[Keywords],
     ) -> None:
+        before = set(vars(self))
         super().__init__()
         self._made_of = (filename, mode, maxBytes, backupCount, encoding, delay), dict(options)
         self._handler = RotatingFileHandler(filename, mode, maxBytes, backupCount, encoding, delay, **options)
+        self._handler.handleError = self._report  # type: ignore[method-assign]
         self.queue: Any = _Through(self._handler)
+        self._ours = frozenset(vars(self)) - before | {"_ours", "_turns"}
+
+    def _report(self, record: logging.LogRecord) -> None:
+        self.handleError(record)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """Format all records with `fmt`."""
@@ -97,7 +103,8 @@ class MultiProcessingLogHandler(Unlocked, logging.Handler):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For arguments of a `Process`: the child makes a handler of its own for the same file."""
-        return _make, (type(self), *self._made_of, self.level, self.formatter, list(self.filters))
+        own = {name: value for name, value in vars(self).items() if name not in self._ours}
+        return _make, (type(self), *self._made_of, self.level, self.formatter, list(self.filters), own)
 
 
 def _make(
@@ -107,8 +114,12 @@ def _make(
     level: int,
     formatter: logging.Formatter | None,
     filters: list[Any],
+    own: dict[str, Any],
 ) -> MultiProcessingLogHandler:
-    handler = kind(*arguments, **options)
+    handler = kind.__new__(kind)
+    # A subclass's constructor may have another signature.
+    MultiProcessingLogHandler.__init__(handler, *arguments, **options)
+    vars(handler).update(own)
     handler.setLevel(level)
     handler.setFormatter(formatter)
     for each in filters:

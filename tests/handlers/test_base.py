@@ -7,6 +7,7 @@ import logging
 import math
 import sys
 import threading
+import unittest.mock
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,34 @@ def test_a_filter_replaces_the_record(program: Program) -> None:
     assert program.drain() == ["card ****"]
     assert original.msg == "card 1234"
     assert isinstance(returned, logging.LogRecord) and returned.msg == "card ****"
+
+
+@pytest.mark.parametrize("of", ["class", "instance"])
+def test_a_format_of_the_handlers_own_is_called(of: str, tmp_path: Path) -> None:
+    """Handlers hide secrets there; a record that goes past it would show them."""
+
+    class Masked(logboom.FileHandler):
+        def format(self, record: logging.LogRecord) -> str:
+            return super().format(record).replace("1234", "****")
+
+    kind = Masked if of == "class" else logboom.FileHandler
+    handler = kind(tmp_path / "app.log", flush_timeout=0, close_timeout=0)
+    handler.handle(logging.makeLogRecord({"name": "shop", "msg": "warm", "created": 100.0}))
+    if of == "instance":
+        handler.format = lambda record: record.getMessage().replace("1234", "****")  # type: ignore[method-assign]
+    for _ in range(2):
+        handler.handle(logging.makeLogRecord({"name": "shop", "msg": "card 1234", "created": 100.1}))
+    handler.close()
+    assert launch.collect_here(tmp_path / ".logboom", math.inf)
+    assert (tmp_path / "app.log").read_text().splitlines() == ["warm", "card ****", "card ****"]
+
+
+@pytest.mark.parametrize("created", ["2026", None, [], 1j, 5, float("nan"), unittest.mock.MagicMock()])
+def test_a_record_with_an_odd_time_does_not_reach_the_program(created: Any, program: Program) -> None:
+    """Records come over queues and from mocked clocks; the standard library writes them."""
+    program.log_at(100.0, "before")
+    program.log_at(created, "odd")
+    assert program.drain() == ["before", "odd"]
 
 
 def test_what_handle_returns(program: Program) -> None:

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,49 @@ def test_function_of_one_process_is_refused(attribute: str, tmp_path: Path) -> N
     handler.close()
 
 
+OVERRIDES = (
+    "doRollover",
+    "shouldRollover",
+    "computeRollover",
+    "_open",
+    "rotate",
+    "rotation_filename",
+    "suffix",
+)
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_a_method_that_another_process_would_not_call_is_refused(name: str, tmp_path: Path) -> None:
+    """An override that nobody calls would be found out when the first file is rolled, or never."""
+    kind = type("Mine", (logboom.TimedRotatingFileHandler,), {name: lambda self, *arguments: 1})
+    with pytest.raises(ConfigurationError, match=f"Mine.{name} cannot be used"):
+        kind(tmp_path / "app.log")
+    Plain = type("Plain", (logboom.TimedRotatingFileHandler,), {"emit": lambda self, record: None})
+    Plain(tmp_path / "app.log").close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("maxBytes", 60, "constructor"),
+        ("backupCount", 3, "constructor"),
+        ("baseFilename", "other.log", "constructor"),
+        ("suffix", "%Y%m%d", "rename"),
+        ("extMatch", None, "rename"),
+    ],
+)
+def test_what_the_collector_was_told_is_not_changed_behind_its_back(
+    name: str, value: Any, says: str, tmp_path: Path
+) -> None:
+    """`dictConfig` sets attributes with a key "."; one that counts for nothing lets a file grow for ever."""
+    handler = logboom.TimedRotatingFileHandler(tmp_path / "app.log")
+    setattr(handler, name, getattr(handler, name))
+    with pytest.raises(ConfigurationError, match=says):
+        setattr(handler, name, value)
+    handler.note = "a program's own"  # type: ignore[attr-defined]
+    handler.close()
+
+
 def test_sizes_and_times_take_units(tmp_path: Path) -> None:
     """`"10 MB"` and `"7 d"` are what people write."""
     handler = logboom.RotatingFileHandler(
@@ -145,7 +189,17 @@ def test_configuring_leaves_no_process_and_no_spool(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["app.log"]
 
 
-@pytest.mark.parametrize(("umask", "directory", "expected"), [(0o022, 0o755, 0o644), (0o027, 0o775, 0o660)])
+MODES = [
+    (0o022, 0o755, 0o644),
+    (0o022, 0o775, 0o664),
+    (0o027, 0o775, 0o660),
+    (0o077, 0o775, 0o600),  # who keeps the group out means it
+    (0o022, 0o777, 0o644),  # anybody may write here: nobody shares anything
+    (0o022, 0o1775, 0o644),  # nobody may rename what is another's
+]
+
+
+@pytest.mark.parametrize(("umask", "directory", "expected"), MODES)
 def test_mode_follows_umask_and_those_who_share_the_directory(
     umask: int, directory: int, expected: int, tmp_path: Path
 ) -> None:
@@ -209,6 +263,76 @@ def test_network_mount_asks_for_a_spool(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ConfigurationError, match="spool="):
         logboom.FileHandler(tmp_path / "app.log")
     logboom.FileHandler(tmp_path / "app.log", spool=local).close()
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root can be somebody else")
+def test_a_place_where_the_journal_cannot_be_is_refused() -> None:
+    """The log file may be written, its directory not: each record would be dropped."""
+    code = """
+import os, sys
+import logboom.handlers
+logboom.handlers.FileHandler(sys.argv[1])  # what it imports may be out of reach later
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    logboom.handlers.FileHandler(sys.argv[1])
+except ValueError as error:
+    print(error)
+"""
+    with tempfile.TemporaryDirectory() as directory:  # pytest's own may not be entered by others
+        log = Path(directory, "app.log")
+        log.touch()
+        log.chmod(0o666)
+        log.parent.chmod(0o755)
+        done = subprocess.run([sys.executable, "-c", code, log], capture_output=True, text=True, check=False)
+    assert "spool=" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root can give files away")
+def test_another_users_file_among_private_journals_is_refused(tmp_path: Path) -> None:
+    """Where anybody may write, two users' collectors would wait for each other's file."""
+    tmp_path.chmod(0o1777)
+    (tmp_path / "app.log").touch()
+    os.chown(tmp_path / "app.log", 12345, 12345)
+    with pytest.raises(ConfigurationError, match="group"):
+        logboom.FileHandler(tmp_path / "app.log")
+    logboom.FileHandler(tmp_path / "own.log").close()
+
+
+def test_a_spool_named_as_it_is_by_default_is_the_same(tmp_path: Path) -> None:
+    """One program names it, another does not: one file, and not two that hold each other up."""
+    first = logboom.FileHandler(tmp_path / "app.log")
+    second = logboom.FileHandler(tmp_path / "app.log", spool=tmp_path / ".logboom")
+    assert first._producer is not None and second._producer is not None
+    assert first._producer.target.key == second._producer.target.key
+    for handler in (first, second):
+        handler.close()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no /dev/fd")
+def test_a_stream_that_is_not_open_is_an_error_at_once(tmp_path: Path) -> None:
+    """As in the standard library; with `delay` it may be opened later."""
+    with pytest.raises(FileNotFoundError):
+        logboom.FileHandler("/dev/fd/987")
+    logboom.FileHandler("/dev/fd/987", delay=True).close()
+
+
+def test_all_of_logging_handlers_is_here(tmp_path: Path) -> None:
+    """Replacing the module's name in a program is the whole migration, without pyzmq too."""
+    code = """
+import sys
+sys.modules["zmq"] = None
+from logboom.handlers import *
+import logboom.handlers, logging.handlers
+assert RotatingFileHandler is logboom.RotatingFileHandler
+assert logboom.handlers.QueueHandler is logging.handlers.QueueHandler
+assert not hasattr(logboom.handlers, "NothingHandler") and not hasattr(logboom.handlers, "logging_")
+try:
+    logboom.handlers.PUSHHandler
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "logboom[zmq]" in done.stdout, done.stderr
 
 
 def test_directory_as_a_file_is_refused(tmp_path: Path) -> None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import time
-from pathlib import Path
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from logboom import platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
+from logboom.handlers.places import check_spool, is_special, make_live_file
 from logboom.handlers.producer import NOT_LIVE, Producer
-from logboom.handlers.unlocked import Unlocked
+from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.spool import spool_for
 from logboom.target import Rotation, Target, check_encoding
 
@@ -30,7 +30,16 @@ else:
     _Base = Unlocked
 
 
-_ROTATING = frozenset({"namer", "rotator", "rotation_filename", "rotate", "getFilesToDelete"})
+_ROTATING = frozenset({"namer", "rotator", "rotation_filename", "rotate", "getFilesToDelete"}) | frozenset(
+    {"shouldRollover", "computeRollover", "doRollover", "suffix", "extMatch", "_open"}
+)
+_HINT = 'Use compress="gzip", max_age= or max_total_size=, or a job that takes finished backups'
+_NAMES = "The names of backups are the standard library's; a job may rename finished ones"
+_ONCE = "Give it to the constructor, or make another handler"
+# What the collector was told, or will not ask for: each with what to do instead of setting it.
+_TOLD = dict.fromkeys(("suffix", "extMatch"), _NAMES) | dict.fromkeys(
+    ("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE
+)
 
 
 class Refused:
@@ -63,6 +72,17 @@ class Terminator:
             instance._producer.live = NOT_LIVE
 
 
+class _Own:
+    """Stands for the formatter of a handler that formats by itself."""
+
+    def __init__(self, handler: JournalHandler) -> None:
+        self._handler = weakref.ref(handler)
+
+    def format(self, record: logging.LogRecord) -> str:
+        handler = self._handler()
+        return record.getMessage() if handler is None else handler.format(record)
+
+
 class JournalHandler(_Base):
     """Mixed in before a handler of the standard library, whose place it takes.
 
@@ -79,6 +99,15 @@ class JournalHandler(_Base):
     _producer: Producer | None = None
     _plain: bool = False
     _silent: bool = False
+    _settled: bool = False
+    _own: _Own | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._settled and name in _TOLD and value != getattr(self, name, None):
+            raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_TOLD[name])
+        super().__setattr__(name, value)
+        if name == "format" and self._producer is not None:
+            self._producer.live = NOT_LIVE
 
     def _configure(
         self,
@@ -101,20 +130,23 @@ class JournalHandler(_Base):
         if self._silent:
             return
         path = platform.real_path(self.baseFilename)
-        self._plain = _is_special(self.baseFilename)
+        self._plain = is_special(self.baseFilename)
         if self._plain:
             self.encoding, self.errors = codec, error_handler
+            if not delay:
+                os.stat(self.baseFilename)
             return
         if path == spool_for(path, options.spool):
             raise ConfigurationError(
                 "the log file has the name of its journal's directory", path=path, hint="Use another name"
             )
-        umask_mode = _make_live_file(path, options.file_mode, delay)
+        umask_mode = make_live_file(path, options.file_mode, delay)
         path = platform.real_path(path)  # as it is spelled on the disk
-        _check_spool_disk(path, options)
+        spool = spool_for(path, options.spool)
+        check_spool(path, spool)
         target = Target(
             name=path.name,
-            directory=None if options.spool is None else str(path.parent),
+            directory=None if spool.parent == path.parent else str(path.parent),
             mode=mode,
             encoding=codec,
             errors=error_handler,
@@ -129,16 +161,25 @@ class JournalHandler(_Base):
             linger=options.linger,
             synced=options.fsync_level is not None,
         )
-        self._producer = Producer(target, options, spool_for(path, options.spool), self.terminator)
+        self._producer = Producer(target, options, spool, self.terminator)
+        self._settled = True
 
     def _refuse_overrides(self) -> None:
         """A subclass that names or rotates would wait in vain to be called: the collector rotates."""
         for kind in type(self).__mro__[: type(self).__mro__.index(JournalHandler)]:
-            for name in _ROTATING & vars(kind).keys():
+            if is_ours(kind):
+                continue
+            for name in sorted(_ROTATING & vars(kind).keys()):
                 raise ConfigurationError(
-                    f"{kind.__name__}.{name} cannot be used: another process rotates",
-                    hint='Use compress="gzip", max_age= or max_total_size=',
+                    f"{kind.__name__}.{name} cannot be used: another process rotates", hint=_HINT
                 )
+
+    def _formatting(self) -> Any:
+        """The formatter; of a class (or an instance) with a `format` of its own, what calls that."""
+        if type(self).format is logging.Handler.format and "format" not in vars(self):
+            return self.formatter
+        self._own = self._own or _Own(self)
+        return self._own
 
     @property
     def options(self) -> Options | None:
@@ -153,16 +194,16 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
-            if (
-                live.low <= record.created < live.high
-                and record.process == live.pid
-                and self.formatter is live.formatter
-            ):
-                try:
-                    line = live.encode(record)
-                except Exception:
-                    self._emit_slowly(record)
-                    return
+            try:
+                usual = (
+                    live.low <= record.created < live.high
+                    and record.process == live.pid
+                    and self.formatter is live.formatter
+                )
+                line = live.encode(record) if usual else b""
+            except Exception:  # what it is worth is seen below
+                line = b""
+            if line:
                 try:
                     live.write(line)
                     return
@@ -187,7 +228,7 @@ class JournalHandler(_Base):
             if self._closed and self.mode == "w":
                 return
             producer.terminator = self.terminator
-            producer.append(record, self.formatter)
+            producer.append(record, self._formatting())
             if producer.options.collector == "off":
                 producer.collect_here()
         except Exception:
@@ -242,69 +283,3 @@ class _NoLock:
 
 
 _NO_LOCK = _NoLock()
-
-
-_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
-
-
-def _is_special(path: str) -> bool:
-    """A device, FIFO or socket, or a stream of this process: written directly, never rotated."""
-    if path.startswith(_STREAMS):
-        return True
-    try:
-        kind = os.stat(path).st_mode
-    except OSError:
-        return False
-    if stat.S_ISDIR(kind):
-        raise ConfigurationError("the log file is a directory", path=path, hint="Name a file in it")
-    return not stat.S_ISREG(kind)
-
-
-def _make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
-    """Make the directory and, unless `delay`, the file; returns the mode that the umask gives files.
-
-    Raises:
-        OSError: as `open` would: no permission, a read-only file system.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Who may write the directory shares the set, so whichever of them collects must be able to append.
-    mode = 0o666 & ~_umask() | os.stat(path.parent).st_mode & 0o020
-    if not delay:
-        try:
-            fd = os.open(
-                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode
-            )
-        except FileExistsError:
-            with open(path, "ab"):  # the error that a plain handler would give, at configuration
-                pass
-        else:
-            platform.give_like(fd, mode if file_mode is None else file_mode, path.parent)
-            os.close(fd)
-    return mode
-
-
-def _check_spool_disk(path: Path, options: Options) -> None:
-    """Refuse a journal on a network mount: its locks and appends depend on another host."""
-    place = path.parent if options.spool is None else options.spool
-    while not place.exists():
-        place = place.parent
-    kind = platform.filesystem_of(place)
-    if platform.is_network(kind):
-        raise ConfigurationError(
-            f"the journal would be on a network mount ({kind})",
-            path=place,
-            hint="Name a directory on a local disk with spool=; the log file itself may stay where it is",
-        )
-
-
-def _umask() -> int:
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("Umask:"):
-                    return int(line.split()[1], 8)
-    except (OSError, ValueError):
-        pass
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

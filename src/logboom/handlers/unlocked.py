@@ -1,14 +1,17 @@
 """`handle` without the handler's lock: what is behind it needs none, and a fork may leave it held.
 
-Owns: that one method. Never knows: what `emit` does.
+Owns: `handle`, and what a subclass of the user's finds as in the standard library. Never knows: what
+`emit` does.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Unlocked"]
+__all__ = ["Unlocked", "is_ours"]
 
 if TYPE_CHECKING:
     _Base = logging.Handler
@@ -16,15 +19,34 @@ else:
     _Base = object
 
 
+def is_ours(owner: Any) -> bool:
+    """Whether a class or function is logboom's own."""
+    return str(getattr(owner, "__module__", "")).partition(".")[0] == "logboom"
+
+
+def _is_usual(method: Any) -> bool:
+    return is_ours(method) or getattr(method, "__module__", "") == "logging"
+
+
 class Unlocked(_Base):
-    """Mixed in before a `logging.Handler` whose `emit` is safe for any number of threads."""
+    """Mixed in before a `logging.Handler` whose `emit` is safe for any number of threads.
+
+    A subclass with an `emit` or `format` of its own may rely on being called by one thread at a time, so its
+    calls take turns; not with the handler's lock, which `flush` and `close` hold while they wait.
+    """
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """A class with a `filter` of its own is asked for each record, as the standard library does."""
         super().__init_subclass__(**arguments)
-        own = getattr(cls, "filter", None) not in (None, logging.Filterer.filter)
-        if own and cls.handle is Unlocked.handle:
-            cls.handle = Unlocked._handle_asking  # type: ignore[method-assign]
+        methods = {name: getattr(cls, name, None) for name in ("emit", "format", "filter")}
+        users = {name for name, method in methods.items() if method and not _is_usual(method)}
+        if users and is_ours(cls.handle):
+            asking = Unlocked._handle_asking if users == {"filter"} else Unlocked._handle_in_turn
+            cls.handle = asking  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in ("filter", "format", "emit") and is_ours(type(self).handle):  # of this one instance
+            vars(self)["handle"] = self._handle_in_turn
 
     def handle(self, record: logging.LogRecord) -> Any:
         """As `logging.Handler.handle`: what the filters say; the record, or theirs, goes to `emit`."""
@@ -37,4 +59,13 @@ class Unlocked(_Base):
         passed: Any = self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return passed
+
+    def _handle_in_turn(self, record: logging.LogRecord) -> Any:
+        passed: Any = self.filter(record)
+        if passed:
+            # A child's is another one: the parent's may be held by a thread that the child does not have.
+            turns = vars(self).setdefault("_turns", {})
+            with turns.setdefault(os.getpid(), threading.RLock()):
+                self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return passed
