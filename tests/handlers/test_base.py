@@ -171,11 +171,13 @@ def test_a_format_of_the_handlers_own_is_called(of: str, tmp_path: Path) -> None
 
     kind = Masked if of == "class" else logboom.FileHandler
     handler = kind(tmp_path / "app.log", flush_timeout=0, close_timeout=0)
-    handler.handle(logging.makeLogRecord({"name": "shop", "msg": "warm", "created": 100.0}))
+    handler.handle(logging.makeLogRecord({"name": "shop", "levelno": 20, "msg": "warm", "created": 100.0}))
     if of == "instance":
         handler.format = lambda record: record.getMessage().replace("1234", "****")  # type: ignore[method-assign]
     for _ in range(2):
-        handler.handle(logging.makeLogRecord({"name": "shop", "msg": "card 1234", "created": 100.1}))
+        handler.handle(
+            logging.makeLogRecord({"name": "shop", "levelno": 20, "msg": "card 1234", "created": 100.1})
+        )
     handler.close()
     assert launch.collect_here(tmp_path / ".logboom", math.inf)
     assert (tmp_path / "app.log").read_text().splitlines() == ["warm", "card ****", "card ****"]
