@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import logging.handlers
 import os
@@ -172,6 +173,43 @@ def test_a_class_that_sets_its_own_sizes_is_judged_by_what_it_made(
     finally:
         logging.getLogger("logboom.tests.sized").removeHandler(handler)
         handler.close()
+
+
+def make_anything(filename: str) -> logging.Handler:
+    return logging.handlers.RotatingFileHandler(filename, maxBytes=100, backupCount=3)
+
+
+def make_for_files(filename: str) -> logging.FileHandler:
+    return logging.handlers.RotatingFileHandler(filename, maxBytes=100, backupCount=3)
+
+
+def make_hidden(directory: str) -> logging.Handler:
+    return make_anything(os.path.join(directory, "a.log"))
+
+
+@pytest.mark.parametrize("factory", [make_anything, make_for_files, make_hidden])
+@pytest.mark.parametrize("written", ["{}.{}", "ext://{}.{}", "no.such.{1}"])
+def test_a_factory_is_judged_by_the_handler_that_it_made(tmp_path: Path, factory: Any, written: str) -> None:
+    """`-> logging.Handler` is what most factories say; the handler at the logger tells which one it is."""
+    (parameter,) = inspect.signature(factory).parameters
+    given = str(tmp_path / "a.log" if parameter == "filename" else tmp_path)
+    handler = factory(given)
+    handler.name = "made"
+    logging.getLogger("logboom.tests.made").addHandler(handler)
+    try:
+        entry = {"()": written.format(factory.__module__, factory.__name__), parameter: given}
+        (message,) = _run(made=entry)
+        assert (message.id, "'made'" in message.msg) == ("logboom.W001", True)
+    finally:
+        logging.getLogger("logboom.tests.made").removeHandler(handler)
+        handler.close()
+
+
+def test_a_class_that_is_referred_to_with_ext() -> None:
+    """`dictConfig` takes it, so a project may have it."""
+    options = {key: value for key, value in FILE.items() if key != "class"}
+    (message,) = _run(file={"()": "ext://logging.handlers.RotatingFileHandler"} | options)
+    assert message.id == "logboom.W001" and '"()": "logboom.RotatingFileHandler"' in message.hint
 
 
 def test_ext_values_are_resolved() -> None:

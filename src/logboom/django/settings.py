@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from logging.config import BaseConfigurator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, TypeGuard, get_type_hints
 
 __all__ = ["Handler", "attached", "handlers", "line_of"]
 
@@ -70,7 +70,7 @@ def attached(known: Iterable[Handler]) -> Iterator[Handler]:
     for live in dict.fromkeys(_configured()):
         kind = type(live)
         if isinstance(live, logging.FileHandler):
-            options = {"filename": live.baseFilename, "mode": live.mode} | _set_by(live)
+            options = {"mode": live.mode} | _set_by(live)
             handler = Handler(live.name or "", "", f"{kind.__module__}.{kind.__qualname__}", kind, options)
             if handler.file not in files:
                 yield handler
@@ -117,23 +117,26 @@ def _constant(node: ast.AST | None) -> Any:
 
 
 def _resolve(resolver: BaseConfigurator, value: Any) -> Any:
-    """What a dotted name means; None when it cannot be imported, which `dictConfig` will say."""
-    if not isinstance(value, str):
-        return value
+    """What a dotted name or a reference means; None when it cannot be had, which `dictConfig` will say."""
     try:
-        return resolver.resolve(value)
+        value = resolver.convert(value)
+        return resolver.resolve(value) if isinstance(value, str) else value
     except (ValueError, ImportError, AttributeError):
         return None
 
 
 def _type(name: str, made: Any) -> type[logging.Handler] | None:
-    if isinstance(made, type):
-        return made if issubclass(made, logging.Handler) else None
-    returned = _returned(made) if inspect.isfunction(made) else None
-    if isinstance(returned, type) and issubclass(returned, logging.Handler):
-        return returned
-    live = _live(name)
-    return type(live) if live is not None and callable(made) else None
+    """The class itself; for a factory what it says that it returns, or the handler of that name it made."""
+    if _is_handler(made):
+        return made
+    said = _returned(made) if inspect.isroutine(made) else None
+    promised = said if _is_handler(said) else None
+    live = _live(name) if made is None or callable(made) else None
+    return type(live) if live is not None and isinstance(live, promised or logging.Handler) else promised
+
+
+def _is_handler(value: Any) -> TypeGuard[type[logging.Handler]]:
+    return isinstance(value, type) and issubclass(value, logging.Handler)
 
 
 def _returned(factory: Callable[..., Any]) -> Any:
@@ -148,13 +151,14 @@ def _live(name: str) -> logging.Handler | None:
 
 
 def _made(name: Any, kind: type | None) -> dict[str, Any]:
-    """What a class that passes its own arguments on has made of them."""
+    """What a class or a factory that passes arguments of its own on has made of them."""
     live = _live(str(name))
     return _set_by(live) if kind is not None and type(live) is kind else {}
 
 
 def _set_by(live: logging.Handler | None) -> dict[str, Any]:
-    return {each: getattr(live, each) for each in ("maxBytes", "backupCount") if hasattr(live, each)}
+    attributes = {"filename": "baseFilename", "maxBytes": "maxBytes", "backupCount": "backupCount"}
+    return {option: getattr(live, each) for option, each in attributes.items() if hasattr(live, each)}
 
 
 def _configured() -> Iterator[logging.Handler]:
