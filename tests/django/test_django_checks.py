@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import inspect
 import logging
 import logging.handlers
@@ -210,6 +211,74 @@ def test_a_class_that_is_referred_to_with_ext() -> None:
     options = {key: value for key, value in FILE.items() if key != "class"}
     (message,) = _run(file={"()": "ext://logging.handlers.RotatingFileHandler"} | options)
     assert message.id == "logboom.W001" and '"()": "logboom.RotatingFileHandler"' in message.hint
+
+
+@pytest.mark.parametrize("text", ["1 / 0", "def (", "import sys; sys.exit(3)", "raise KeyError('shop')"])
+@pytest.mark.parametrize("key", ["class", "filename"])
+def test_a_module_that_fails_does_not_end_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, key: str
+) -> None:
+    """Where Django configures no logging, the check is the first to import the handler's module."""
+    (tmp_path / "shop_broken.py").write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    value = "shop_broken.Handler" if key == "class" else "ext://shop_broken.FILE"
+    assert _ids(file={"class": "logging.FileHandler", "filename": "a.log"} | {key: value}) == []
+
+
+@pytest.mark.parametrize(
+    "filename",
+    ["a\0.log", "a" * 5000, b"a.log", "loop/a.log", "loop"],
+    ids=["NUL", "long", "bytes", "in", "loop"],
+)
+def test_a_name_that_no_file_can_have_does_not_end_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filename: Any
+) -> None:
+    """`open` is the one to complain; the rest of the settings are judged all the same."""
+    monkeypatch.chdir(tmp_path)
+    if os.name == "posix":
+        (tmp_path / "loop").symlink_to("loop")
+    assert set(_ids(odd=FILE | {"filename": filename}, file=FILE)) == {"logboom.W001"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_directory_that_may_not_be_entered_does_not_end_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `delay` the settings are valid for a deployer who may not enter the directory of the logs."""
+    file = tmp_path / "closed" / "logs" / "a.log"
+    real = os.stat
+
+    def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if not isinstance(path, int) and os.fsdecode(path).startswith(os.fspath(file.parent)):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fsdecode(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", stat)  # root may enter everything
+    assert _ids(file=FILE | {"filename": file, "delay": True}) == ["logboom.W001"]
+
+
+class Unmade(logging.FileHandler):
+    """Its `__init__` calls nobody's."""
+
+    def __init__(self) -> None:
+        self.level = 0
+
+
+def make_strange() -> 1 / 0:  # type: ignore[valid-type]
+    raise AssertionError("a check must not open log files")
+
+
+def test_strange_objects_do_not_end_the_check() -> None:
+    """A logger takes anything as its handler, and an annotation may be anything."""
+    logger = logging.getLogger("logboom.tests.strange")
+    strange = [Unmade(), types.SimpleNamespace(level=0)]
+    logger.handlers += strange  # type: ignore[arg-type]
+    try:
+        assert _ids(one={"()": make_strange}, two={"()": Unmade}, three={"()": print}, file=FILE) == [
+            "logboom.W001"
+        ]
+    finally:
+        logger.handlers.clear()
 
 
 def test_ext_values_are_resolved() -> None:

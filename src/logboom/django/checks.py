@@ -64,7 +64,7 @@ def _is_faulty(handler: Handler) -> bool:
 
 def _rotates(handler: Handler) -> bool:
     kind = handler.type or logging.Handler
-    if handler.file is not None and handler.file.exists() and not handler.file.is_file():
+    if handler.is_special:
         return False  # a device, a FIFO: the standard library leaves it alone
     if issubclass(kind, logging.handlers.RotatingFileHandler):
         return bool(handler.options.get("maxBytes") and handler.options.get("backupCount", 1))

@@ -11,6 +11,8 @@ import inspect
 import linecache
 import logging
 import logging.handlers
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -45,9 +47,20 @@ class Handler:
     def file(self) -> Path | None:
         """Where it writes, as an absolute path without symbolic links."""
         filename = self.options.get("filename")
-        if not isinstance(filename, (str, Path)):
+        if not isinstance(filename, (str, bytes, os.PathLike)):
             return None
-        return Path(filename).resolve()
+        try:
+            return Path(os.path.realpath(os.fsdecode(filename)))
+        except (OSError, ValueError):  # a name that no file can have
+            return None
+
+    @property
+    def is_special(self) -> bool:
+        """Whether a device, a FIFO or a directory stands there, and not a file or nothing."""
+        try:
+            return self.file is not None and not stat.S_ISREG(os.stat(self.file).st_mode)
+        except (OSError, ValueError):  # nothing is there, or nothing that this user may see
+            return False
 
 
 def handlers(configuration: Mapping[str, Any]) -> Iterator[Handler]:
@@ -67,11 +80,11 @@ def handlers(configuration: Mapping[str, Any]) -> Iterator[Handler]:
 def attached(known: Iterable[Handler]) -> Iterator[Handler]:
     """Handlers of this process that write to files and that `LOGGING` says nothing of."""
     files = {handler.file for handler in known}
-    for live in dict.fromkeys(_configured()):
+    for live in _configured():
         kind = type(live)
         if isinstance(live, logging.FileHandler):
-            options = {"mode": live.mode} | _set_by(live)
-            handler = Handler(live.name or "", "", f"{kind.__module__}.{kind.__qualname__}", kind, options)
+            options = _set_by(live)
+            handler = Handler(_name(live) or "", "", f"{kind.__module__}.{kind.__qualname__}", kind, options)
             if handler.file not in files:
                 yield handler
 
@@ -121,7 +134,7 @@ def _resolve(resolver: BaseConfigurator, value: Any) -> Any:
     try:
         value = resolver.convert(value)
         return resolver.resolve(value) if isinstance(value, str) else value
-    except (ValueError, ImportError, AttributeError):
+    except (Exception, SystemExit):  # whatever a module does while it is imported
         return None
 
 
@@ -142,12 +155,16 @@ def _is_handler(value: Any) -> TypeGuard[type[logging.Handler]]:
 def _returned(factory: Callable[..., Any]) -> Any:
     try:
         return get_type_hints(factory).get("return")
-    except (NameError, TypeError, AttributeError):  # an annotation that only a type checker can resolve
+    except Exception:  # an annotation that only a type checker can resolve, and that may be anything
         return None
 
 
 def _live(name: str) -> logging.Handler | None:
-    return next((handler for handler in _configured() if handler.name == name), None)
+    return next((handler for handler in _configured() if _name(handler) == name), None)
+
+
+def _name(live: logging.Handler) -> str | None:
+    return getattr(live, "name", None)  # it has none before `Handler.__init__`
 
 
 def _made(name: Any, kind: type | None) -> dict[str, Any]:
@@ -162,14 +179,16 @@ def _set_by(live: logging.Handler | None) -> dict[str, Any]:
 
 
 def _configured() -> Iterator[logging.Handler]:
-    """The handlers that are attached to loggers now, and those behind a `MemoryHandler`."""
+    """The handlers that are attached to loggers now, and those behind a `MemoryHandler`; each once."""
     loggers = [
         each for each in list(logging.root.manager.loggerDict.values()) if isinstance(each, logging.Logger)
     ]
-    for handler in [handler for logger in (logging.root, *loggers) for handler in logger.handlers]:
-        yield handler
-        if isinstance(handler, logging.handlers.MemoryHandler) and handler.target is not None:
-            yield handler.target
+    direct = [handler for logger in (logging.root, *loggers) for handler in logger.handlers]
+    behind = [
+        getattr(each, "target", None) for each in direct if isinstance(each, logging.handlers.MemoryHandler)
+    ]
+    found = {id(each): each for each in [*direct, *behind] if isinstance(each, logging.Handler)}
+    yield from found.values()
 
 
 def _arguments(resolver: BaseConfigurator, options: Mapping[str, Any], made: Any) -> dict[str, Any]:
@@ -185,7 +204,7 @@ def _arguments(resolver: BaseConfigurator, options: Mapping[str, Any], made: Any
 def _convert(resolver: BaseConfigurator, value: Any) -> Any:
     try:
         return resolver.convert(value)
-    except (ValueError, ImportError, AttributeError, KeyError):
+    except (Exception, SystemExit):
         return value
 
 
