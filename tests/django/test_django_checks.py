@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import functools
 import inspect
 import logging
 import logging.handlers
@@ -42,7 +43,7 @@ def _run(**handlers: Any) -> list[checks.CheckMessage]:
     configuration = {"version": 1, "handlers": copy.deepcopy(handlers)}
     with override_settings(LOGGING=configuration):
         messages = checks.run_checks(tags=["logging"])
-        assert configuration == {"version": 1, "handlers": handlers}, "the check changed the settings"
+        assert repr(configuration) == repr({"version": 1, "handlers": handlers}), "it changed the settings"
     return list(messages)
 
 
@@ -120,7 +121,7 @@ def test_factories_are_understood(factory: Any) -> None:
     """`()` takes a class or a function; a function's annotation says what it makes, its defaults count."""
     options = {key: value for key, value in FILE.items() if key != "class"}
     (message,) = _run(file={"()": factory, **options})
-    assert '"()": "logboom.RotatingFileHandler"' in message.hint
+    assert message.id == "logboom.W001" and "logboom.RotatingFileHandler" in message.hint
     assert _ids(file={"()": make, "filename": "a.log"}) == ["logboom.W001"]
 
 
@@ -150,7 +151,7 @@ def test_a_handler_that_is_made_elsewhere_is_found() -> None:
     """`LOGGING_CONFIG = None` with a `dictConfig` of one's own, or a handler that is added by hand."""
     (message,) = _run()
     assert message.id == "logboom.W001" and "a.log" in message.msg
-    assert "write logboom.RotatingFileHandler instead of" in message.hint and "Own" in message.hint
+    assert message.hint.startswith(f"Let {__name__}.Own derive from logboom.RotatingFileHandler instead of")
 
 
 class Sized(logging.handlers.RotatingFileHandler):
@@ -279,6 +280,70 @@ def test_strange_objects_do_not_end_the_check() -> None:
         ]
     finally:
         logger.handlers.clear()
+
+
+SIZES = functools.partial(logging.handlers.RotatingFileHandler, "a.log", "a", 100, backupCount=3)
+
+
+THEIRS, OURS = "logging.handlers.RotatingFileHandler", "logboom.RotatingFileHandler"
+DERIVE = (
+    f"Let {__name__}.Own derive from {OURS} instead of {THEIRS}; "
+    f"if it rotates in a way of its own, use {OURS} itself, with what it sets"
+)
+RETURN = f"Let {__name__}.make return a {OURS} instead of a {THEIRS}"
+CHANGE = 'In LOGGING["handlers"]["file"] change "()": {0} to "()": {1}'
+PARTIAL = "functools.partial({}, 'a.log', 'a', 100, backupCount=3)"
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        ({"class": Own, "filename": "a.log", "maxBytes": 100, "backupCount": 2}, DERIVE),
+        ({"()": make, "filename": "a.log"}, RETURN),
+        ({"()": functools.partial(make, maxBytes=100), "filename": "a.log"}, RETURN),
+        ({"()": SIZES}, CHANGE.format(PARTIAL.format(THEIRS), PARTIAL.format(OURS))),
+        ({"()": functools.partial(Own, maxBytes=100, backupCount=2), "filename": "a.log"}, DERIVE),
+    ],
+    ids=["subclass", "factory", "partial factory", "partial", "partial subclass"],
+)
+def test_the_hint_can_be_followed_word_by_word(entry: dict[str, Any], hint: str) -> None:
+    """With logboom's class in the place of one that sets its own sizes, nothing would rotate any more."""
+    (message,) = _run(file=entry)
+    assert message.hint == hint
+
+
+def test_a_hint_that_was_followed_ends_the_warning(tmp_path: Path) -> None:
+    """The subclass and the factory keep what they set, and the file rotates as before."""
+    head = HEAD + "import logging, logging.handlers, logboom\n"
+    body = (
+        "class Small({0}.RotatingFileHandler):\n"
+        "    def __init__(self, filename):\n"
+        "        super().__init__(filename, maxBytes=100, backupCount=2)\n"
+        "def make(filename) -> logging.Handler:\n"
+        "    return {0}.RotatingFileHandler(filename, maxBytes=100, backupCount=2)\n"
+    )
+    settings = """LOGGING = {"version": 1, "root": {"handlers": ["one", "two"]}, "handlers": {
+        "one": {"class": "shop_handlers.Small", "filename": "a.log"},
+        "two": {"()": "shop_handlers.make", "filename": "b.log"}}}
+"""
+    said = _check(tmp_path, HEAD + settings, shop_handlers=head + body.format("logging.handlers"))
+    assert "Let shop_handlers.Small derive" in said and "Let shop_handlers.make return" in said, said
+    said = _check(tmp_path, HEAD + settings, shop_handlers=head + body.format("logboom"))
+    assert "no issues" in said, said
+    code = (
+        "import logging, logging.config, shop_settings\n"
+        "logging.config.dictConfig(shop_settings.LOGGING)\n"
+        "for _ in range(9): logging.warning('x' * 30)"
+    )
+    environment = os.environ | {"LOGBOOM_COLLECTOR": "off"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=60)
+    assert {path.name for path in tmp_path.glob("*.log.*")} == {"a.log.1", "a.log.2", "b.log.1", "b.log.2"}
+
+
+def test_the_hint_for_mode_w_holds_for_a_default_of_a_class_too() -> None:
+    """There may be no "mode" in the settings that could be removed."""
+    (message,) = _run(file={"class": "logging.FileHandler", "filename": "a.log", "mode": "w"})
+    assert message.hint == 'In LOGGING["handlers"]["file"] set "mode" to "a".'
 
 
 def test_ext_values_are_resolved() -> None:

@@ -12,6 +12,7 @@ Owns: the rules, their ids and their hints. Never knows: how a handler writes.
 
 from __future__ import annotations
 
+import functools
 import logging
 import logging.handlers
 import re
@@ -24,7 +25,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Info, Warning
 
-from logboom.django.settings import Handler, attached, handlers, line_of
+from logboom.django.settings import Handler, attached, called, dotted, handlers, line_of
 
 __all__ = ["check_logging"]
 
@@ -55,7 +56,11 @@ def _judge(handler: Handler) -> Iterator[CheckMessage]:
 
 def _from(kind: type | None, packages: set[str]) -> bool:
     """Whether the class, or one that it derives from, is one of these packages'."""
-    return kind is not None and any(base.__module__.split(".")[0] in packages for base in kind.__mro__)
+    return kind is not None and any(_is_of(base, packages) for base in kind.__mro__)
+
+
+def _is_of(base: type, packages: set[str]) -> bool:
+    return base.__module__.split(".")[0] in packages
 
 
 def _is_faulty(handler: Handler) -> bool:
@@ -86,12 +91,12 @@ def _stray(handler: Handler) -> CheckMessage:
         "in each process by itself: with several of them, records are lost, and on Windows rollovers fail."
     )
     hint = f"Where it is made, write {_replacement(handler)} instead of {handler.written}"
-    return Warning(text, hint=hint, id="logboom.W001")
+    return Warning(text, hint=_derive(handler) or hint, id="logboom.W001")
 
 
 def _emptying(handler: Handler) -> CheckMessage:
     text = f"The log handler {handler.name!r} has mode 'w': each process that starts empties the file of all."
-    hint = f'In LOGGING["handlers"]["{handler.name}"] remove "mode".'
+    hint = f'In LOGGING["handlers"]["{handler.name}"] set "mode" to "a".'
     return Warning(text, hint=hint, id="logboom.W002")
 
 
@@ -131,12 +136,44 @@ def _loguru() -> Iterator[CheckMessage]:
 
 
 def _change(handler: Handler) -> str:
-    """The hint: which line, what stands there, and what should."""
+    """The hint: what to write where, so that what a class or a factory sets stays in force."""
+    return _derive(handler) or _return(handler) or _rename(handler)
+
+
+def _derive(handler: Handler) -> str:
+    """For a subclass; empty for other classes."""
+    kind, base = handler.type, _base(handler)
+    if kind is None or base is None or kind is base:
+        return ""
+    new = _replacement(handler)
+    return (
+        f"Let {dotted(kind)} derive from {new} instead of {dotted(base)}; "
+        f"if it rotates in a way of its own, use {new} itself, with what it sets"
+    )
+
+
+def _return(handler: Handler) -> str:
+    """For a factory; empty where LOGGING has the class itself."""
+    made = called(handler.made)
+    if made is None or isinstance(made, type) or handler.type is None:
+        return ""
+    return f"Let {dotted(made)} return a {_replacement(handler)} instead of a {dotted(handler.type)}"
+
+
+def _rename(handler: Handler) -> str:
+    """Which line, what stands there, and what should."""
     line = line_of(handler, getattr(settings, "LOGGING", None))
     where = f'LOGGING["handlers"]["{handler.name}"]' + (f" ({line})" if line else "")
-    old = f'"{handler.key}": "{handler.written}"'
-    new = f'"{handler.key}": "{_replacement(handler)}"'
-    return f"In {where} change {old} to {new}"
+    old, new = f'"{handler.written}"', f'"{_replacement(handler)}"'
+    if isinstance(handler.made, functools.partial):
+        old, new = handler.written, dotted(handler.made, _replacement(handler))
+    return f'In {where} change "{handler.key}": {old} to "{handler.key}": {new}'
+
+
+def _base(handler: Handler) -> type | None:
+    """The class that is not the project's own: the standard library's, or that of a library with locks."""
+    bases = handler.type.__mro__ if handler.type is not None else ()
+    return next((base for base in bases if _is_of(base, _LOCKING | {"logging"})), None)
 
 
 def _replacement(handler: Handler) -> str:

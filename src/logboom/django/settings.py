@@ -7,6 +7,7 @@ Never knows: which of them are a fault.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
 import logging
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard, get_type_hints
 
-__all__ = ["Handler", "attached", "handlers", "line_of"]
+__all__ = ["Handler", "attached", "called", "dotted", "handlers", "line_of"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Handler:
         type: the class that it makes, or None when only running the factory would tell.
         options: the arguments, with `cfg://` and `ext://` resolved; what the handler that was made of them
             has instead, where there is one.
+        made: what the class or the factory is, or None when it cannot be had.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Handler:
     written: str
     type: type[logging.Handler] | None
     options: Mapping[str, Any]
+    made: Any = None
 
     @property
     def file(self) -> Path | None:
@@ -72,9 +75,10 @@ def handlers(configuration: Mapping[str, Any]) -> Iterator[Handler]:
         if not isinstance(options, Mapping) or key not in options:
             continue
         made = _resolve(resolver, options[key])
-        written = options[key] if isinstance(options[key], str) else _dotted(options[key])
+        written = options[key] if isinstance(options[key], str) else dotted(options[key])
         kind = _type(str(name), made)
-        yield Handler(str(name), key, written, kind, _arguments(resolver, options, made) | _made(name, kind))
+        arguments = _arguments(resolver, options, made) | _made(name, kind)
+        yield Handler(str(name), key, written, kind, arguments, made)
 
 
 def attached(known: Iterable[Handler]) -> Iterator[Handler]:
@@ -84,7 +88,7 @@ def attached(known: Iterable[Handler]) -> Iterator[Handler]:
         kind = type(live)
         if isinstance(live, logging.FileHandler):
             options = _set_by(live)
-            handler = Handler(_name(live) or "", "", f"{kind.__module__}.{kind.__qualname__}", kind, options)
+            handler = Handler(_name(live) or "", "", dotted(kind), kind, options)
             if handler.file not in files:
                 yield handler
 
@@ -140,6 +144,7 @@ def _resolve(resolver: BaseConfigurator, value: Any) -> Any:
 
 def _type(name: str, made: Any) -> type[logging.Handler] | None:
     """The class itself; for a factory what it says that it returns, or the handler of that name it made."""
+    made = called(made)
     if _is_handler(made):
         return made
     said = _returned(made) if inspect.isroutine(made) else None
@@ -192,13 +197,15 @@ def _configured() -> Iterator[logging.Handler]:
 
 
 def _arguments(resolver: BaseConfigurator, options: Mapping[str, Any], made: Any) -> dict[str, Any]:
-    """The arguments with the defaults of the class or the factory under them."""
+    """The arguments with those of a partial and the defaults of the class or the factory under them."""
+    args, keywords = (made.args, made.keywords) if isinstance(made, functools.partial) else ((), {})
+    given = keywords | {str(key): _convert(resolver, value) for key, value in options.items()}
     try:
-        parameters = inspect.signature(made).parameters.values() if callable(made) else ()
+        bound = inspect.signature(called(made)).bind_partial(*args)
     except (TypeError, ValueError):
-        parameters = ()
-    defaults = {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
-    return defaults | {str(key): _convert(resolver, value) for key, value in options.items()}
+        return given
+    bound.apply_defaults()
+    return dict(bound.arguments) | given
 
 
 def _convert(resolver: BaseConfigurator, value: Any) -> Any:
@@ -208,5 +215,14 @@ def _convert(resolver: BaseConfigurator, value: Any) -> Any:
         return value
 
 
-def _dotted(made: Any) -> str:
-    return f"{getattr(made, '__module__', '?')}.{getattr(made, '__qualname__', made)}"
+def called(made: Any) -> Any:
+    """The class or the function that is called in the end."""
+    return called(made.func) if isinstance(made, functools.partial) else made
+
+
+def dotted(made: Any, name: str = "") -> str:
+    """Its name as an import has it, or `name`; a partial with its arguments."""
+    if isinstance(made, functools.partial):
+        arguments = [*map(repr, made.args), *(f"{key}={value!r}" for key, value in made.keywords.items())]
+        return f"functools.partial({', '.join([dotted(made.func, name), *arguments])})"
+    return name or f"{getattr(made, '__module__', '?')}.{getattr(made, '__qualname__', made)}"
