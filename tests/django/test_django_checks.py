@@ -375,6 +375,28 @@ def test_two_of_ours_on_one_file_must_agree() -> None:
     assert _ids(one=ours, other=ours | {"maxBytes": 2000}) == ["logboom.W003"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ({"maxBytes": 10_000_000}, {"maxBytes": "10 MB"}, True),
+        ({"maxBytes": "9.5 MiB"}, {"maxBytes": "9961472"}, True),
+        ({"maxBytes": "10 MB"}, {"maxBytes": "10 MiB"}, False),
+        ({"maxBytes": "no size"}, {"maxBytes": "no size either"}, False),
+    ],
+)
+def test_one_size_can_be_written_in_two_ways(one: Any, other: Any, agree: bool) -> None:
+    """A warning that is wrong is silenced, and the right ones with it."""
+    ours = FILE | {"class": "logboom.RotatingFileHandler"}
+    assert _ids(one=ours | one, other=ours | other) == ([] if agree else ["logboom.W003"])
+
+
+def test_one_schedule_can_be_written_in_two_ways() -> None:
+    """The letters of `when` may be small, and a class's defaults may be written out."""
+    timed = {"class": "logboom.TimedRotatingFileHandler", "filename": "a.log"}
+    assert _ids(one=timed | {"when": "midnight"}, other=timed | {"when": "MIDNIGHT", "interval": 1}) == []
+    assert _ids(one=timed | {"when": "d"}, other=timed | {"when": "h"}) == ["logboom.W003"]
+
+
 def test_a_locking_library_is_only_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
     """It loses nothing: that is worth an information, not a warning."""
     module = types.ModuleType("concurrent_log_handler")

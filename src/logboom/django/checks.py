@@ -12,6 +12,7 @@ Owns: the rules, their ids and their hints. Never knows: how a handler writes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import logging.handlers
@@ -26,6 +27,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Info, Warning
 
 from logboom.django.settings import Handler, attached, called, dotted, handlers, line_of
+from logboom.errors import ConfigurationError
+from logboom.target import parse_size
 
 __all__ = ["check_logging"]
 
@@ -120,8 +123,17 @@ def _shared_files(found: Iterable[Handler]) -> Iterator[CheckMessage]:
 
 def _agree(sharing: Sequence[Handler]) -> bool:
     """Whether logboom writes for all of them, with the same rotation."""
-    rotations = {tuple(str(handler.options.get(option)) for option in _ROTATION) for handler in sharing}
+    rotations = {tuple(_value(option, handler) for option in _ROTATION) for handler in sharing}
     return len(rotations) == 1 and all(_from(handler.type, {"logboom"}) for handler in sharing)
+
+
+def _value(option: str, handler: Handler) -> str:
+    """The option's value, the same for each way to write it."""
+    value = handler.options.get(option)
+    if option == "maxBytes" and value is not None:
+        with contextlib.suppress(ConfigurationError):
+            value = parse_size(value, option)
+    return str(value).upper()
 
 
 def _loguru() -> Iterator[CheckMessage]:
