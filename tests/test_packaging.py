@@ -18,7 +18,8 @@ import logboom
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT: dict[str, Any] = PYPROJECT["project"]
 
 needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="needs a POSIX shell")
 
@@ -42,6 +43,34 @@ def test_msgspec_is_the_only_dependency() -> None:
     """The README says so, and a logging library is in every process."""
     assert [re.split(r"[<>=~!]", each)[0] for each in PROJECT["dependencies"]] == ["msgspec"]
     assert {"all", "zstd"} <= PROJECT["optional-dependencies"].keys()
+
+
+def test_the_build_asks_for_a_backend_that_can_build_it() -> None:
+    """`license-files` as a list is read by hatchling from 1.27 on; 1.25 ends with an error."""
+    (backend,) = PYPROJECT["build-system"]["requires"]
+    assert isinstance(PROJECT["license-files"], list)
+    assert tuple(map(int, re.findall(r"\d+", backend))) >= (1, 27)
+
+
+def test_the_metadata_name_who_made_it_and_where_it_runs() -> None:
+    """It is what an index shows, and what tools that collect licences read."""
+    assert PROJECT["authors"] == [{"name": "the logboom developers"}]
+    systems = {
+        each.removeprefix("Operating System :: ") for each in PROJECT["classifiers"] if "System ::" in each
+    }
+    assert {"POSIX :: Linux", "Microsoft :: Windows"} <= systems
+    assert "[what was shown](docs/how-to/windows.md)" in README
+
+
+def test_without_an_address_the_papers_say_what_is_to_be_filled_in() -> None:
+    """An index cannot follow a relative link; the pages are in the source distribution."""
+    assert "/docs" in PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    if "urls" not in PROJECT:
+        assert "source distribution" in " ".join(README.split())
+        for name in ("README.md", "SECURITY.md", "[project.urls]"):
+            assert (
+                f"`{name}`" in (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## Before a release")[1]
+            )
 
 
 def test_the_readmes_settings_work(tmp_path: Path) -> None:
