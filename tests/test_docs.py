@@ -142,10 +142,13 @@ def test_no_variable_or_option_is_only_on_paper() -> None:
 
 def _warnings() -> Iterator[str]:
     """What the handlers write on stderr: the constant words of each line."""
-    for node in ast.walk(ast.parse((SOURCE / "handlers" / "producer.py").read_text("utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "_warn":
-            constants = (part for part in ast.walk(node) if isinstance(part, ast.Constant))
-            yield from (str(part.value).strip(" ;:().") for part in constants)
+    for path in (SOURCE / "handlers" / "producer.py", SOURCE / "launch.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and "_warn" in (
+                getattr(node.func, each, "") for each in ("attr", "id")
+            ):
+                constants = (part for part in ast.walk(node) if isinstance(part, ast.Constant))
+                yield from (str(part.value).strip(" ;:().") for part in constants)
 
 
 def test_every_line_on_stderr_is_explained() -> None:

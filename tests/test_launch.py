@@ -197,6 +197,21 @@ def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert launch.python_for_collector() == found
 
 
+def test_named_interpreter_that_is_passed_over_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who names an interpreter wants that one: the collector must not run with another in silence."""
+    monkeypatch.setattr(launch, "_warned", set())
+    monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
+    found = [launch.python_for_collector() for _ in range(3)]
+    assert capsys.readouterr().err == (
+        f"logboom: LOGBOOM_PYTHON={tmp_path / 'missing'} cannot be run; the collector runs with {found[0]}\n"
+    )
+    monkeypatch.setattr(launch, "_warned", set())
+    monkeypatch.setattr(sys, "stderr", None)  # pythonw, a service
+    assert launch.python_for_collector() == found[0]
+
+
 def test_no_interpreter_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen program has no Python at hand: one sentence says what to set."""
     monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)

@@ -67,6 +67,7 @@ _children: list[int] = []
 _importing: set[int] = set()  # threads that import the collector
 _never = False  # no thread of this process can import it any more
 _handing_over: set[int] = set()  # descriptors of `starting.lock`
+_warned: set[str] = set()
 
 
 class Launch(NamedTuple):
@@ -84,18 +85,32 @@ def collector_lives(spool: Path, message: bytes = WAKE) -> bool:
 def python_for_collector() -> str | None:
     """An interpreter that can run the collector, or None.
 
-    `sys.executable` is empty or another program under uWSGI, mod_wsgi and frozen programs; then the
-    base interpreter, then the environment variable `LOGBOOM_PYTHON`.
+    The one that the environment variable `LOGBOOM_PYTHON` names; without it, or where that cannot be run
+    (one line on stderr says so), `sys.executable`, unless it is empty or another program, as under uWSGI and
+    mod_wsgi; then the base interpreter. In a frozen program only the variable counts.
     """
     named = os.environ.get("LOGBOOM_PYTHON")
-    candidates = [named] if named else []
+    if named and os.access(named, os.X_OK):
+        return os.path.abspath(named)
+    candidates: list[str] = []
     if not getattr(sys, "frozen", False):
         candidates += platform.own_interpreters()
         candidates += [os.path.join(sys.base_exec_prefix, *tail) for tail in _interpreter_tails()]
     for candidate in candidates:
-        if candidate and (candidate == named or _is_python(candidate)) and os.access(candidate, os.X_OK):
-            return os.path.abspath(candidate)
+        if candidate and _is_python(candidate) and os.access(candidate, os.X_OK):
+            found = os.path.abspath(candidate)
+            if named:
+                _warn(f"LOGBOOM_PYTHON={named} cannot be run; the collector runs with {found}")
+            return found
     return None
+
+
+def _warn(text: str) -> None:
+    """One line on stderr, once a process."""
+    if text not in _warned and sys.stderr is not None:
+        _warned.add(text)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"logboom: {text}\n")
 
 
 def _interpreter_tails() -> list[tuple[str, ...]]:
