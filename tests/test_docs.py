@@ -188,6 +188,16 @@ def test_every_line_of_the_collectors_log_is_explained() -> None:
     assert [words for words in said if words not in page] == []
 
 
+@EACH_PAGE
+def test_options_are_spelled_as_the_code_has_them(page: Path) -> None:
+    """`maxBytes` and `max_age` stand side by side: a page that mixes them up is copied, and refused."""
+    plain = {name.replace("_", ""): name for name in Keywords.__optional_keys__}
+    words = set(re.findall(r"`(\w+)=?`", page.read_text("utf-8")))
+    assert {
+        word for word in words if plain.get(word.replace("_", "").lower(), word.lower()) != word.lower()
+    } == set()
+
+
 # -- links ---------------------------------------------------------------------------------------------
 
 
@@ -326,6 +336,49 @@ def test_the_tutorial_prints_what_it_says(name: str, tmp_path: Path) -> None:
         subprocess.run(
             ["sh", "-c", "logboom stop"], cwd=shop, env=environment, capture_output=True, timeout=60
         )
+
+
+LEAVING = """
+import logging, sys, logboom
+SPOOL = sys.argv[1] or None
+handler = logboom.RotatingFileHandler("logs/django.log", maxBytes=1000, backupCount=3, spool=SPOOL)
+logging.getLogger().addHandler(handler)
+logging.warning("the last record")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the page's shell lines are for sh")
+@pytest.mark.parametrize("spool", ["", "journal"])
+def test_the_way_back_works(tmp_path: Path, spool: str) -> None:
+    """Who leaves must not find a command that does nothing; with `spool=` it is another directory."""
+    page, environment = _page("how-to/going-back.md"), _shell(tmp_path)
+    assert "With `spool=`, name that directory" in " ".join(page.split())
+    environment["LOGBOOM_PYTHON"] = sys.executable
+    subprocess.run(
+        [sys.executable, "-c", LEAVING, spool], cwd=tmp_path, env=environment, check=True, timeout=60
+    )
+    commands = re.findall(r"^ {8}(.+)$", page, re.MULTILINE)
+    commands.insert(-1, *re.findall(r"`(logboom status logs/django.log)` now", page))
+    assert [command.split()[:2] for command in commands[:3]] == [
+        ["logboom", "drain"],
+        ["logboom", "stop"],
+        ["logboom", "status"],
+    ]
+    for command in commands:
+        if spool:
+            command = command.replace("logs/django.log", spool).replace("logs/.logboom", spool)
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == (1 if "status" in command else 0), command + done.stdout + done.stderr
+        assert "status" not in command or re.search(r"^waiting +nothing$", done.stdout, re.MULTILINE), (
+            done.stdout
+        )
+    assert {path.name for path in tmp_path.rglob("*") if path.parent.name != "bin"} == {
+        "bin",
+        "logs",
+        "django.log",
+    }
 
 
 def _files_of(name: str, directory: Path) -> None:

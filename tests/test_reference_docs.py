@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import logboom
+from logboom.handlers.base import JournalHandler
 from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.rendering.jsonl import FIELDS
 
@@ -135,6 +136,14 @@ def test_every_argument_of_its_own_has_a_row() -> None:
         own = set(inspect.signature(handler).parameters) - {"options"}
         told = set(rows("FileHandler")) | set(rows(handler.__name__))
         assert own <= told, handler
+
+
+def test_every_method_and_attribute_has_its_words() -> None:
+    """A method that is only in the code is found by nobody who needs it."""
+    own = {name for name in vars(JournalHandler) if not name.startswith("_")}
+    here = section("Methods and attributes")
+    differences = (REFERENCE / "differences.md").read_text(encoding="utf-8")
+    assert {name for name in own if f".{name}" not in here and f"`{name}`" not in differences} == set()
 
 
 def test_every_environment_variable_that_the_handlers_read_is_in_the_page() -> None:
