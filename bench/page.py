@@ -29,7 +29,8 @@ def _about(about: dict[str, object]) -> str:
     shown = ", ".join(f"{name} {version}" for name, version in packages.items())
     return (
         f"Made by `{about['command']}` on {about['date']}: {about['cores']} cores ({about['processor']}), "
-        f"{about['memory_gb']} GB, {about['file_system']}, {about['system']}, {about['python']}; {shown}."
+        f"{about['memory_gb']} GB, {about['file_system']}, {about['system']}, {about['python']}; {shown}. "
+        f"The load average just before was {about['load_before']}."
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from bench.spec import Row
@@ -10,6 +13,8 @@ from bench.summary import Results
 from bench.targets import TARGETS, Target, judge
 
 from bench import charts, page, tables
+
+ROOT = Path(__file__).parents[2]
 
 
 def _results() -> Results:
@@ -69,6 +74,21 @@ def test_only_named_blocks_of_the_page_change() -> None:
     text = calls + "<!-- bench:idle -->\nkept\n<!-- /bench:idle -->\n"
     renewed = page.replace(text, {"calls": r"new \1"})
     assert renewed == text.replace("old", r"new \1")
+
+
+def test_the_papers_are_those_of_the_run_that_is_kept(tmp_path: Path) -> None:
+    """A number that is on a page and in no run is a claim; and how busy the machine was belongs to it."""
+    full = json.loads((ROOT / "bench/results/full.json").read_text())
+    names = ("docs/reference/benchmarks.md", "README.md")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    page.update(tmp_path / names[0], full["about"], Results([Row(**row) for row in full["rows"]]))
+    for name in names:
+        assert (tmp_path / name).read_text() == (ROOT / name).read_text(), name
+    assert f"load average just before was {full['about']['load_before']}" in (ROOT / names[0]).read_text()
+    for picture in (tmp_path / "docs/reference").glob("*.svg"):
+        assert picture.read_text() == (ROOT / "docs/reference" / picture.name).read_text()
 
 
 def test_plots_are_well_formed() -> None:
