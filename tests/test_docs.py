@@ -386,9 +386,10 @@ def _files_of(name: str, directory: Path) -> None:
         (directory / file).write_text(code)
 
 
-def test_the_pages_pytest_fixture_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["how-to/tests.md", "reference/testing.md"])
+def test_the_pages_tests_pass(name: str, tmp_path: Path) -> None:
     """A fixture that is copied and fails costs the first impression."""
-    _files_of("how-to/tests.md", tmp_path)
+    _files_of(name, tmp_path)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGBOOM")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."],
@@ -399,6 +400,31 @@ def test_the_pages_pytest_fixture_works(tmp_path: Path) -> None:
         timeout=60,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def _snippets(name: str) -> Iterator[tuple[str, str]]:
+    """Each program of a page that has no file's name, and the lines under "prints"."""
+    pattern = r"```python\n((?!# \S+\.py\n).*?)```\n(?:\nprints\n\n((?: {4}[^\n]*\n)+))?"
+    for code, output in re.findall(pattern, _page(name), re.DOTALL):
+        yield code, textwrap.dedent(output)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "output"),
+    [(name, *each) for name in ("reference/errors.md", "reference/testing.md") for each in _snippets(name)],
+)
+def test_the_pages_snippets_print_what_they_say(tmp_path: Path, name: str, code: str, output: str) -> None:
+    """A reference is believed; what it shows must be what happens."""
+    kept = {each: value for each, value in os.environ.items() if not each.startswith("LOGBOOM")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=kept | {"PYTHONPATH": str(SOURCE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", output), name
 
 
 def test_the_pages_process_pool_shows_every_record(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import logboom
+from logboom import errors, testing
 from logboom.handlers.base import JournalHandler
 from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.rendering.jsonl import FIELDS
@@ -87,7 +89,7 @@ def test_the_page_of_the_other_designs_gives_the_signatures(module: str) -> None
     """The same for what is brought along from other designs: nothing public is without its line."""
     pytest.importorskip("zmq")
     public = importlib.import_module(module)
-    for name in set(public.__all__) - {"main", "default_formatter"}:
+    for name in set(public.__all__) - {"default_formatter"}:
         assert told(getattr(public, name), "zeromq.md") == signature(getattr(public, name)), name
 
 
@@ -101,6 +103,39 @@ def test_every_argument_of_the_other_designs_has_a_row_with_its_default(name: st
     for parameter in parameters:
         if parameter.default is not parameter.empty:
             assert table[parameter.name][0].strip('"') == str(parameter.default), parameter
+
+
+def test_every_error_has_a_row_with_what_it_is_besides() -> None:
+    """Who catches `ValueError` or `OSError` must know which of these come along."""
+    table = rows("Classes", "errors.md")
+    assert set(table) == set(errors.__all__)
+    for name, (bases, _) in table.items():
+        written = {base.strip("` ") for base in bases.split(",")} - {""}
+        kind = getattr(errors, name)
+        standard = {base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"}
+        ours = {base.__name__ for base in kind.__bases__ if base.__module__ == errors.__name__}
+        assert (
+            written
+            == standard & {"ValueError", "OSError", "Exception"} - ({"Exception"} if ours else set()) | ours
+        )
+
+
+def test_every_attribute_of_an_error_has_a_row() -> None:
+    """They are there for programs: a message alone would have to be taken apart."""
+    assert set(rows("Attributes", "errors.md")) == set(vars(errors.LogboomError("")))
+
+
+def test_the_page_of_the_test_tools_gives_names_signatures_and_fields() -> None:
+    """They are public, so a release must not change what nobody has written down."""
+    for name in set(testing.__all__) - {"Report"}:
+        tool = getattr(testing, name)
+        assert told(tool, "testing.md") == signature(tool), name
+        public = (
+            {each for each in vars(tool) if not each.startswith("_")} if isinstance(tool, type) else set()
+        )
+        assert {each for each in public if f"`{each}" not in section(name, "testing.md")} == set(), name
+    fields = {each.name for each in dataclasses.fields(testing.Report)} | {"ok", "note"}
+    assert set(rows("Report", "testing.md")) == fields
 
 
 def test_every_field_and_argument_of_the_json_formatter_has_a_row() -> None:
