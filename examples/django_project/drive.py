@@ -33,6 +33,9 @@ SECONDS = float(os.environ.get("DEMO_SECONDS", "8"))
 WEB_WORKERS = 4
 CLIENTS = 4
 TIMEOUT = 5.0
+# From one start to the next: a fast machine must not outrun the backups that are kept.
+REQUEST_EVERY = 0.005
+PROGRAM_EVERY = 0.25
 SETTLE = 8.0
 KILLS = (
     ("web worker", 0.15),
@@ -153,7 +156,9 @@ def browse(run: Run, port: int) -> None:
     number = 0
     while not run.stop.is_set():
         number += 1
+        begin = time.monotonic()
         run.tally["requests" if request(run, port, number) else "cut off by a kill"] += 1
+        run.stop.wait(max(0.0, begin + REQUEST_EVERY - time.monotonic()))
 
 
 def request(run: Run, port: int, number: int) -> bool:
@@ -171,8 +176,10 @@ def request(run: Run, port: int, number: int) -> bool:
 
 def repeat(run: Run, kind: str, *arguments: str) -> None:
     while not run.stop.is_set():
+        begin = time.monotonic()
         run.spawn(*arguments).wait(timeout=60)
         run.tally[kind] += 1
+        run.stop.wait(max(0.0, begin + PROGRAM_EVERY - time.monotonic()))
 
 
 def kill_on_time(run: Run, begin: float) -> None:

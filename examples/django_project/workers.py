@@ -12,6 +12,7 @@ from pathlib import Path
 import django
 
 WORKERS = 2
+PAUSE = 0.02
 
 
 def work(end: float) -> None:
@@ -22,7 +23,7 @@ def work(end: float) -> None:
     while time.monotonic() < end:
         for number in range(10):
             log("workers", f"job {number} is done")
-        time.sleep(0.01)
+        time.sleep(PAUSE)
 
 
 def start(end: float, pids: Path) -> multiprocessing.Process:

@@ -27,7 +27,7 @@ LOGGING = {
         "file": {
             "class": HANDLER,
             "filename": LOGS / "django.log",
-            "maxBytes": 20_000,
+            "maxBytes": 4_000,
             "backupCount": 1000,
             "formatter": "verbose",
         },
