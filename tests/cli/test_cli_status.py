@@ -49,6 +49,18 @@ def test_it_says_why_nothing_runs_and_what_to_do(desk: Any) -> None:
     assert "nothing needs to be done" in desk.type("status", desk.log)[1]
 
 
+def test_a_program_with_two_journals_stands_there_once(desk: Any) -> None:
+    """Two handlers of one file that differ make two journals, and one process is one program."""
+    desk.emit("one")
+    desk.emit("two", "three", max_age="7 d")
+    status, out, _ = desk.type("status")
+    rows = [line.split() for line in out.splitlines() if line.split()[:1] == [str(os.getpid())]]
+    assert status == 1 and len(rows) == 1, out
+    waiting = sum(producer["waiting"] for producer in desk.status()["producers"])
+    assert rows[0][1:4] == ["alive", str(waiting), "bytes"], out
+    assert "1 program can log here" in out
+
+
 def test_what_a_dead_program_left_names_the_command_that_writes_it(desk: Any) -> None:
     """After SIGKILL of everything the records are safe, and somebody must be told how to get them."""
     _make_dead_stream(desk, b'[1000.0,1,20,"root"]\n')

@@ -65,7 +65,7 @@ def _collector(values: dict[str, Any], paint: Paint) -> list[str]:
 
 def _why(values: dict[str, Any]) -> str:
     """Why no collector runs, and what to do about it."""
-    living = sum(producer["alive"] for producer in values["producers"])
+    living = sum(producer["alive"] for producer in _programs(values["producers"]))
     if living:
         return (
             f"{plural(living, 'program')} can log here, and the next record starts a collector; if it "
@@ -124,12 +124,24 @@ def _totals(values: dict[str, Any]) -> str:
     return ", ".join(f"{values[name]:,} {name}" for name in names if values[name] or name != "rewritten")
 
 
+def _programs(producers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The journals of each process and file, as several handlers make them, in one."""
+    programs: dict[Any, dict[str, Any]] = {}
+    for one in producers:
+        of_its_own = one["producer"] if one["trouble"] or one["pid"] is None else ""
+        key = one["pid"], one["host"], one["program"], one["file"], one["alive"], of_its_own
+        same = programs.setdefault(key, one | {"waiting": 0, "dropped": 0})
+        same["waiting"] += one["waiting"]
+        same["dropped"] += one["dropped"]
+    return list(programs.values())
+
+
 def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
     if not values["producers"]:
         return [f"{'programs':10} none"]
     lines = [f"{'programs':10} {'pid':>8}  {'state':6} {'waiting':>10} {'dropped':>8}  program"]
     for one in sorted(
-        values["producers"], key=lambda producer: (not producer["alive"], producer["pid"] or 0)
+        _programs(values["producers"]), key=lambda producer: (not producer["alive"], producer["pid"] or 0)
     ):
         state = "alive" if one["alive"] else "ended"
         dropped = f"{one['dropped']:,}"
