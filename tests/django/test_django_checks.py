@@ -331,7 +331,7 @@ def test_a_hint_that_was_followed_ends_the_warning(tmp_path: Path) -> None:
     said = _check(tmp_path, HEAD + settings, shop_handlers=head + body.format("logboom"))
     assert "no issues" in said, said
     code = (
-        "import logging, logging.config, shop_settings\n"
+        "import logging, logging.config, sys; sys.path.insert(0, '.'); import shop_settings\n"
         "logging.config.dictConfig(shop_settings.LOGGING)\n"
         "for _ in range(9): logging.warning('x' * 30)"
     )
