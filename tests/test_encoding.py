@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.encoding import bom, encode_text, escape, escape_tail, guard, has_controls
+from logboom.encoding import bom, encode_text, escape, escape_tail, has_controls
 
 HEAD = "2026-11-22 10:00:00,123 INFO app: paid"
 FORGED = "2026-11-22 10:00:01,000 ERROR app: forged"
@@ -72,22 +72,6 @@ def test_an_ordinary_traceback_keeps_its_bytes(head: str) -> None:
 def test_a_tail_keeps_newlines_and_loses_other_controls() -> None:
     """A terminal sequence in a traceback is as harmful as in a message."""
     assert escape_tail("a\nb\x1b[0m\r\nc", HEAD) == "a\nb\\x1b[0m\\r\nc"
-
-
-def test_a_custom_formatters_own_lines_stay() -> None:
-    """Only the message, which others can choose, is put on one line."""
-    text = "2026-11-22 x: a\nb\n  detail: 1"
-    assert guard(text, "a\nb") == "2026-11-22 x: a\\nb\n  detail: 1"
-
-
-def test_a_custom_formatter_that_escapes_by_itself_is_left_alone() -> None:
-    """A JSON formatter's text must not be escaped twice."""
-    assert guard('{"message": "a\\nb"}', "a\nb") == '{"message": "a\\nb"}'
-
-
-def test_values_that_are_not_the_message_cannot_forge_either() -> None:
-    """`extra` reaches a custom formatter's text without passing the message."""
-    assert guard(f"{HEAD} user=x\n{FORGED}", "paid") == f"{HEAD} user=x\n {FORGED}"
 
 
 @pytest.mark.parametrize(

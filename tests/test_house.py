@@ -29,6 +29,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("journal.layout", ("clock",)),
     ("template", ()),
     ("encoding", ()),
+    ("guard", ()),
     ("rowcode", ()),
     ("record", ("target", "clock")),
     ("coerce", ()),

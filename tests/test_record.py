@@ -94,6 +94,10 @@ class Word(str):
     __slots__ = ()
 
 
+class Shown:
+    name = "Ann"
+
+
 @pytest.mark.parametrize(
     "made",
     [
@@ -165,6 +169,59 @@ def test_a_message_stays_on_its_line_whichever_way(
     assert written(plan_for(formatter, **OPTIONS), made).count("\n") == 1
     assert written(finished_plan(formatter, **OPTIONS), made).count("\n") == 1
     assert written(plan_for(formatter, **OPTIONS | {"raw": True}), made).count("\n") == 2
+
+
+class Timed(logging.Formatter):
+    """The kind of subclass that is most common: all but the time is the standard library's."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return "\x1b[2mnow\x1b[0m"
+
+
+class Named:
+    name = "eve\nINFO forged"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pytest.mark.parametrize("kind", [logging.Formatter, Timed, Shout])
+@pytest.mark.parametrize("layout", ["%(user)s %(message)s", "%(asctime)s %(message)s %(user)s\n  own"])
+@pytest.mark.parametrize("user", ["eve\nINFO forged", "eve\nINFO forged\ud800", Named(), ["a", Named()][1:]])
+@pytest.mark.parametrize("making", [plan_for, finished_plan])
+def test_no_value_forges_a_line_whichever_way(
+    kind: type[logging.Formatter], layout: str, user: object, making: Callable[..., Plan]
+) -> None:
+    """A lone surrogate, or a value that is no text, must not switch the escape rule off."""
+    made = record("paid\nINFO forged", (), user=user)
+    try:
+        text = written(making(kind(layout), **OPTIONS), made)
+    except (UnencodableError, UnicodeError):
+        return
+    assert text.count("\n") == 1 + layout.count("\n")
+    assert kind is not Timed or "asctime" not in layout or "\x1b[2mnow" in text
+
+
+@pytest.mark.parametrize(
+    ("layout", "style"),
+    [
+        ("\x1b[1m%(level)d %(ratio)5.1f %(user)6s|%(msg)s", "%"),
+        ("{level:03d}\n{user!s:>6}|{args[0].name}", "{"),
+        ("$level\n${user} $ratio", "$"),
+    ],
+)
+def test_a_value_of_any_type_is_formatted_as_ever(layout: str, style: Any) -> None:
+    """Numbers in their conversions, attributes and items, widths."""
+    formatter = logging.Formatter(layout, style=style)
+    made = record("%s", (Word("x"),), user=Word("ann"), level=Level.LOUD, ratio=Decimal("2.5"))
+    made.args = (Shown(),)
+    assert written(finished_plan(formatter, **OPTIONS), made) == formatter.format(made) + "\n"
+
+
+def test_a_conversion_that_only_the_value_knows_does_not_cost_the_record() -> None:
+    """`%c` takes a text of one character, of whatever class."""
+    made = record("x", (), letter=Word("a"))
+    assert written(finished_plan(logging.Formatter("%(letter)c\n"), **OPTIONS), made) == "a\\n\n"
 
 
 def test_the_record_is_left_as_the_standard_formatter_leaves_it() -> None:

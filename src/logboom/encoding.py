@@ -16,14 +16,17 @@ import sys
 from functools import lru_cache
 
 __all__ = [
+    "COLOURS",
+    "below",
     "bom",
     "encode_surely",
     "encode_text",
     "escape",
     "escape_tail",
-    "guard",
     "has_controls",
+    "indent_heads",
     "plain_codec",
+    "visible",
 ]
 
 _CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
@@ -40,6 +43,10 @@ _WITH_BOM = {
 # The start of a line, cut into runs of digits, runs of letters and single other characters.
 _TOKEN = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
 _LEAD = 10
+_LOOK = 500
+
+# What changes the colour of a terminal's text, and nothing else of it.
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 def _visible(match: re.Match[str]) -> str:
@@ -81,27 +88,23 @@ def _head_pattern(start: str) -> re.Pattern[str] | None:
 
 def escape_tail(tail: str, head: str) -> str:
     """Traceback or stack text for below `head`: newlines stay, nothing in it can pose as a record."""
-    if _CONTROL_BUT_NEWLINE.search(tail):
-        tail = _CONTROL_BUT_NEWLINE.sub(_visible, tail)
-    pattern = _head_pattern(head.lstrip("\n")[:_LEAD])
-    return tail if pattern is None else pattern.sub(" ", tail)
+    return indent_heads(visible(tail), head)
 
 
-def guard(text: str, message: str) -> str:
-    """The escape rule for text that a formatter of the user's own has finished.
+def visible(text: str) -> str:
+    """`text` with escapes for all control characters but newlines."""
+    return _CONTROL_BUT_NEWLINE.sub(_visible, text) if _CONTROL_BUT_NEWLINE.search(text) else text
 
-    Where the record's message stands in it verbatim (once, the first), it is put on one line; so a
-    formatter that escapes by itself is left alone. The formatter's own newlines stay. Lines after the
-    first that look like a head are indented; other control characters become visible.
-    """
-    if text.isprintable() or not _CONTROL.search(text):
-        return text
-    if has_controls(message):
-        text = text.replace(message, escape(message), 1)
-    lead = len(text) - len(text.lstrip("\n"))
-    head, newline, tail = text[lead:].partition("\n")
-    head = text[:lead] + _CONTROL_BUT_NEWLINE.sub(_visible, head)
-    return head + newline + escape_tail(tail, head)
+
+def indent_heads(text: str, head: str) -> str:
+    """`text` with one space before each line that could be taken for the start of a record like `head`."""
+    pattern = _head_pattern(COLOURS.sub("", head[:_LOOK]).lstrip("\n")[:_LEAD])
+    return text if pattern is None else pattern.sub(" ", text)
+
+
+def below(text: str, tail: str) -> str:
+    """`text` with a traceback or a stack under it, as the standard formatter puts it there."""
+    return f"{text}{'' if text[-1:] == chr(10) else chr(10)}{escape_tail(tail, text)}"
 
 
 @lru_cache(maxsize=64)

@@ -13,11 +13,12 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol
+from operator import attrgetter, index
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
 from logboom import template
-from logboom.encoding import encode_surely, guard
+from logboom.encoding import below, encode_surely, escape, has_controls
+from logboom.guard import guard
 from logboom.journal.layout import Context
 from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
@@ -107,6 +108,7 @@ def _copied(state: object) -> object:
 # --- a formatter that is exactly the standard library's ---
 
 _METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
+_COMPOSING: Final = ("format", "formatMessage", "usesTime")
 _STATE: Final = attrgetter("converter", "default_msec_format", "default_time_format", *_METHODS)
 _STYLE_METHODS: Final = attrgetter("format", "_format", "usesTime")
 _STYLES: Final[dict[type, str]] = {
@@ -124,15 +126,27 @@ def _untouched(functions: tuple[Any, ...]) -> bool:
     return all(code is not None and code.co_filename == _LOGGING_FILE for code in codes)
 
 
-def _is_standard(formatter: object) -> bool:
+def _is_standard(formatter: object) -> TypeGuard[logging.Formatter]:
     if type(formatter) is not logging.Formatter or not _untouched(_STATE(logging.Formatter)[3:]):
         return False
-    style = formatter._style
+    return not vars(formatter).keys() & set(_METHODS) and _has_standard_style(formatter)
+
+
+def _has_standard_style(formatter: logging.Formatter) -> bool:
+    style: Any = getattr(formatter, "_style", None)
     if type(style) not in _STYLES or not _untouched(_STYLE_METHODS(type(style))):
         return False
-    changed = vars(formatter).keys() & set(_METHODS) or vars(style).keys() - {"_fmt", "_defaults", "_tpl"}
+    changed = vars(style).keys() - {"_fmt", "_defaults", "_tpl"}
     stale = isinstance(style, logging.StringTemplateStyle) and style._tpl.template != style._fmt
     return not changed and not stale and isinstance(style._fmt, str)
+
+
+def _composes(formatter: object) -> TypeGuard[logging.Formatter]:
+    """Whether it puts its text together as the standard formatter does, whatever the parts are."""
+    kind = type(formatter)
+    if not isinstance(formatter, logging.Formatter) or vars(formatter).keys() & set(_COMPOSING):
+        return False
+    return _untouched(tuple(getattr(kind, name) for name in _COMPOSING)) and _has_standard_style(formatter)
 
 
 def _look_at(formatter: logging.Formatter) -> Callable[[], object]:
@@ -232,6 +246,82 @@ def _standard_wire(formatter: logging.Formatter) -> Wire | None:
     return Wire("text", names, options, lambda number: make_encoder(number, kept, tail), zoned)
 
 
+class _OneLine:
+    """A value of any kind, for a format string: whatever text is made of it is on one line."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return escape(str(self._value))
+
+    def __repr__(self) -> str:
+        return escape(repr(self._value))
+
+    def __format__(self, spec: str) -> str:
+        return escape(format(self._value, spec))
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __index__(self) -> int:
+        return index(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return _one_line(self._value[key])
+
+    def __getattr__(self, name: str) -> Any:
+        return _one_line(getattr(self._value, name))
+
+
+def _one_line(value: Any) -> Any:
+    if type(value) is str:
+        return escape(value)
+    return value if type(value) in SCALARS else _OneLine(value)
+
+
+def _composed(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """`formatter.format(record)` as the collector would render it, of whatever types the values are."""
+    record.message = record.getMessage()
+    if formatter.usesTime():
+        record.asctime = formatter.formatTime(record, formatter.datefmt)
+    text = _composed_head(formatter, record)
+    if record.exc_info and not record.exc_text:
+        record.exc_text = formatter.formatException(record.exc_info)
+    if record.exc_text:
+        text = below(text, record.exc_text)
+    return below(text, formatter.formatStack(record.stack_info)) if record.stack_info else text
+
+
+def _own_time(formatter: logging.Formatter, record: logging.LogRecord) -> str | None:
+    """`asctime` where its control characters are the formatter's own."""
+    if not formatter.usesTime():
+        return None
+    timing = _time_options(formatter) if _is_standard(formatter) else {"time": record.asctime}
+    return timing["time"] if timing else None
+
+
+def _composed_head(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """The control characters of the format string stay, and then each value is escaped by itself."""
+    style, timed = formatter._style, _own_time(formatter, record)
+    if not has_controls(template.literals(style._fmt, _STYLES[type(style)]) + str(timed or "")):
+        return escape(formatter.formatMessage(record))
+    twin = logging.makeLogRecord({})
+    values = (getattr(style, "_defaults", None) or {}) | record.__dict__
+    twin.__dict__ = {key: _one_line(value) for key, value in values.items()}
+    if timed is not None:
+        twin.asctime = record.asctime
+    try:
+        return formatter.formatMessage(twin)
+    except Exception:  # a conversion that only the values themselves know
+        return escape(formatter.formatMessage(record))
+
+
 # --- any other formatter: it runs here ---
 
 
@@ -249,11 +339,12 @@ def _head(record: logging.LogRecord) -> tuple[float, int, str]:
 
 def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str:
     """What the formatter makes of the record, with the escape rule applied."""
-    text = formatter.format(record)
-    if raw or text.isprintable():
-        return text
-    message = getattr(record, "message", None)
-    return guard(text, message if isinstance(message, str) else record.getMessage())
+    if raw:
+        return formatter.format(record)
+    if _composes(formatter):
+        return _composed(formatter, record)
+    before = dict(record.__dict__)
+    return guard(formatter.format(record), record, before)
 
 
 def _message_wire(formatter: Formatting, raw: bool) -> Wire:

@@ -10,7 +10,16 @@ import re
 import string
 from typing import Final, NamedTuple
 
-__all__ = ["FLOAT_FIELDS", "INT_FIELDS", "STANDARD_FIELDS", "TEXT_FIELDS", "Part", "parse", "safe_datefmt"]
+__all__ = [
+    "FLOAT_FIELDS",
+    "INT_FIELDS",
+    "STANDARD_FIELDS",
+    "TEXT_FIELDS",
+    "Part",
+    "literals",
+    "parse",
+    "safe_datefmt",
+]
 
 TEXT_FIELDS: Final = frozenset(
     ("asctime", "filename", "funcName", "levelname", "message", "module", "name", "pathname")
@@ -131,6 +140,12 @@ def parse(fmt: str, style: str) -> tuple[Part, ...] | None:
     if parts is None or any(part.field in _OPAQUE for part in parts):
         return None
     return tuple(parts)
+
+
+def literals(fmt: str, style: str) -> str:
+    """The text of a format string that is no field; all of it, where it cannot be taken apart."""
+    parts = parse(fmt, style)
+    return fmt if parts is None else "".join(part.literal for part in parts)
 
 
 def safe_datefmt(datefmt: str) -> bool:

@@ -225,3 +225,30 @@ def test_the_zone_is_the_producers(tz: str, converter: Any, created: float) -> N
     record = logging.LogRecord("app", 20, "/x.py", 1, "m", None, None)
     record.created = created
     check(formatter, record, tz)
+
+
+LAYOUTS = ["%(levelname)s\n  {}", "\x1b[32m%(name)s\x1b[0m {}", "{}", "%(asctime)s {}", "{}\n"]
+NASTY = st.text(st.sampled_from("ab 1\n\r\x1b\x85\u2028é[:"), max_size=8)
+
+
+@given(
+    st.sampled_from(LAYOUTS),
+    st.sampled_from(["%(message)s %(user)s", "%(user)-9s%(message)r", "%(message).3s %(message)s"]),
+    st.sampled_from([None, "%H\n%M"]),
+    NASTY,
+    NASTY,
+    st.sampled_from(TRACES),
+)
+@settings(max_examples=150, deadline=None)
+def test_one_formatter_gives_one_kind_of_bytes(
+    layout: str, fields: str, datefmt: str | None, message: str, user: str, trace: str | None
+) -> None:
+    """A record that has to be finished by its producer must not be told by how it is escaped."""
+    formatter = logging.Formatter(layout.format(fields), datefmt)
+    record = logging.LogRecord("app", 20, "/x.py", 1, "%s", (message,), raised(trace), None, "Stack\n" + user)
+    record.user = user
+    options: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
+    plan = finished_plan(formatter, **options)
+    row = msgspec.json.decode(plan.encoder(7)(record))
+    finished = renderer_for(plan.context(7, zone_at(record.created)))([row])[0]
+    assert finished == rendered(formatter, record)

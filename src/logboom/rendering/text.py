@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from logboom import template
-from logboom.encoding import escape, escape_tail, has_controls, plain_codec
+from logboom.encoding import below, escape, has_controls, plain_codec
 from logboom.journal.layout import Context
 from logboom.rendering.plain import encode_line, plain_line
 from logboom.rendering.stamps import Memo, Stamps
@@ -55,8 +55,7 @@ class _Code:
 
     def _variable(self, field: str) -> str:
         name = self._variables[field]
-        text = field not in template.INT_FIELDS | template.FLOAT_FIELDS
-        return f"clean({name})" if self._clean and text else name
+        return f"clean({name})" if self._clean else name
 
     def _memo(self, make: Callable[[Any], str], variable: str) -> str:
         return f"{self._constant(Memo(make))}[{variable}]"
@@ -179,8 +178,10 @@ class _Text:
         text = head if self._as_is else escape(head)
         for tail in tails:
             if tail:
-                below = tail if self._context.raw else escape_tail(tail, text)
-                text = f"{text}{'' if text[-1:] == chr(10) else chr(10)}{below}"
+                if self._context.raw:
+                    text = f"{text}{'' if text[-1:] == chr(10) else chr(10)}{tail}"
+                else:
+                    text = below(text, tail)
         return encode_line(text, self._context)
 
 
