@@ -224,6 +224,43 @@ def test_a_conversion_that_only_the_value_knows_does_not_cost_the_record() -> No
     assert written(finished_plan(logging.Formatter("%(letter)c\n"), **OPTIONS), made) == "a\\n\n"
 
 
+class Counting(logging.Formatter):
+    """It counts, and colours in the usual way: by changing the record."""
+
+    runs = 0
+
+    def format(self, record: logging.LogRecord) -> str:
+        self.runs += 1
+        record.levelname = f"<b>{record.levelname}</b>"
+        return super().format(record)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        record("file %s", ("x\udcff",)),
+        record(name="n\udcff"),
+        record(levelno=Level.LOUD),
+        record(created=7),
+        record(created=1e12),
+        record(name=7),
+    ],
+    ids=range(6),
+)
+@pytest.mark.parametrize("errors", ["backslashreplace", "surrogateescape", "strict"])
+def test_a_formatter_runs_once_for_a_record(made: logging.LogRecord, errors: str) -> None:
+    """Only the text's way changes when it cannot be encoded as usual."""
+    formatter = Counting("%(levelname)s %(message)s")
+    made.levelname = "INFO"
+    plan = plan_for(formatter, **OPTIONS | {"errors": errors})
+    row = msgspec.json.decode(plan.encoder(3)(made))
+    line = renderer_for(context(plan))([row])
+    assert formatter.runs == 1
+    handler = errors if errors != "strict" else "backslashreplace"
+    assert line == [f"<b>INFO</b> {made.getMessage()}\n".encode("utf-8", handler)]
+    assert type(row[0]) is float and type(row[2]) is int and type(row[3]) is str
+
+
 def test_the_record_is_left_as_the_standard_formatter_leaves_it() -> None:
     """Handlers after ours rely on `message` and the cached traceback."""
     made = record()

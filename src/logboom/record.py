@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable
 from operator import attrgetter, index
-from typing import Any, Final, NamedTuple, Protocol, TypeGuard
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from logboom import template
 from logboom.encoding import below, encode_surely, escape, has_controls
@@ -40,6 +40,10 @@ def zone_at(created: float) -> Zone:
     """The zone of this process (`TZ`) at `created`."""
     local = time.localtime(created)
     return Zone(local.tm_gmtoff, local.tm_zone)
+
+
+# How text becomes bytes in the file: encoding, errors, terminator, raw.
+Codec: TypeAlias = tuple[str, str, str, bool]
 
 
 class Wire(NamedTuple):
@@ -72,9 +76,7 @@ class Plan:
 
     __slots__ = ("_codec", "_look", "_seen", "_wire", "zoned")
 
-    def __init__(
-        self, wire: Wire, codec: tuple[str, str, str, bool], look: Callable[[], object] | None = None
-    ) -> None:
+    def __init__(self, wire: Wire, codec: Codec, look: Callable[[], object] | None = None) -> None:
         self.zoned = wire.zoned
         self._wire = wire
         self._codec = codec
@@ -330,11 +332,11 @@ def stamp_of(created: Any) -> float:
     return created if type(created) is float and math.isfinite(created) else time.time()
 
 
-def _head(record: logging.LogRecord) -> tuple[float, int, str]:
+def _head(record: logging.LogRecord, number: int) -> tuple[float, int, int, str]:
     """The first values of a row, for any record at all."""
     level = record.levelno if isinstance(record.levelno, int) else 0
     name = str(record.name).encode("utf-8", "backslashreplace").decode("utf-8")
-    return stamp_of(record.created), min(max(int(level), -(2**31)), 2**31), name
+    return stamp_of(record.created), number, min(max(int(level), -(2**31)), 2**31), name
 
 
 def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str:
@@ -347,29 +349,40 @@ def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str
     return guard(formatter.format(record), record, before)
 
 
-def _message_wire(formatter: Formatting, raw: bool) -> Wire:
+def _bytes_of(text: str, codec: Codec) -> str:
+    """The final bytes of `text`, each as the character of that code point."""
+    encoding, errors, terminator, _ = codec
+    return encode_surely(text + terminator, encoding, errors).decode("latin-1")
+
+
+def _message_wire(formatter: Formatting, codec: Codec) -> Wire:
+    """Text that is finished but for its encoding; text that JSON cannot carry travels as its bytes.
+
+    All that its encoder raises comes from the formatter, which runs once for a record.
+    """
+
     def make(number: int) -> Encoder:
         def encoder(record: logging.LogRecord) -> bytes:
-            text = _text_of(formatter, record, raw)
+            text = _text_of(formatter, record, codec[-1])
             created, level, name = record.created, record.levelno, record.name
-            if type(created) is not float or not -LAST < created < LAST or type(text) is not str:
-                raise UnencodableError("created, or the formatted text")
-            if type(level) is not int or type(name) is not str:
-                raise UnencodableError("levelno or name")
-            return encode((created, number, level, name, text)) + b"\n"
+            usual = type(level) is int and type(name) is str and type(text) is str
+            if usual and type(created) is float and -LAST < created < LAST:
+                try:
+                    return encode((created, number, level, name, text)) + b"\n"
+                except UnicodeError:
+                    pass
+            return encode((*_head(record, number), None, _bytes_of(text, codec))) + b"\n"
 
         return encoder
 
     return Wire("message", ("text",), {}, make)
 
 
-def _finished_wire(formatter: Formatting, encoding: str, errors: str, terminator: str, raw: bool) -> Wire:
+def _finished_wire(formatter: Formatting, codec: Codec) -> Wire:
     def make(number: int) -> Encoder:
         def encoder(record: logging.LogRecord) -> bytes:
-            text = _text_of(formatter, record, raw) + terminator
-            data = encode_surely(text, encoding, errors).decode("latin-1")
-            created, level, name = _head(record)
-            return encode((created, number, level, name, data)) + b"\n"
+            data = _bytes_of(_text_of(formatter, record, codec[-1]), codec)
+            return encode((*_head(record, number), data)) + b"\n"
 
         return encoder
 
@@ -393,9 +406,9 @@ def plan_for(
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
     codec = (encoding, errors, terminator, raw)
     if _is_standard(formatter):
-        wire = _standard_wire(formatter) or _message_wire(formatter, raw)
+        wire = _standard_wire(formatter) or _message_wire(formatter, codec)
         return Plan(wire, codec, _look_at(formatter))
-    return Plan(_own_wire(formatter) or _message_wire(formatter, raw), codec)
+    return Plan(_own_wire(formatter) or _message_wire(formatter, codec), codec)
 
 
 def finished_plan(
@@ -408,4 +421,4 @@ def finished_plan(
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
     codec = (encoding, errors, terminator, raw)
-    return Plan(_finished_wire(formatter, encoding, errors, terminator, raw), codec)
+    return Plan(_finished_wire(formatter, codec), codec)

@@ -4,7 +4,8 @@ Owns: the choice of a renderer for a context, logboom's own records. Never knows
 a row was read.
 
 A row is a decoded record line: `[created, context, levelno, name, *columns]`, and after the columns
-the text of the traceback and of the stack, each or None, for a record that has one of them.
+the text of the traceback and of the stack, each or None, for a record that has one of them. A text that only
+its producer could encode is None, and behind it are the final bytes.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ def _each(render: Callable[[list[Any], Context], bytes], context: Context) -> Re
 
 
 def _message(row: list[Any], context: Context) -> bytes:
-    return encode_line(row[4], context)
+    return encode_line(row[4], context) if len(row) == 5 else _bytes(row, context)
 
 
 def _bytes(row: list[Any], context: Context) -> bytes:
-    data: bytes = row[4].encode("latin-1")
+    data: bytes = row[-1].encode("latin-1")
     return data
 
 
