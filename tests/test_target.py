@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -93,6 +95,30 @@ def test_unknown_codecs_are_refused_at_once(encoding: str | None, errors: str | 
     """The collector would meet it otherwise, where nobody looks."""
     with pytest.raises(ConfigurationError, match=f"{name}='nope'"):
         check_encoding(encoding, errors)
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "hex", "base64", "undefined", "idna", "a\ud800", "a\0"])
+def test_a_codec_that_writes_no_text_is_refused_at_once(encoding: str) -> None:
+    """The standard library refuses the first three as well; the others fail for every record."""
+    with pytest.raises(ConfigurationError, match=r"encoding=.*codec for text"):
+        check_encoding(encoding, None)
+
+
+@pytest.fixture
+def own_codec() -> Iterator[str]:
+    """A program's own codec, which bears Latin-1's name inside, as a copy does."""
+
+    def find(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("latin-1") if name == "applatin" else None
+
+    codecs.register(find)
+    yield "applatin"
+    codecs.unregister(find)
+
+
+def test_a_programs_own_codec_keeps_its_name(own_codec: str) -> None:
+    """By another name it may be another codec, or none."""
+    assert check_encoding(own_codec, None) == (own_codec, "strict")
 
 
 def test_one_file_is_one_key() -> None:

@@ -11,9 +11,11 @@ but a line of it that looks like the start of another record is indented by one 
 from __future__ import annotations
 
 import codecs
+import encodings
 import re
 import sys
 from functools import lru_cache
+from types import BuiltinFunctionType
 
 __all__ = [
     "COLOURS",
@@ -25,7 +27,10 @@ __all__ = [
     "escape_tail",
     "has_controls",
     "indent_heads",
+    "json_text",
+    "known_everywhere",
     "plain_codec",
+    "u_escape",
     "visible",
 ]
 
@@ -33,7 +38,10 @@ _CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
 _CONTROL = re.compile(f"[{_CLASS.format(chr(10))}]")
 _CONTROL_BUT_NEWLINE = re.compile(f"[{_CLASS.format('')}]")
 _NAMED = {"\n": "\\n", "\r": "\\r"}
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _BYTE_ORDER = "le" if sys.byteorder == "little" else "be"
+_HANDLERS = frozenset(("strict", "ignore", "replace", "backslashreplace", "namereplace", "xmlcharrefreplace"))
+_HANDLERS |= {"surrogateescape", "surrogatepass"}
 _WITH_BOM = {
     "utf-8-sig": ("utf-8", codecs.BOM_UTF8),
     "utf-16": (f"utf-16-{_BYTE_ORDER}", codecs.BOM_UTF16),
@@ -109,8 +117,18 @@ def below(text: str, tail: str) -> str:
 
 @lru_cache(maxsize=64)
 def _codec(encoding: str) -> tuple[str, bytes]:
-    name = codecs.lookup(encoding).name
+    name = codecs.lookup(encoding).name if _is_pythons(encoding) else encoding
     return _WITH_BOM.get(name, (name, b""))
+
+
+def _is_pythons(encoding: str) -> bool:
+    return encodings.search_function(encoding.lower()) is not None
+
+
+def known_everywhere(encoding: str, errors: str) -> bool:
+    """Whether codec and error handler are Python's own: what a program registers no collector knows."""
+    handler = codecs.lookup_error(errors)
+    return errors in _HANDLERS and isinstance(handler, BuiltinFunctionType) and _is_pythons(encoding)
 
 
 def plain_codec(encoding: str) -> str:
@@ -119,7 +137,7 @@ def plain_codec(encoding: str) -> str:
 
 
 def bom(encoding: str) -> bytes:
-    """What a file in `encoding` begins with; empty for most codecs."""
+    """What a file in `encoding` begins with; empty for most codecs, and for those that are not known here."""
     return _codec(encoding)[1]
 
 
@@ -133,8 +151,28 @@ def encode_text(text: str, encoding: str, errors: str) -> bytes:
 
 
 def encode_surely(text: str, encoding: str, errors: str) -> bytes:
-    """As `encode_text`; what the codec lacks becomes an escape, whatever `errors` says."""
+    """As `encode_text`; what the codec lacks becomes an escape, whatever `errors` says.
+
+    A codec that fails all the same has UTF-8 in its place.
+    """
+    for handler in (errors, "backslashreplace"):
+        try:
+            return encode_text(text, encoding, handler)
+        except UnicodeError:
+            continue
+    return text.encode("utf-8", "backslashreplace")
+
+
+def u_escape(match: re.Match[str]) -> str:
+    """What `match` has found as JSON writes it in ASCII."""
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def json_text(text: str, encoding: str) -> str:
+    """JSON that `encoding` can carry: where it lacks a character, all but ASCII is escaped in JSON's way."""
     try:
-        return encode_text(text, encoding, errors)
-    except UnicodeError:
-        return encode_text(text, encoding, "backslashreplace")
+        encode_text(text, encoding, "strict")
+        return text
+    except (UnicodeError, LookupError):
+        return _NOT_ASCII.sub(u_escape, text)

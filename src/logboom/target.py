@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import encodings
 import math
 import os
 import re
@@ -27,6 +28,7 @@ Compression = Literal["gzip", "zstd"]
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_TRIAL = "2026-11-22 10:00:00,123 INFO a..b: paid\n"
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _DURATION_UNITS = {
     "": 1.0,
@@ -157,23 +159,34 @@ def parse_duration(value: int | float | str | datetime.timedelta, option: str) -
     return float(match[1]) * unit
 
 
+def _codec_name(encoding: str) -> str:
+    """The name that every process knows the codec by; a program's own codec has only the one it gave.
+
+    Raises:
+        Exception: what the codec raises for a line that every codec of text takes.
+    """
+    _TRIAL.encode(encoding)
+    known = encodings.search_function(encoding.lower()) is not None
+    return codecs.lookup(encoding).name if known else encoding
+
+
 def check_encoding(encoding: str | None, errors: str | None) -> tuple[str, str]:
     """The codec and its error handler: UTF-8 with `backslashreplace` when none is named.
 
     Raises:
-        ConfigurationError: Python knows no such codec or error handler.
+        ConfigurationError: Python knows no such codec for text or no such error handler.
     """
     try:
-        name = "utf-8" if encoding in (None, "locale") else codecs.lookup(str(encoding)).name
-    except LookupError as error:
+        name = "utf-8" if encoding in (None, "locale") else _codec_name(str(encoding))
+    except Exception as error:
         raise ConfigurationError(
-            f"encoding={encoding!r}: {error}", hint="Use a codec that Python knows"
+            f"encoding={encoding!r}: {error}", hint="Use a codec for text that Python knows"
         ) from None
     if errors is None:
         errors = "backslashreplace" if encoding in (None, "locale") else "strict"
     try:
         codecs.lookup_error(errors)
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:
         raise ConfigurationError(
             f"errors={errors!r}: {error}", hint="Use an error handler of codecs"
         ) from None

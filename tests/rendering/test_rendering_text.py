@@ -191,3 +191,13 @@ def test_no_text_of_a_context_runs_as_code(form: str, style: str, columns: list[
     finally:
         del builtins.ran  # type: ignore[attr-defined]
     assert ran == []
+
+
+@pytest.mark.parametrize("renderer", ["text", "json", "message", "unheard-of"])
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "no-such-codec", "rot13"])
+def test_no_codec_stops_a_renderer(renderer: str, encoding: str) -> None:
+    """One file's bad encoding must not keep the records of all files in a spool."""
+    options = {"format": "%(message)s", "style": "%", "fields": {"message": "message"}, "timestamp": "iso"}
+    context = Context(1, renderer, ("message",), encoding=encoding, errors="strict", options=options)
+    line = renderer_for(context)([[1.5, 1, 20, "app", f"{'x' * 100}..y"]])[0]
+    assert f"{'x' * 100}..y".encode() in line and line.endswith(b"\n")

@@ -15,8 +15,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from logboom.encoding import encode_text, plain_codec
+from logboom.encoding import json_text, plain_codec, u_escape
 from logboom.journal.layout import Context
+from logboom.rendering.plain import encode_line
 from logboom.rendering.stamps import Stamps
 
 __all__ = ["FIELDS", "compile_json", "json_line"]
@@ -46,7 +47,6 @@ FIELDS: Final = {
 _TAILS: Final = ("exception", "stack")
 _LEADING: Final = ("created", "context", "levelno", "name")
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _THREE: Final = tuple(f"{number:03d}" for number in range(1000))
 
@@ -72,17 +72,12 @@ def _iso_clock() -> Callable[[float], str]:
     return iso
 
 
-def _u_escape(match: re.Match[str]) -> str:
-    units = match[0].encode("utf-16-be")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-
-
 def _one_line(data: bytes) -> bytes:
     """JSON allows DEL, C1 and the Unicode line separators as they are; in a log line they are escaped."""
     if data.isascii() and b"\x7f" not in data:
         return data
     text = data.decode()
-    return data if text.isprintable() else _UNSAFE.sub(_u_escape, text).encode()
+    return data if text.isprintable() else _UNSAFE.sub(u_escape, text).encode()
 
 
 def _struct(names: dict[str, str]) -> type[msgspec.Struct]:
@@ -129,11 +124,7 @@ def _failed(row: Any, error: Exception) -> bytes:
 
 def _encoded(data: bytes, context: Context) -> bytes:
     """JSON in a codec other than UTF-8: what the codec lacks is escaped in JSON's own way."""
-    text = data.decode() + context.terminator
-    try:
-        return encode_text(text, context.encoding, "strict")
-    except UnicodeError:
-        return encode_text(_NOT_ASCII.sub(_u_escape, text), context.encoding, "replace")
+    return encode_line(json_text(data.decode(), context.encoding), context)
 
 
 def compile_json(context: Context) -> Callable[[Sequence[Any]], list[bytes]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from logboom.encoding import encode_surely, encode_text, escape
+from logboom.encoding import encode_surely, escape
 from logboom.journal.layout import Context
 
 __all__ = ["encode_line", "plain_line"]
@@ -19,8 +19,8 @@ def encode_line(text: str, context: Context) -> bytes:
     whole = text + context.terminator
     try:
         return encode_surely(whole, context.encoding, context.errors)
-    except LookupError:
-        return encode_text(whole, "utf-8", "backslashreplace")
+    except Exception:  # codecs and error handlers are anybody's code
+        return whole.encode("utf-8", "backslashreplace")
 
 
 def _when(created: Any, offset: int) -> str:
