@@ -31,6 +31,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("encoding", ()),
     ("guard", ()),
     ("rowcode", ()),
+    ("composing", ()),
     ("record", ("target", "clock")),
     ("coerce", ()),
     ("merge", ("journal", "target")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import enum
 import logging
 import sys
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from logboom.formatters import JSONFormatter
-from logboom.journal.layout import Context
+from logboom.journal.layout import Context, encode_line
 from logboom.record import Plan, UnencodableError, Zone, finished_plan, plan_for, zone_at
 from logboom.rendering import renderer_for
 
@@ -222,6 +223,54 @@ def test_a_conversion_that_only_the_value_knows_does_not_cost_the_record() -> No
     """`%c` takes a text of one character, of whatever class."""
     made = record("x", (), letter=Word("a"))
     assert written(finished_plan(logging.Formatter("%(letter)c\n"), **OPTIONS), made) == "a\\n\n"
+
+
+@pytest.fixture
+def own_codec() -> Iterator[None]:
+    def find(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("latin-1") if name == "applatin" else None
+
+    codecs.register(find)
+    codecs.register_error("ours", lambda error: ("<?>", getattr(error, "end")))  # noqa: B009
+    yield
+    codecs.unregister(find)
+
+
+@pytest.mark.parametrize("formatter", [None, logging.Formatter(VERBOSE), Shout(), JSONFormatter()])
+@pytest.mark.parametrize(
+    "changes",
+    [{"encoding": "applatin"}, {"encoding": "latin-1", "errors": "ours"}, {"terminator": "\udcff\n"}],
+)
+def test_what_only_this_process_knows_is_done_here(
+    formatter: logging.Formatter | None, changes: dict[str, str], own_codec: None
+) -> None:
+    """No collector has the codecs and error handlers that a program registers."""
+    plan = plan_for(formatter, **OPTIONS | changes)
+    row = msgspec.json.decode(plan.encoder(3)(record("é €", ())))
+    told = plan.context(3, zone_at(0))
+    assert told.renderer == "bytes" and (told.encoding, told.terminator) != ("applatin", "\udcff\n")
+    assert encode_line(told)
+    line = renderer_for(told)([row])[0]
+    lacks = {"ours": b"<?>", "backslashreplace": rb"\u20ac" if changes.get("encoding") else "€".encode()}
+    if type(formatter) is not JSONFormatter:
+        assert lacks[changes.get("errors", "backslashreplace")] in line
+    assert line.endswith(b"\\udcff\n" if "terminator" in changes else b"\n")
+
+
+@pytest.mark.parametrize(
+    "formatter",
+    [
+        logging.Formatter("\ud800 %(message)s"),
+        logging.Formatter(Word("%(message)s")),
+        logging.Formatter("%(asctime)s %(message)s", Word("%H")),
+    ],
+)
+def test_a_format_that_cannot_travel_stays_here(formatter: logging.Formatter) -> None:
+    """Else not one record could name a context."""
+    plan = plan_for(formatter, **OPTIONS)
+    made = record()
+    assert encode_line(context(plan)) and plan.fresh()
+    assert written(plan, made) == f"{formatter.format(made)}\n".encode("utf-8", "backslashreplace").decode()
 
 
 class Counting(logging.Formatter):

@@ -13,13 +13,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from operator import attrgetter, index
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from logboom import template
-from logboom.encoding import below, encode_surely, escape, has_controls
+from logboom.composing import STYLES, composed, composes, is_standard, look_at, time_options
+from logboom.encoding import encode_surely, known_everywhere
 from logboom.guard import guard
-from logboom.journal.layout import Context
+from logboom.journal.layout import Context, encode_line
 from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
 __all__ = ["Plan", "UnencodableError", "Wire", "Zone", "finished_plan", "plan_for", "stamp_of", "zone_at"]
@@ -109,70 +109,7 @@ def _copied(state: object) -> object:
 
 # --- a formatter that is exactly the standard library's ---
 
-_METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
-_COMPOSING: Final = ("format", "formatMessage", "usesTime")
-_STATE: Final = attrgetter("converter", "default_msec_format", "default_time_format", *_METHODS)
-_STYLE_METHODS: Final = attrgetter("format", "_format", "usesTime")
-_STYLES: Final[dict[type, str]] = {
-    logging.PercentStyle: "%",
-    logging.StrFormatStyle: "{",
-    logging.StringTemplateStyle: "$",
-}
 _HEAD: Final = frozenset(("created", "levelno", "name"))
-_LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
-
-
-def _untouched(functions: tuple[Any, ...]) -> bool:
-    """Whether methods are the standard library's own: nobody replaced one in the class."""
-    codes = [getattr(function, "__code__", None) for function in functions]
-    return all(code is not None and code.co_filename == _LOGGING_FILE for code in codes)
-
-
-def _is_standard(formatter: object) -> TypeGuard[logging.Formatter]:
-    if type(formatter) is not logging.Formatter or not _untouched(_STATE(logging.Formatter)[3:]):
-        return False
-    return not vars(formatter).keys() & set(_METHODS) and _has_standard_style(formatter)
-
-
-def _has_standard_style(formatter: logging.Formatter) -> bool:
-    style: Any = getattr(formatter, "_style", None)
-    if type(style) not in _STYLES or not _untouched(_STYLE_METHODS(type(style))):
-        return False
-    changed = vars(style).keys() - {"_fmt", "_defaults", "_tpl"}
-    stale = isinstance(style, logging.StringTemplateStyle) and style._tpl.template != style._fmt
-    return not changed and not stale and isinstance(style._fmt, str)
-
-
-def _composes(formatter: object) -> TypeGuard[logging.Formatter]:
-    """Whether it puts its text together as the standard formatter does, whatever the parts are."""
-    kind = type(formatter)
-    if not isinstance(formatter, logging.Formatter) or vars(formatter).keys() & set(_COMPOSING):
-        return False
-    return _untouched(tuple(getattr(kind, name) for name in _COMPOSING)) and _has_standard_style(formatter)
-
-
-def _look_at(formatter: logging.Formatter) -> Callable[[], object]:
-    """Everything that the rendering of a standard formatter depends on."""
-    own, style = vars(formatter), formatter._style
-    style_own, style_class = vars(style), type(style)
-    return lambda: (own, style_own, _STATE(logging.Formatter), _STYLE_METHODS(style_class))
-
-
-def _time_options(formatter: logging.Formatter) -> dict[str, Any] | None:
-    """How the collector makes `asctime`, or None when only this process can."""
-    if formatter.converter not in (time.localtime, time.gmtime):
-        return None
-    datefmt = formatter.datefmt or formatter.default_time_format
-    msecs = None if formatter.datefmt else formatter.default_msec_format or None
-    if type(datefmt) is not str or not template.safe_datefmt(datefmt) or type(msecs) not in (str, type(None)):
-        return None
-    try:
-        time.strftime(datefmt, time.gmtime(0))
-        if msecs is not None:
-            msecs % ("", 1.0)
-    except (ValueError, TypeError):
-        return None
-    return {"time": datefmt, "msecs": msecs}
 
 
 def _columns(parts: tuple[template.Part, ...], style: str, defaults: dict[str, Any]) -> list[Column] | None:
@@ -200,7 +137,7 @@ def _with_asctime(
     names = [column.field for column in columns]
     if "asctime" not in names:
         return columns, False
-    timing = _time_options(formatter)
+    timing = time_options(formatter)
     if timing is None:
 
         def asctime(record: logging.LogRecord) -> str:
@@ -234,7 +171,7 @@ def _standard_tail(formatter: logging.Formatter) -> Callable[[logging.LogRecord]
 
 def _standard_wire(formatter: logging.Formatter) -> Wire | None:
     style = formatter._style
-    letter = _STYLES[type(style)]
+    letter = STYLES[type(style)]
     parts = template.parse(style._fmt, letter)
     defaults = getattr(style, "_defaults", None) or {}
     columns = None if parts is None else _columns(parts, letter, defaults)
@@ -246,82 +183,6 @@ def _standard_wire(formatter: logging.Formatter) -> Wire | None:
     tail = _standard_tail(formatter)
     names = tuple(column.field for column in kept)
     return Wire("text", names, options, lambda number: make_encoder(number, kept, tail), zoned)
-
-
-class _OneLine:
-    """A value of any kind, for a format string: whatever text is made of it is on one line."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __str__(self) -> str:
-        return escape(str(self._value))
-
-    def __repr__(self) -> str:
-        return escape(repr(self._value))
-
-    def __format__(self, spec: str) -> str:
-        return escape(format(self._value, spec))
-
-    def __int__(self) -> int:
-        return int(self._value)
-
-    def __index__(self) -> int:
-        return index(self._value)
-
-    def __float__(self) -> float:
-        return float(self._value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return _one_line(self._value[key])
-
-    def __getattr__(self, name: str) -> Any:
-        return _one_line(getattr(self._value, name))
-
-
-def _one_line(value: Any) -> Any:
-    if type(value) is str:
-        return escape(value)
-    return value if type(value) in SCALARS else _OneLine(value)
-
-
-def _composed(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """`formatter.format(record)` as the collector would render it, of whatever types the values are."""
-    record.message = record.getMessage()
-    if formatter.usesTime():
-        record.asctime = formatter.formatTime(record, formatter.datefmt)
-    text = _composed_head(formatter, record)
-    if record.exc_info and not record.exc_text:
-        record.exc_text = formatter.formatException(record.exc_info)
-    if record.exc_text:
-        text = below(text, record.exc_text)
-    return below(text, formatter.formatStack(record.stack_info)) if record.stack_info else text
-
-
-def _own_time(formatter: logging.Formatter, record: logging.LogRecord) -> str | None:
-    """`asctime` where its control characters are the formatter's own."""
-    if not formatter.usesTime():
-        return None
-    timing = _time_options(formatter) if _is_standard(formatter) else {"time": record.asctime}
-    return timing["time"] if timing else None
-
-
-def _composed_head(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """The control characters of the format string stay, and then each value is escaped by itself."""
-    style, timed = formatter._style, _own_time(formatter, record)
-    if not has_controls(template.literals(style._fmt, _STYLES[type(style)]) + str(timed or "")):
-        return escape(formatter.formatMessage(record))
-    twin = logging.makeLogRecord({})
-    values = (getattr(style, "_defaults", None) or {}) | record.__dict__
-    twin.__dict__ = {key: _one_line(value) for key, value in values.items()}
-    if timed is not None:
-        twin.asctime = record.asctime
-    try:
-        return formatter.formatMessage(twin)
-    except Exception:  # a conversion that only the values themselves know
-        return escape(formatter.formatMessage(record))
 
 
 # --- any other formatter: it runs here ---
@@ -343,8 +204,8 @@ def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str
     """What the formatter makes of the record, with the escape rule applied."""
     if raw:
         return formatter.format(record)
-    if _composes(formatter):
-        return _composed(formatter, record)
+    if composes(formatter):
+        return composed(formatter, record)
     before = dict(record.__dict__)
     return guard(formatter.format(record), record, before)
 
@@ -398,6 +259,28 @@ def _own_wire(formatter: object) -> Wire | None:
     return answer if isinstance(answer, Wire) else None
 
 
+def _travels(plan: Plan, codec: Codec) -> bool:
+    """Whether a collector can be told how to render, and knows all that it is told of."""
+    try:
+        encode_line(plan.context(0, UTC))
+    except (UnicodeError, TypeError, ValueError):
+        return False
+    return known_everywhere(*codec[:2])
+
+
+def _told(codec: Codec) -> Codec:
+    """What the collector is told where the bytes are made here: how to write its own notices."""
+    encoding, errors, terminator, raw = codec
+    if not known_everywhere(encoding, errors):
+        encoding, errors = "utf-8", "backslashreplace"
+    return encoding, errors, terminator if _is_unicode(terminator) else "\n", raw
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can carry it: it has no lone surrogate."""
+    return text == "\n" or text == text.encode("utf-8", "replace").decode()
+
+
 def plan_for(
     formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
 ) -> Plan:
@@ -405,10 +288,10 @@ def plan_for(
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
     codec = (encoding, errors, terminator, raw)
-    if _is_standard(formatter):
-        wire = _standard_wire(formatter) or _message_wire(formatter, codec)
-        return Plan(wire, codec, _look_at(formatter))
-    return Plan(_own_wire(formatter) or _message_wire(formatter, codec), codec)
+    look = look_at(formatter) if is_standard(formatter) else None
+    wire = _own_wire(formatter) if look is None else _standard_wire(formatter)
+    plan = Plan(wire or _message_wire(formatter, codec), codec, look)
+    return plan if _travels(plan, codec) else _finished(formatter, codec, look)
 
 
 def finished_plan(
@@ -420,5 +303,8 @@ def finished_plan(
     """
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
-    codec = (encoding, errors, terminator, raw)
-    return Plan(_finished_wire(formatter, codec), codec)
+    return _finished(formatter, (encoding, errors, terminator, raw), None)
+
+
+def _finished(formatter: logging.Formatter, codec: Codec, look: Callable[[], object] | None) -> Plan:
+    return Plan(_finished_wire(formatter, codec), _told(codec), look)
