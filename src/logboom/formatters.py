@@ -25,7 +25,7 @@ __all__ = ["JSONFormatter"]
 _PLAIN: Final = logging.LogRecord("", 0, "", 0, "", None, None)
 _STANDARD: Final = vars(_PLAIN).keys() | {"asctime", "message", "taskName"}
 # A record without extras has its own attributes and `message`, which the encoder has set.
-_USUAL: Final = len(vars(_PLAIN)) + 1
+_USUAL: Final = [*vars(_PLAIN), "message"]
 _HEAD: Final = ("created", "levelno", "name")
 _TAILS: Final = ("exception", "stack")
 
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder().decode
 def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
     """All attributes that are not the standard library's, as JSON values; None when there is none."""
     attributes = record.__dict__
-    if len(attributes) == _USUAL:
+    if [*attributes] == _USUAL:
         return None
     return {str(k): coerce(v) for k, v in list(attributes.items()) if k not in _STANDARD} or None
 
