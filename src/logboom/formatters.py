@@ -9,6 +9,7 @@ handler of the standard library.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -28,6 +29,9 @@ _STANDARD: Final = vars(_PLAIN).keys() | {"asctime", "message", "taskName"}
 _USUAL: Final = [*vars(_PLAIN), "message"]
 _HEAD: Final = ("created", "levelno", "name")
 _TAILS: Final = ("exception", "stack")
+
+# What JSON writes as an escape, and lone surrogates: neither can be in a field's name.
+_ESCAPED: Final = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 
 _decode = msgspec.json.Decoder().decode
 
@@ -54,6 +58,11 @@ def _column(source: str) -> Column:
     return Column(source, default=None) if source == "taskName" else Column(source)
 
 
+def _is_name(name: object) -> bool:
+    """Whether a field of a line may be called that: text that needs no escape."""
+    return isinstance(name, str) and _ESCAPED.search(name) is None
+
+
 def _selection(fields: Iterable[str] | Mapping[str, str] | None) -> dict[str, str]:
     """Field -> name in the line, in the order of the line.
 
@@ -62,9 +71,11 @@ def _selection(fields: Iterable[str] | Mapping[str, str] | None) -> dict[str, st
     """
     chosen = fields if isinstance(fields, Mapping) else {field: field for field in fields or FIELDS}
     unknown = [field for field in chosen if field not in FIELDS]
-    if unknown or not chosen or len(set(chosen.values())) < len(chosen):
+    twice = len({repr(name) for name in chosen.values()}) < len(chosen)
+    if unknown or not chosen or twice or not all(map(_is_name, chosen.values())):
         raise ConfigurationError(
-            f"fields={fields!r} of JSONFormatter", hint=f"Choose some of {', '.join(FIELDS)}; each name once"
+            f"fields={fields!r} of JSONFormatter",
+            hint=f"Choose some of {', '.join(FIELDS)}; each name once, without quotes and backslashes in it",
         )
     inner = [field for field in chosen if field not in ("timestamp", *_TAILS)]
     order = [field for field in ("timestamp", *inner, *_TAILS) if field in chosen]
