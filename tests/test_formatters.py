@@ -209,3 +209,34 @@ def test_logbooms_own_records_are_json_too() -> None:
     plan = plan_for(JSONFormatter(fields=["message", "level", "extra"]), **OPTIONS)
     line = render_notice(plan.context(1, zone_at(0)), 1.5, 30, "logboom", "12 dropped")
     assert line == b'{"message":"12 dropped","level":"WARNING"}\n'
+
+
+@pytest.mark.parametrize("lost", ["relativeCreated", "processName"])
+def test_an_extra_is_there_whatever_a_filter_took_away(lost: str) -> None:
+    """Some filters remove what they find useless, and the number of attributes is then as without extras."""
+    made = record(user="ann")
+    vars(made).pop(lost)
+    line = json.loads(JSONFormatter(fields=["message", "extra"]).format(made))
+    assert line == {"message": "paid 7", "extra": {"user": "ann"}}
+
+
+class Tagged(JSONFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record)[:-1] + ',"tag":"\u00fc\U0001f600"}'
+
+
+@pytest.mark.parametrize("kind", [JSONFormatter, Tagged])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8", "utf-16"])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("making", [plan_for, finished_plan])
+@pytest.mark.parametrize("errors", ["strict", "replace"])
+def test_a_line_is_json_in_every_encoding(
+    kind: type[JSONFormatter], encoding: str, raw: bool, making: Any, errors: str
+) -> None:
+    """Whether the collector encodes it or the producer, which does it for a subclass and a lone surrogate."""
+    plan = making(kind(fields=["message"]), **OPTIONS | {"encoding": encoding, "errors": errors, "raw": raw})
+    made = record("caf\u00e9 \u20ac \U0001f600\u0081", ())
+    line = renderer_for(plan.context(1, zone_at(0)))([msgspec.json.decode(plan.encoder(1)(made))])[0]
+    decoded = json.loads(line.decode(encoding))
+    assert decoded["message"] == "caf\u00e9 \u20ac \U0001f600\u0081"
+    assert kind is JSONFormatter or decoded["tag"] == "\u00fc\U0001f600"

@@ -17,7 +17,7 @@ import msgspec
 
 from logboom.coerce import coerce, describe_exception
 from logboom.errors import ConfigurationError
-from logboom.record import Wire, stamp_of
+from logboom.record import JSONText, Wire, stamp_of
 from logboom.rendering.jsonl import FIELDS, json_line
 from logboom.rowcode import Column, Encoder, make_encoder
 
@@ -82,7 +82,7 @@ def _selection(fields: Iterable[str] | Mapping[str, str] | None) -> dict[str, st
     return {field: chosen[field] for field in order}
 
 
-class JSONFormatter(logging.Formatter):
+class JSONFormatter(JSONText, logging.Formatter):
     """One JSON object a record: every field of it, `extra`, and exceptions as data.
 
     Args:

@@ -17,12 +17,22 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from logboom import template
 from logboom.composing import STYLES, composed, composes, is_standard, look_at, time_options
-from logboom.encoding import encode_surely, known_everywhere
+from logboom.encoding import encode_surely, json_text, known_everywhere
 from logboom.guard import guard
 from logboom.journal.layout import Context, encode_line
 from logboom.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
-__all__ = ["Plan", "UnencodableError", "Wire", "Zone", "finished_plan", "plan_for", "stamp_of", "zone_at"]
+__all__ = [
+    "JSONText",
+    "Plan",
+    "UnencodableError",
+    "Wire",
+    "Zone",
+    "finished_plan",
+    "plan_for",
+    "stamp_of",
+    "zone_at",
+]
 
 
 class Zone(NamedTuple):
@@ -65,6 +75,10 @@ class Formatting(Protocol):
     """All that is asked of a formatter."""
 
     def format(self, record: logging.LogRecord) -> str: ...
+
+
+class JSONText:
+    """Marks a formatter whose text is JSON: what an encoding lacks is escaped in JSON's own way."""
 
 
 class Plan:
@@ -200,14 +214,16 @@ def _head(record: logging.LogRecord, number: int) -> tuple[float, int, int, str]
     return stamp_of(record.created), number, min(max(int(level), -(2**31)), 2**31), name
 
 
-def _text_of(formatter: Formatting, record: logging.LogRecord, raw: bool) -> str:
+def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> str:
     """What the formatter makes of the record, with the escape rule applied."""
-    if raw:
-        return formatter.format(record)
-    if composes(formatter):
+    if codec[-1]:
+        text = formatter.format(record)
+    elif composes(formatter):
         return composed(formatter, record)
-    before = dict(record.__dict__)
-    return guard(formatter.format(record), record, before)
+    else:
+        before = dict(record.__dict__)
+        text = guard(formatter.format(record), record, before)
+    return json_text(text, codec[0]) if isinstance(formatter, JSONText) else text
 
 
 def _bytes_of(text: str, codec: Codec) -> str:
@@ -224,7 +240,7 @@ def _message_wire(formatter: Formatting, codec: Codec) -> Wire:
 
     def make(number: int) -> Encoder:
         def encoder(record: logging.LogRecord) -> bytes:
-            text = _text_of(formatter, record, codec[-1])
+            text = _text_of(formatter, record, codec)
             created, level, name = record.created, record.levelno, record.name
             usual = type(level) is int and type(name) is str and type(text) is str
             if usual and type(created) is float and -LAST < created < LAST:
@@ -242,7 +258,7 @@ def _message_wire(formatter: Formatting, codec: Codec) -> Wire:
 def _finished_wire(formatter: Formatting, codec: Codec) -> Wire:
     def make(number: int) -> Encoder:
         def encoder(record: logging.LogRecord) -> bytes:
-            data = _bytes_of(_text_of(formatter, record, codec[-1]), codec)
+            data = _bytes_of(_text_of(formatter, record, codec), codec)
             return encode((*_head(record, number), data)) + b"\n"
 
         return encoder
