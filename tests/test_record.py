@@ -219,6 +219,16 @@ def test_a_value_of_any_type_is_formatted_as_ever(layout: str, style: Any) -> No
     assert written(finished_plan(formatter, **OPTIONS), made) == formatter.format(made) + "\n"
 
 
+@pytest.mark.parametrize(
+    ("layout", "style"), [("a\n%(code)3c", "%"), ("a\n{code:c}", "{"), ("a\n{code}", "{")]
+)
+def test_a_number_is_no_newline(layout: str, style: Any) -> None:
+    """A conversion to the character of that number must not make a line either."""
+    formatter = logging.Formatter(layout, style=style)
+    made = record("x", (), code=10)
+    assert written(finished_plan(formatter, **OPTIONS), made).count("\n") <= 2
+
+
 def test_a_conversion_that_only_the_value_knows_does_not_cost_the_record() -> None:
     """`%c` takes a text of one character, of whatever class."""
     made = record("x", (), letter=Word("a"))

@@ -10,6 +10,7 @@ control characters stay, those of values are escaped; a traceback and a stack ha
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from operator import attrgetter, index
@@ -17,7 +18,6 @@ from typing import Any, Final, TypeGuard
 
 from logboom import template
 from logboom.encoding import below, escape, has_controls
-from logboom.rowcode import SCALARS
 
 __all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options"]
 
@@ -30,6 +30,9 @@ STYLES: Final[dict[type, str]] = {
     logging.StrFormatStyle: "{",
     logging.StringTemplateStyle: "$",
 }
+# Types that no conversion makes a control character of, and the one that makes one of a number.
+_NO_CHARACTERS: Final = (float, type(None))
+_CHARACTER: Final = re.compile(r"%\([^)]*\)[^a-zA-Z%]*[hlL]?c")
 _LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
 
 
@@ -123,7 +126,7 @@ class _OneLine:
 def _one_line(value: Any) -> Any:
     if type(value) is str:
         return escape(value)
-    return value if type(value) in SCALARS else _OneLine(value)
+    return value if type(value) in _NO_CHARACTERS else _OneLine(value)
 
 
 def composed(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -150,7 +153,9 @@ def _own_time(formatter: logging.Formatter, record: logging.LogRecord) -> str | 
 def _composed_head(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     """The control characters of the format string stay, and then each value is escaped by itself."""
     style, timed = formatter._style, _own_time(formatter, record)
-    if not has_controls(template.literals(style._fmt, STYLES[type(style)]) + str(timed or "")):
+    letter = STYLES[type(style)]
+    own = has_controls(template.literals(style._fmt, letter) + str(timed or ""))
+    if not own or (letter == "%" and _CHARACTER.search(style._fmt)):
         return escape(formatter.formatMessage(record))
     twin = object.__new__(logging.LogRecord)
     values = (getattr(style, "_defaults", None) or {}) | record.__dict__
