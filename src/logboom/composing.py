@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from operator import attrgetter, index
 from typing import Any, Final, TypeGuard
 
@@ -22,8 +23,10 @@ from logboom.encoding import below, escape, has_controls
 __all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options"]
 
 _METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
-_COMPOSING: Final = ("format", "formatMessage", "usesTime")
+_COMPOSING: Final = frozenset(("format", "formatMessage", "usesTime"))
+_COMPOSING_METHODS: Final = attrgetter(*_COMPOSING)
 _STATE: Final = attrgetter("converter", "default_msec_format", "default_time_format", *_METHODS)
+_STYLE_STATE: Final = frozenset(("_fmt", "_defaults", "_tpl"))
 _STYLE_METHODS: Final = attrgetter("format", "_format", "usesTime")
 STYLES: Final[dict[type, str]] = {
     logging.PercentStyle: "%",
@@ -36,10 +39,18 @@ _CHARACTER: Final = re.compile(r"%\([^)]*\)[^a-zA-Z%]*[hlL]?c")
 _LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
 
 
-def _untouched(functions: tuple[Any, ...]) -> bool:
-    """Whether methods are the standard library's own: nobody replaced one in the class."""
+@lru_cache(maxsize=256)
+def _are_logging(functions: tuple[Any, ...]) -> bool:
     codes = [getattr(function, "__code__", None) for function in functions]
     return all(code is not None and code.co_filename == _LOGGING_FILE for code in codes)
+
+
+def _untouched(functions: tuple[Any, ...]) -> bool:
+    """Whether methods are the standard library's own: nobody replaced one in the class."""
+    try:
+        return _are_logging(functions)
+    except TypeError:  # no function has no hash
+        return False
 
 
 def is_standard(formatter: object) -> TypeGuard[logging.Formatter]:
@@ -53,7 +64,7 @@ def _has_standard_style(formatter: logging.Formatter) -> bool:
     style: Any = getattr(formatter, "_style", None)
     if type(style) not in STYLES or not _untouched(_STYLE_METHODS(type(style))):
         return False
-    changed = vars(style).keys() - {"_fmt", "_defaults", "_tpl"}
+    changed = not _STYLE_STATE.issuperset(vars(style))
     stale = isinstance(style, logging.StringTemplateStyle) and style._tpl.template != style._fmt
     return not changed and not stale and isinstance(style._fmt, str)
 
@@ -61,9 +72,9 @@ def _has_standard_style(formatter: logging.Formatter) -> bool:
 def composes(formatter: object) -> TypeGuard[logging.Formatter]:
     """Whether it puts its text together as the standard formatter does, whatever the parts are."""
     kind = type(formatter)
-    if not isinstance(formatter, logging.Formatter) or vars(formatter).keys() & set(_COMPOSING):
+    if not isinstance(formatter, logging.Formatter) or not _COMPOSING.isdisjoint(vars(formatter)):
         return False
-    return _untouched(tuple(getattr(kind, name) for name in _COMPOSING)) and _has_standard_style(formatter)
+    return _untouched(_COMPOSING_METHODS(kind)) and _has_standard_style(formatter)
 
 
 def look_at(formatter: logging.Formatter) -> Callable[[], object]:
@@ -150,12 +161,20 @@ def _own_time(formatter: logging.Formatter, record: logging.LogRecord) -> str | 
     return timing["time"] if timing else None
 
 
+@lru_cache(maxsize=256)
+def _layout_has_controls(fmt: str, letter: str) -> bool | None:
+    """None where they cannot be told from what a conversion makes of a number."""
+    if letter == "%" and _CHARACTER.search(fmt):
+        return None
+    return has_controls(template.literals(fmt, letter))
+
+
 def _composed_head(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     """The control characters of the format string stay, and then each value is escaped by itself."""
     style, timed = formatter._style, _own_time(formatter, record)
-    letter = STYLES[type(style)]
-    own = has_controls(template.literals(style._fmt, letter) + str(timed or ""))
-    if not own or (letter == "%" and _CHARACTER.search(style._fmt)):
+    own = _layout_has_controls(style._fmt, STYLES[type(style)])
+    own = has_controls(str(timed or "")) if own is False else own
+    if not own:
         return escape(formatter.formatMessage(record))
     twin = object.__new__(logging.LogRecord)
     values = (getattr(style, "_defaults", None) or {}) | record.__dict__
