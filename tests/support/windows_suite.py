@@ -28,6 +28,7 @@ FILES = (
     "tests/test_encoding.py",
     "tests/test_failpoints.py",
     "tests/test_formatters.py",
+    "tests/test_guard.py",
     "tests/test_launch.py",
     "tests/test_layout.py",
     "tests/test_merge.py",
