@@ -6,6 +6,7 @@ Owns: `tcp://` and `ipc://`, connecting and listening, which hosts an address le
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401  Resolving a name imports it: not in a thread, while the program may fork.
 import os
 import selectors
 import socket
@@ -157,9 +158,14 @@ def _places(address: str) -> list[tuple[int, str | tuple[str, int]]]:
             raise OSError("there is no ipc:// on this system")
         return [(family, "\0" + place[1:] if place.startswith("@") else place)]
     host, _, port = place.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(_host(host.strip("[]")), int(port), type=socket.SOCK_STREAM)
     places = [(int(family), (str(where[0]), int(where[1]))) for family, _, _, _, where in found]
     return sorted(places, key=lambda each: each[0] != socket.AF_INET)
+
+
+def _host(name: str) -> str | bytes:
+    """As bytes where it can be: a codec is looked for otherwise."""
+    return name.encode() if name.isascii() else name
 
 
 def _remove_stale(path: str) -> None:
