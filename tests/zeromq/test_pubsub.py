@@ -197,3 +197,54 @@ def test_many_records_are_escaped_and_have_their_level(tmp_path: Path, port: int
         "CRITICAL",
     ]
     assert all("a\\nforged" in line for line in lines_of(tmp_path / "client_debug.log"))
+
+
+@pytest.mark.parametrize("method", ["close", "event"])
+def test_the_subscriber_ends_while_publishers_go_on(method: str, tmp_path: Path, port: int) -> None:
+    """It would otherwise end with the last of its publishers, which nobody ends for its sake."""
+    ended = threading.Event()
+    pub_logger = PUBLogger("127.0.0.1", port, wait=10.0)
+
+    def publish() -> None:
+        while not ended.wait(0.001):
+            pub_logger.logger.info("on")
+
+    publisher = threading.Thread(target=publish)
+    event = threading.Event()
+
+    def subscribe() -> None:
+        if method == "event":
+            return run_sub_logger("127.0.0.1", event, tmp_path, port)
+        sub_logger = SUBLogger("127.0.0.1", tmp_path, port)
+        while not event.is_set():
+            sub_logger.receive(0.1)
+        return sub_logger.close()
+
+    subscriber = threading.Thread(target=subscribe)
+    try:
+        publisher.start()
+        subscriber.start()
+        wait_for_lines(tmp_path / "client_debug.log", lambda lines: len(lines) > 10)
+        event.set()
+        subscriber.join(10)
+        assert not subscriber.is_alive()
+    finally:
+        ended.set()
+        publisher.join(10)
+        subscriber.join(10)
+        pub_logger.close()
+
+
+def test_a_root_topic_that_reads_as_a_level_is_none(tmp_path: Path, port: int) -> None:
+    """pyzmq's handler takes any root; levels are in capitals there, and names of programs seldom."""
+    sub_logger = SUBLogger("127.0.0.1", tmp_path, port)
+    for topic in ("error.INFO", "srv.debug.CRITICAL.part", "WARNING", "app"):
+        sub_logger._write(topic, b"hello")
+    sub_logger.close()
+    lines = wait_for_lines(tmp_path / "client_debug.log", lambda lines: len(lines) == 4)
+    assert [line.split(";")[1] for line in lines] == [
+        "INFO - hello",
+        "CRITICAL - part::hello",
+        "WARNING - hello",
+        "INFO - hello",
+    ]

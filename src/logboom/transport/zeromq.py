@@ -43,6 +43,7 @@ __all__ = [
     "open_xpub",
     "receive",
     "send",
+    "unbind",
     "wait_readable",
     "wait_writable",
 ]
@@ -141,6 +142,12 @@ def bind(opened: Socket, address: str) -> str:
     except zmq.ZMQError as error:
         raise OSError(error.errno, f"{address}: {error.strerror}") from None
     return endpoint_of(opened) or address
+
+
+def unbind(opened: Socket, address: str) -> None:
+    """Let nobody in any more, and nothing: what is queued stays."""
+    with contextlib.suppress(zmq.ZMQError):
+        opened.unbind(address)
 
 
 def endpoint_of(opened: Socket) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,6 +25,8 @@ _BACKUPS: Final = 10
 _FORMAT: Final = "%(asctime)s;%(levelname)s - %(message)s"
 _PAUSE: Final = 0.1
 _LAST_LOOK: Final = 0.05
+_LOOK_FOR: Final = 0.5
+_WRITE_FOR: Final = 3.0
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 
 
@@ -80,17 +83,27 @@ class SUBLogger:
         return len(messages)
 
     def _write(self, topic: str, message: bytes) -> None:
-        """A topic is `LEVEL`, with a root before it and subtopics behind it, between dots."""
+        """A topic is `LEVEL`, with a root before it and subtopics behind it, between dots.
+
+        A root may be called `error`: levels have capitals.
+        """
         words = topic.split(".")
-        place = next((index for index, word in enumerate(words) if word.upper() in _LEVELS), None)
-        level = logging.INFO if place is None else logging.getLevelName(words[place].upper())
+        place = next((index for index, word in enumerate(words) if word in _LEVELS), None)
+        level = logging.INFO if place is None else logging.getLevelName(words[place])
         subtopic = "" if place is None else ".".join(words[place + 1 :])
         text = message.decode("utf-8", "backslashreplace").removesuffix("\n")
         self._logger.log(level, "%s", f"{subtopic}::{text}" if subtopic else text)
 
     def close(self) -> None:
-        """Write what has come, and give up the socket."""
-        while self.receive(_LAST_LOOK):
+        """Write what has come, and give up the socket. Publishers that go on are heard for half a second."""
+        if self._sub.closed:
+            return
+        last = time.monotonic() + _LOOK_FOR
+        while time.monotonic() < last and self.receive(_LAST_LOOK):
+            pass
+        zeromq.unbind(self._sub, self.address)
+        last = time.monotonic() + _WRITE_FOR
+        while time.monotonic() < last and self.receive():
             pass
         zeromq.close_within(0.0, self._sub, self._context)
         self._handler.close()
