@@ -129,6 +129,27 @@ def test_at_the_end_of_a_program_messages_are_sent_without_a_thread(
     assert numbers(got) == list(range(250))
 
 
+def test_at_the_end_of_a_program_a_server_that_takes_nothing_is_waited_for_once() -> None:
+    """Each of the last records would otherwise cost the time of a failed attempt."""
+    sender = Sender("tcp://127.0.0.1:9", alone=True)
+    pushed: list[bytes] = []
+
+    def push(batch: bytes) -> None:
+        pushed.append(batch)
+        raise TimeoutError
+
+    sender._pusher.push = push  # type: ignore[method-assign]
+    for number in range(10):
+        sender.put(b"%d" % number)
+    assert len(pushed) == 1
+    assert not sender.drain(time.monotonic()) and len(pushed) == 2
+    sender._pusher.push = pushed.append  # type: ignore[method-assign]
+    assert sender.drain(time.monotonic() + 10)
+    sender.put(b"10")
+    assert sender.sent == 11
+    sender.finish()
+
+
 def test_a_connection_without_traffic_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand programs that say nothing cost a server nothing; the next record connects again."""
     monkeypatch.setattr("logboom.transport.sender._LONGEST_IDLE", 0.2)

@@ -35,7 +35,8 @@ class Sender:
 
     Args:
         address: `tcp://host:port` or `ipc://path`.
-        alone: without a thread, at the end of a program: `put` and `drain` send, and wait for that.
+        alone: without a thread, at the end of a program: `put` and `drain` send, and wait for that; `put`
+            until nobody took anything, once.
 
     Attributes:
         accepted, sent: messages, from the beginning on; what is between them is in memory.
@@ -53,7 +54,8 @@ class Sender:
         self._asleep = False
         self._used = time.monotonic()
         self._closing = self._ended = False
-        self._alone = alone
+        self._alone, self._failed = alone, False
+        self._working = threading.Lock()
         if not alone:
             try:
                 threading.Thread(target=self._run, name="logboom-push", daemon=True).start()
@@ -66,13 +68,13 @@ class Sender:
         self._queue.append(message)
         if self._asleep:
             self._ring()
-        elif self._alone:
-            self._work(time.monotonic())
+        elif self._alone and not self._failed:
+            self._work_here(time.monotonic())
 
     def drain(self, deadline: float, below: int = 1) -> bool:
         """Wait until fewer than `below` messages are in memory; False when they are not at `deadline`."""
         if self._alone:
-            self._work(deadline)
+            self._work_here(deadline)
         with self._change:
             while self.accepted - self.sent >= below:
                 left = deadline - time.monotonic()
@@ -98,6 +100,14 @@ class Sender:
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's, and leave its connection as it is."""
         self._pusher.abandon()
+
+    def _work_here(self, deadline: float) -> None:
+        """Without the thread: who waited in vain once keeps what follows for `drain`."""
+        if self._working.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            try:
+                self._failed = not self._work(deadline)
+            finally:
+                self._working.release()
 
     # -- the thread ----------------------------------------------------------------------------------
 
