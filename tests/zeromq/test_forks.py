@@ -29,3 +29,30 @@ print(sorted(set(sys.modules) - before))
         program = processes.program(code)
         assert program.communicate(timeout=60)[0] == "[]\n", processes.errors()
         wait_for_lines(tmp_path / "a.log", lambda lines: len(lines) == 3)
+
+
+FIRST_IN_CHILD = """
+import logging, os, sys
+from logboom.zeromq import PUSHHandler
+logger = logging.getLogger()
+logger.addHandler(PUSHHandler(sys.argv[1], close_timeout=20))
+{before}
+pid = os.fork()
+if pid:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+for number in range(100):
+    logger.warning("n %d", number)
+assert logger.handlers[0]._outbox._zeromq is None
+"""
+
+
+@pytest.mark.parametrize("before", ["", "logger.warning('first'); logger.handlers[0].close()"])
+def test_a_handler_that_is_first_used_after_a_fork_sends_as_all_do(
+    before: str, tmp_path: Path, port: int, processes: Processes
+) -> None:
+    """gunicorn with `--preload`: by ZeroMQ's own socket the regular stop of a server could cost records."""
+    log = tmp_path / "a.log"
+    with serving(bind=f"tcp://127.0.0.1:{port}", filename=log):
+        code = FIRST_IN_CHILD.format(before=before)
+        assert processes.program(code, f"tcp://127.0.0.1:{port}").wait(60) == 0, processes.errors()
+        wait_for_lines(log, lambda lines: sum("] n " in line for line in lines) == 100)

@@ -16,6 +16,7 @@ import zmq
 from harness import wait_until
 from zmq_lab import Processes, lines_of, wait_for_lines
 
+import logboom
 from logboom.zeromq import PUBLogger, SUBLogger, run_sub_logger
 
 PUBLISHER = """
@@ -141,7 +142,27 @@ def test_a_second_instance_adds_no_second_handler(port: int) -> None:
     assert one.logger is two.logger and one.handler is two.handler
     assert one.logger.handlers.count(one.handler) == 1
     one.close()
-    assert one.handler not in one.logger.handlers
+    one.close()
+    assert two.handler in two.logger.handlers  # the other one still publishes
+    two.close()
+    assert two.handler not in two.logger.handlers
+
+
+def test_a_flush_leaves_the_publishers_socket_open(tmp_path: Path, port: int) -> None:
+    """Its subscription would have to be waited for again, and records dropped meanwhile."""
+    sub_logger, pub_logger = SUBLogger("127.0.0.1", tmp_path, port), PUBLogger("127.0.0.1", port, wait=10.0)
+    try:
+        publisher = threading.Thread(target=pub_logger.logger.info, args=("first",))
+        publisher.start()
+        wait_until(lambda: sub_logger.receive(0.1), "it comes")
+        publisher.join(10)
+        opened = pub_logger.pub
+        assert logboom.flush(5.0) and not opened.closed and pub_logger.pub is opened
+        pub_logger.close()
+        assert opened.closed
+    finally:
+        pub_logger.close()
+        sub_logger.close()
 
 
 def test_received_records_do_not_feed_the_programs_own_handlers(tmp_path: Path, port: int) -> None:

@@ -1,43 +1,34 @@
 """The way without a disk: records wait in memory until a thread has sent them.
 
-Owns: the sender of this process, its renewal after a fork, the wait for room, the count of what was dropped
-and when that is said. Never knows: formatting, `logging.Handler`, sockets.
+Owns: the sender of this process, the wait for room. Never knows: formatting, `logging.Handler`, sockets.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Final
 
 from logboom.handlers import lifecycle
 from logboom.transport.sender import Sender
-from logboom.zeromq.outbox import Drops, Outbox
+from logboom.zeromq.outbox import Outbox
+from logboom.zeromq.waiting import Waiting
 
 __all__ = ["Direct"]
 
-_WHY: Final = "nobody took them in time"
 
-
-class Direct:
-    """A bounded queue towards a server, for any number of threads.
+class Direct(Waiting):
+    """A queue in front of a thread that sends.
 
     Args:
         address: `tcp://` or `ipc://`.
         mark: messages that wait in memory at most.
-        block_timeout: seconds that `send` waits for room; once, until there was room again.
-        close_timeout: seconds that the end of the program waits until everything is sent.
+        block_timeout, close_timeout: see `Waiting`.
         notice: makes a message of a sentence.
         through_zeromq: makes what sends without a thread of Python's, for a child that was forked behind its
             back: there the interpreter's own locks may wait for threads that are not there.
-
-    Attributes:
-        drops: what found no room.
-        unsent: at most so many messages were in memory when the time to send them was over.
     """
 
     def __init__(
@@ -52,40 +43,52 @@ class Direct:
     ) -> None:
         self._address = address
         self._mark = mark
-        self._block_timeout = block_timeout
         self._notice = notice
         self.through_zeromq = through_zeromq
         self._zeromq: Outbox | None = None
-        self.close_timeout = close_timeout
-        self.drops = Drops()
-        self.unsent = 0
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._waited = False
         self._sender: Sender | None = None
         self._finalizer: weakref.finalize[..., Direct] | None = None
+        super().__init__(block_timeout, close_timeout)
 
     def send(self, message: bytes) -> bool:
-        """Queue a message; False when it was dropped, after at most one wait of `block_timeout`."""
+        """See `Waiting.send`."""
         if self._pid != os.getpid():
             return self._send_instead(message)
-        with self._lock:
+        with self.lock:
             sender = self._sender or self._begin()
             if self.drops.open:
                 self._say(sender)
-            if sender.accepted - sender.sent < self._mark or self._wait(sender):
+            if sender.accepted - sender.sent < self._mark:
                 sender.put(message)
                 self._waited = False
                 return True
-            self.drops.add(time.monotonic())
-            return False
+        return self._send_late(message)
+
+    def _send_late(self, message: bytes) -> bool:
+        """Wait for room without the lock: each thread waits its own time, not the others' as well."""
+        deadline = time.monotonic() + self._block_timeout
+        while not self._waited:
+            sender = self._sender
+            room = sender is None or sender.drain(deadline, self._mark)
+            with self.lock:
+                current = self._sender or self._begin()
+                if current.accepted - current.sent < self._mark:
+                    current.put(message)
+                    self._waited = False
+                    return True
+                if not room and sender is current:
+                    self._waited = True
+            if time.monotonic() >= deadline:
+                break
+        return self._drop()
 
     def _send_instead(self, message: bytes) -> bool:
         if self._zeromq is None:
             self.forget()
             self._pid, self._zeromq = 0, self.through_zeromq()
-            self.drops = self._zeromq.drops
-        return self._zeromq.send(message)
+        done = self._zeromq.send(message)
+        self.drops = self._zeromq.drops
+        return done
 
     def _begin(self) -> Sender:
         """The first message of this process, or after `close`."""
@@ -101,12 +104,6 @@ class Direct:
             sender.finish()
         return self._sender
 
-    def _wait(self, sender: Sender) -> bool:
-        if self._waited:
-            return False
-        self._waited = True
-        return sender.drain(time.monotonic() + self._block_timeout, self._mark)
-
     def _say(self, sender: Sender, *, final: bool = False) -> bool:
         sentence = self.drops.due(time.monotonic(), final=final)
         if sentence and sender.accepted - sender.sent < self._mark:
@@ -118,24 +115,21 @@ class Direct:
     # -- forks and the end ---------------------------------------------------------------------------
 
     def forget(self) -> None:
-        """In a forked child: thread, connection and what is queued are the parent's. Takes no lock."""
-        if self._pid == os.getpid() or self._zeromq is not None:
-            return
+        """See `Waiting.forget`."""
+        if self._zeromq is None:
+            super().forget()
+
+    def _let_go(self) -> None:
         if self._sender is not None:
             self._sender.abandon()
         self._sender = None
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._waited = False
-        self.unsent = 0
-        self.drops = Drops()
 
     def wait(self, deadline: float) -> bool:
-        """Wait until all that was queued is sent; what is not, at the end of the program, is said."""
+        """See `Waiting.wait`; what is not sent at the end of the program is said."""
         if self._pid != os.getpid():
             return True
         deadline = lifecycle.budget(deadline)
-        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             return False
         try:
             sender = self._sender
@@ -144,41 +138,36 @@ class Direct:
             while self._say(sender, final=True):
                 pass
         finally:
-            self._lock.release()
+            self.lock.release()
         if sender.drain(deadline):
             return True
         if lifecycle.ending():
-            self._end(sender)
+            self._finish(sender)
         return False
 
-    def _end(self, sender: Sender) -> None:
+    def _finish(self, sender: Sender) -> None:
         """The sender's last moment; a message after it has another one."""
         late = sender.accepted > sender.sent
         if late:
             sender.stop()
-        with self._lock:
+        with self.lock:
             if self._sender is not sender:
                 return
             self._sender = None
         if self._finalizer is not None:
             self._finalizer.detach()
-        if not late:
+        if late:
+            self._leave(sender.accepted - sender.sent)
+        else:
             sender.finish()
-        elif count := sender.accepted - sender.sent:
-            self.unsent += count
-            if sys.stderr is not None:
-                sys.stderr.write(f"logboom: at most {count} records were not sent: {_WHY}\n")
+
+    def _end(self) -> None:
+        if self._pid == os.getpid() and self._sender is not None:
+            self._finish(self._sender)
 
     def close(self) -> None:
-        """`wait`, at most `close_timeout`; a message after it is sent as well."""
-        if self._zeromq is not None:
+        """See `Waiting.close`."""
+        if self._zeromq is None:
+            super().close()
+        else:
             self._zeromq.close()
-            return
-        lifecycle.unregister(self)
-        self.wait(time.monotonic() + self.close_timeout)
-        if self._pid == os.getpid() and self._sender is not None:
-            self._end(self._sender)
-        unsaid = self.drops.unsaid()
-        if unsaid and sys.stderr is not None:
-            sys.stderr.write(f"logboom: {unsaid} records dropped: {_WHY}\n")
-            self.drops = Drops()

@@ -34,6 +34,7 @@ class PUBHandler(Unlocked, logging.Handler):
 
     Attributes:
         formatters: level -> formatter; `setFormatter` takes precedence.
+        users: instances of `PUBLogger` that have not closed it.
     """
 
     def __init__(self, address: str, wait: float = 1.0) -> None:
@@ -41,12 +42,13 @@ class PUBHandler(Unlocked, logging.Handler):
         endpoints.check_address(address)
         self.address = address
         self.formatters = dict.fromkeys(_LEVELS, logging.Formatter(_FORMAT))
+        self.users = 0
         self._wait = wait
         self._subscribed: zeromq.Socket | None = None
         self._waited: zeromq.Socket | None = None
         # A publisher does not wait for a slow subscriber: what finds no room is counted.
         self.outbox = Outbox(
-            self._connect, block_timeout=0.0, close_timeout=2.0, mark=_MARK, notice=self._notice
+            self._connect, block_timeout=0.0, close_timeout=2.0, mark=_MARK, notice=self._notice, lasting=True
         )
 
     def _connect(self, in_child: bool) -> Line:
@@ -124,6 +126,8 @@ class PUBLogger:
             ours = [one for one in self._logger.handlers if isinstance(one, PUBHandler)]
             same = next((one for one in ours if one.address == address), None)
             self.handler = same or PUBHandler(address, wait)
+            self.handler.users += 1
+            self._closed = False
             if same is None:
                 self._logger.addHandler(self.handler)
 
@@ -137,6 +141,11 @@ class PUBLogger:
         return self.handler.outbox.open().socket
 
     def close(self) -> None:
-        """Send what is queued, and take the handler off the logger."""
-        self._logger.removeHandler(self.handler)
+        """Send what is queued, and take the handler off the logger, with the last instance that has it."""
+        with _making:
+            self.handler.users -= not self._closed
+            self._closed = True
+            if self.handler.users > 0:
+                return
+            self._logger.removeHandler(self.handler)
         self.handler.close()
