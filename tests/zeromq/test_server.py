@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,23 @@ def test_get_logger_is_a_logger_with_a_shared_file(tmp_path: Path) -> None:
             handler.close()
 
 
+def test_get_logger_knows_files_apart(tmp_path: Path) -> None:
+    """A dot is not an underscore: the records of one file would go to the other."""
+    names = ("a.log", "a_log", "a%2Elog")
+    loggers = [get_logger(tmp_path / name) for name in names]
+    try:
+        for name, logger in zip(names, loggers, strict=True):
+            logger.info("for %s", name)
+        for name in names:
+            (line,) = wait_for_lines(tmp_path / name, lambda lines: len(lines) == 1)
+            assert line.endswith(f"INFO for {name}")
+    finally:
+        for logger in set(loggers):
+            for handler in logger.handlers[:]:
+                logger.removeHandler(handler)
+                handler.close()
+
+
 def test_a_stopped_server_has_taken_everything(tmp_path: Path, port: int, processes: Processes) -> None:
     """Peers that send without pause while it is stopped and started again: nothing may fall between."""
     log = tmp_path / "django.log"
@@ -209,6 +227,50 @@ def test_the_command(tmp_path: Path, port: int, push: Any, processes: Processes)
     wait_for_lines(tmp_path / "a.log", lambda lines: "hello" in lines)
     server.send_signal(signal.SIGTERM)
     assert server.wait(20) == 0, processes.errors()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one program there")
+def test_ctrl_c_is_the_regular_end(tmp_path: Path, port: int, push: Any, processes: Processes) -> None:
+    """The how-to's own program: a `KeyboardInterrupt` in the middle of a read loses what was read."""
+    code = f"""
+import signal
+from logboom.zeromq import LoggingServer
+LoggingServer("tcp://127.0.0.1:{port}", "a.log").run()
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+print("it has ended")
+"""
+    server = processes.program(code)
+    push.send(b"hello")
+    wait_for_lines(tmp_path / "a.log", lambda lines: "hello" in lines)
+    server.send_signal(signal.SIGINT)
+    assert server.communicate(timeout=30)[0] == "it has ended\n", processes.errors()
+
+
+def test_ctrl_c_stays_with_who_handles_it(tmp_path: Path) -> None:
+    """A program that has its own handler knows why."""
+    called: list[int] = []
+    server = LoggingServer("tcp://127.0.0.1:*", tmp_path / "a.log")
+    before = signal.signal(signal.SIGINT, lambda number, _: (called.append(number), server.stop()))
+    try:
+        threading.Thread(
+            target=lambda: server.listening.wait(10) and signal.raise_signal(signal.SIGINT)
+        ).start()
+        server.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert called == [signal.SIGINT]
+
+
+def test_a_server_runs_again(tmp_path: Path) -> None:
+    """A program that embeds it stops and starts it as it likes."""
+    server = LoggingServer("tcp://127.0.0.1:*", tmp_path / "a.log")
+    for round_ in range(2):
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        assert server.listening.wait(10), round_
+        server.stop()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_stop_from_another_thread(tmp_path: Path, port: int) -> None:

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Unpack
 
 from logboom.handlers import RotatingFileHandler
@@ -41,7 +42,7 @@ _OPEN_TO_ALL: Final = (
 def get_logger(path: str | os.PathLike[str], formatter: logging.Formatter | None = None) -> logging.Logger:
     """A logger with a rotating file that any number of processes share; the same one for the same path."""
     full = os.path.abspath(path)
-    logger = logging.getLogger(f"logboom.file.{full.replace('.', '_')}")
+    logger = logging.getLogger(f"logboom.file.{full.replace('%', '%25').replace('.', '%2E')}")
     if not logger.handlers:
         handler = RotatingFileHandler(full, maxBytes=_MAX_BYTES, backupCount=_BACKUPS)
         handler.setFormatter(formatter or logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -97,10 +98,18 @@ class LoggingServer:
     def run(self) -> None:
         """Take messages until `stop`; then what is on its way, and return when all is in the file.
 
+        In a program that leaves Ctrl-C to Python it is the same as `stop`, as long as this runs.
+
         Raises:
             OSError: another program has the address.
         """
-        puller = self._listen()
+        with _interrupted_by(self.stop):
+            try:
+                self._serve(self._listen())
+            finally:
+                self._stopping = False
+
+    def _serve(self, puller: Puller) -> None:
         try:
             self._introduce(puller.address)
             while not self._stopping:
@@ -113,7 +122,7 @@ class LoggingServer:
             self._handler.close()
 
     def stop(self, *_: Any) -> None:
-        """End `run`, from any thread, or as a signal handler."""
+        """End `run`, or the next one; from any thread, or as a signal handler."""
         self._stopping = True
 
     def _listen(self) -> Puller:
@@ -137,6 +146,22 @@ class LoggingServer:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 sys.stderr.write(f"logboom: {warning}\n")
         self.listening.set()
+
+
+@contextlib.contextmanager
+def _interrupted_by(stop: Callable[..., None]) -> Iterator[None]:
+    """Ctrl-C calls `stop`, where nobody else has said what it does: in the middle of a read it loses that."""
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def serve(server: LoggingServer) -> None:
