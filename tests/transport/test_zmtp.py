@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -54,6 +55,34 @@ def test_a_message_of_several_parts_is_one_message() -> None:
     peer = Peer("PULL")
     data = GREETING + READY + frame(b"a", 1) + frame(b"", 1) + frame(b"b") + frame(b"c")
     assert peer.receive(data) == [[b"a", b"", b"b"], b"c"]
+
+
+@given(
+    st.lists(st.integers(0, 3), max_size=3),
+    st.lists(st.integers(0, 3), max_size=4),
+    st.lists(st.integers(0, 3000)),
+)
+def test_a_part_that_is_too_long_takes_its_whole_message_with_it(
+    before: list[int], behind: list[int], cuts: list[int]
+) -> None:
+    """The parts behind it would pass as lines of their own, which anybody could forge so."""
+    peer = Peer("PULL", largest=300)
+    long = frame(b"x" * 301, 3 if behind else 2)
+    parts = [frame(b"p" * length, 1) for length in before]
+    rest = [frame(b"y" * 301, 3) if length == 0 else frame(b"y" * length, 1) for length in behind[1:]]
+    last = [frame(b"last")] if behind else []
+    data = GREETING + READY + b"".join([*parts, long, *rest, *last, frame(b"after")])
+    first, *others = fed(peer, data, cuts)
+    assert isinstance(first, Oversized) and others == [b"after"] and peer.whole
+
+
+def test_a_long_message_costs_as_much_as_it_is_long() -> None:
+    """Put together at each read, one of 16 MB is copied 4,000 times."""
+    peer, body = Peer("PULL", largest=20_000_000), b"x" * 16_000_000
+    data = GREETING + READY + frame(body) + frame(b"after")
+    begin = time.process_time()
+    messages = fed(peer, data, list(range(0, len(data), 4096)))
+    assert messages == [body, b"after"] and time.process_time() - begin < 1.0
 
 
 def test_endless_parts_fill_no_memory() -> None:

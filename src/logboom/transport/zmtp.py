@@ -103,7 +103,10 @@ class Peer:
         self._data = b""
         self._answer = b""
         self._skip = 0
+        self._missing = 0
+        self._chunks: list[bytes] = []
         self._parts: list[bytes] = []
+        self._refused = False
 
     def answer(self) -> bytes:
         """What is to be sent now."""
@@ -113,7 +116,7 @@ class Peer:
     @property
     def whole(self) -> bool:
         """Whether no message is half there."""
-        return not (self._data or self._parts or self._skip)
+        return not (self._data or self._parts or self._skip or self._refused)
 
     def receive(self, data: bytes) -> list[Message]:
         """Take bytes of the peer; returns the messages that are whole with them.
@@ -123,7 +126,15 @@ class Peer:
         """
         if self._skip:
             data, self._skip = data[self._skip :], max(0, self._skip - len(data))
+        if len(data) < self._missing:  # put together once, when the frame is whole
+            self._missing -= len(data)
+            self._chunks.append(data)
+            return []
+        if self._chunks:
+            data = b"".join([*self._chunks, data])
+            self._chunks.clear()
         self._data += data
+        self._missing = 0
         if not self._greeted:
             if len(self._data) < len(GREETING):
                 self._suspect()
@@ -154,7 +165,7 @@ class Peer:
         total = len(data)
         while position + 2 <= total:
             flags = data[position]
-            if flags == 0 and self.ready and not self._parts:
+            if flags == 0 and self.ready and not self._parts and not self._refused:
                 end = position + 2 + data[position + 1]
                 if end > total:
                     break
@@ -164,10 +175,11 @@ class Peer:
             head, length = _head(data, position)
             if length > self._largest and head:
                 position += head
-                messages.append(self._oversized(data[position : position + length], length, flags))
+                messages += self._oversized(data[position : position + length], length, flags)
                 position = min(position + length, total)
                 continue
             if not head or position + head + length > total:
+                self._missing = position + head + length - total if head else 0
                 break
             body = data[position + head : position + head + length]
             position += head + length
@@ -175,12 +187,14 @@ class Peer:
         self._data = data[position:]
         return messages
 
-    def _oversized(self, start: bytes, length: int, flags: int) -> Message:
+    def _oversized(self, start: bytes, length: int, flags: int) -> list[Message]:
+        """A frame that is too long refuses its whole message: what follows in it must not pass as a line."""
         if flags & _COMMAND or not self.ready:
             raise PeerError("its command is too long")
         self._skip = max(0, length - len(start))
+        known, self._refused = self._refused, bool(flags & _MORE)
         rest, self._parts = self._parts, []
-        return Oversized(b"".join(rest) + start, length)
+        return [] if known else [Oversized(b"".join(rest) + start, length)]
 
     def _take(self, flags: int, body: bytes) -> list[Message]:
         if flags & _COMMAND:
@@ -188,6 +202,9 @@ class Peer:
             return []
         if not self.ready:
             raise PeerError("it sends before it is ready")
+        if self._refused:
+            self._refused = bool(flags & _MORE)
+            return []
         if flags & _MORE:
             if len(self._parts) < _MOST_PARTS and sum(map(len, self._parts)) + len(body) <= self._largest:
                 self._parts.append(body)
