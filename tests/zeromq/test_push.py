@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from logboom.handlers import PUSHHandler
 from logboom.zeromq import default_formatter
 
 Pull = Any
+NEEDS_IPC = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no ipc://")
 
 
 @pytest.fixture
@@ -134,6 +136,7 @@ def test_the_quick_way_gives_the_formatters_own_text(bare: Pull, logger: logging
         ("tcp://localhost", "tcp://localhost:5557"),
         ("tcp://*:5557", "tcp://localhost:5557"),
         ("inproc://log", "context="),
+        pytest.param("ipc:///tmp/" + "x" * 120, "shorter", marks=NEEDS_IPC),
     ],
 )
 def test_an_address_that_cannot_work_is_refused_at_once(address: str, hint: str) -> None:

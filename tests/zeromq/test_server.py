@@ -17,9 +17,11 @@ from harness import wait_until
 from zmq_lab import Processes, lines_of, serving, wait_for_lines
 
 from logboom.errors import ConfigurationError
+from logboom.transport.puller import Puller
 from logboom.zeromq import LoggingServer, PUSHHandler, get_logger
 
 Send = Callable[..., None]
+NEEDS_IPC = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no ipc://")
 
 
 @pytest.fixture
@@ -218,6 +220,55 @@ def test_ipc_leaves_no_file_and_takes_a_stale_one(tmp_path: Path, logger: loggin
         logger.info("hello")
         wait_for_lines(tmp_path / "a.log", lambda lines: len(lines) == 3)
     assert not path.exists()
+
+
+@NEEDS_IPC
+def test_a_leaving_server_leaves_its_successors_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor starts the next one early: it binds the name as soon as the first gives it up."""
+    path = tmp_path / "log.sock"
+    successors: list[Puller] = []
+    first = Puller(f"ipc://{path}", len, 1000)
+    monkeypatch.setattr(first, "_listener", Closing(first._listener, path, successors))
+    first.close()
+    assert path.exists() and len(successors) == 1
+    successors[0].close()
+    assert not path.exists()
+
+
+@NEEDS_IPC
+def test_a_relative_ipc_path_is_where_the_server_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon goes to another directory, and the file would stay behind."""
+    monkeypatch.chdir(tmp_path)
+    with serving(bind="ipc://log.sock", filename=tmp_path / "a.log") as server:
+        assert (tmp_path / "log.sock").exists() and server.address == f"ipc://{tmp_path}/log.sock"
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+    assert not (tmp_path / "log.sock").exists()
+
+
+class Closing:
+    """A listener; whoever waits for its name has it when it is closed."""
+
+    def __init__(self, real: socket.socket, path: Path, successors: list[Puller]) -> None:
+        self._real, self._path, self._successors = real, path, successors
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def close(self) -> None:
+        self._real.close()
+        self._successors.append(Puller(f"ipc://{self._path}", len, 1000))
+
+
+def test_the_address_that_cannot_be_bound_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Name or service not known` says nothing to who has several."""
+    monkeypatch.setattr("logboom.zeromq.server._BIND_FOR", 0.05)
+    with pytest.raises(OSError, match="tcp://nohost"):
+        LoggingServer("tcp://nohost.invalid:5557", tmp_path / "a.log").run()
 
 
 def test_the_command(tmp_path: Path, port: int, push: Any, processes: Processes) -> None:

@@ -11,16 +11,29 @@ import os
 import selectors
 import socket
 import stat
+import sys
 from collections.abc import Iterable
 from typing import Final
 
 from logboom.errors import ConfigurationError
 
-__all__ = ["absolute", "check_address", "dial", "has_ipc", "is_public", "listen", "unlink_local", "wait"]
+__all__ = [
+    "absolute",
+    "check_address",
+    "dial",
+    "has_ipc",
+    "inode",
+    "is_public",
+    "listen",
+    "remove_name",
+    "wait",
+]
 
 _BACKLOG: Final = 128
 # Not `select`, which ends at descriptor 1,024, and not what takes a descriptor of its own.
 _Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
+# Where a system has room for less, it says so itself.
+_LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
 _HINT: Final = 'Use one such as "tcp://localhost:5557"'
 
 
@@ -40,6 +53,10 @@ def check_address(address: str, *, listening: bool = False, inproc: bool = False
     if scheme == "ipc" and not has_ipc():
         raise ConfigurationError(
             f"{address!r}: there is no ipc:// on this system", hint='Use "tcp://127.0.0.1:5557"'
+        )
+    if scheme == "ipc" and len(os.fsencode(absolute(address))) > len("ipc://") + _LONGEST_PATH:
+        raise ConfigurationError(
+            f"{address!r}: the path is longer than {_LONGEST_PATH} bytes", hint="Use a shorter one"
         )
     if scheme == "inproc" and not inproc:
         raise ConfigurationError(
@@ -113,11 +130,19 @@ def _dial(family: int, where: str | tuple[str, int], timeout: float, send_buffer
 
 
 def listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
-    """Listen without blocking; returns the socket, and the address with its port.
+    """Listen without blocking; returns the socket, and the address with its port, or its whole path.
 
     Raises:
         OSError: another program has it, or it is no address of this machine.
     """
+    address = absolute(address)
+    try:
+        return _listen(address, receive_buffer)
+    except OSError as error:
+        raise OSError(error.errno, f"{address}: {error.strerror or error}") from None
+
+
+def _listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
     family, where = _places(address.replace("tcp://*", "tcp://0.0.0.0").replace(":*", ":0"))[0]
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -132,21 +157,34 @@ def listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
         made.bind(where)
         made.listen(_BACKLOG)
         made.setblocking(False)
-    except OSError as error:
+    except OSError:
         made.close()
-        raise OSError(error.errno, f"{address}: {error.strerror or error}") from None
+        raise
     if family not in (socket.AF_INET, socket.AF_INET6):
         return made, address
     head, _, _ = address.rpartition(":")
     return made, f"{head}:{made.getsockname()[1]}"
 
 
-def unlink_local(address: str) -> None:
-    """Remove the name of an `ipc://` socket that is not listened on any more."""
+def inode(address: str) -> tuple[int, int] | None:
+    """Which file the name of an `ipc://` socket is now; None for other addresses, and when there is none."""
     scheme, _, place = address.partition("://")
-    if scheme == "ipc" and not place.startswith("@"):
+    if scheme != "ipc" or place.startswith("@"):
+        return None
+    with contextlib.suppress(OSError):
+        found = os.stat(place)
+        return found.st_dev, found.st_ino
+    return None
+
+
+def remove_name(address: str, ours: tuple[int, int] | None) -> None:
+    """Remove the name of an `ipc://` socket that is about to be closed, unless it is another's by now.
+
+    Behind the end of the listener a successor may have bound the name already.
+    """
+    if ours is not None and inode(address) == ours:
         with contextlib.suppress(OSError):
-            os.unlink(place)
+            os.unlink(address.removeprefix("ipc://"))
 
 
 def _places(address: str) -> list[tuple[int, str | tuple[str, int]]]:
@@ -170,9 +208,11 @@ def _host(name: str) -> str | bytes:
 
 def _remove_stale(path: str) -> None:
     """A socket file of a program that was killed; one that somebody listens on stays."""
+    address = f"ipc://{path}"
     with contextlib.suppress(OSError):
         if not path.startswith("\0") and stat.S_ISSOCK(os.stat(path).st_mode):
+            found = inode(address)
             try:
-                dial(f"ipc://{path}", 1.0, 4096).close()
+                dial(address, 1.0, 4096).close()
             except ConnectionRefusedError:
-                os.unlink(path)
+                remove_name(address, found)

@@ -51,6 +51,7 @@ class Puller:
 
     def __init__(self, address: str, take: Callable[[list[zmtp.Message]], None], largest: int) -> None:
         self._listener, self.address = endpoints.listen(address, _RECEIVE_BUFFER)
+        self._name = endpoints.inode(self.address)
         self._take = take
         self._largest = largest
         self._selector = selectors.DefaultSelector()
@@ -103,8 +104,8 @@ class Puller:
     def _stop_listening(self) -> None:
         if self._listener.fileno() >= 0:
             self._selector.unregister(self._listener)
+            endpoints.remove_name(self.address, self._name)
             self._listener.close()
-            endpoints.unlink_local(self.address)
 
     def _accept(self) -> None:
         try:

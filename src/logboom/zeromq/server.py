@@ -86,12 +86,12 @@ class LoggingServer:
         **options: Unpack[Keywords],
     ) -> None:
         endpoints.check_address(bind, listening=True)
-        self._bind = bind
+        self._bind = endpoints.absolute(bind)
         self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
         self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
         self._largest = parse_size(max_message_size, "max_message_size")
         self.intake = Intake(self._handler, newlines=newlines)
-        self.address = bind
+        self.address = self._bind
         self.listening = threading.Event()
         self._stopping = False
 
