@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pytest
 from harness import wait_until
 
 from logboom.transport.puller import Puller
@@ -94,3 +98,77 @@ def test_a_peer_that_does_not_leave_is_waited_for_only_so_long() -> None:
     with ending(2, 0.2) as (_, got, thread):
         thread.join(10)
         assert not thread.is_alive() and len(got) == 2
+
+
+def polled(puller: Puller, condition: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, what
+        puller.poll(0.05)
+
+
+def connected(puller: Puller) -> socket.socket:
+    host, _, port = puller.address.removeprefix("tcp://").rpartition(":")
+    return socket.create_connection((host, int(port)), 10)
+
+
+def test_without_descriptors_it_waits_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cannot be let in stays at the door: looking there again at once costs all of a core."""
+    said: list[str] = []
+    got: list[Message] = []
+    puller = Puller("tcp://127.0.0.1:*", got.extend, 1000, said.append)
+    listener = Exhausted(puller._listener)
+    puller._selector.unregister(puller._listener)
+    monkeypatch.setattr(puller, "_listener", listener)
+    puller._selector.register(listener, selectors.EVENT_READ)
+    peer = connected(puller)
+    peer.sendall(GREETING + READY + frame(b"hello"))
+    begin, looks = time.monotonic(), 0
+    while time.monotonic() - begin < 0.5:
+        puller.poll(0.05)
+        looks += 1
+    assert 1 < listener.refused < 10 and looks < 50
+    assert said == ["connections are not taken: Too many open files"]
+    listener.exhausted = False
+    polled(puller, lambda: got, "it is let in")
+    peer.close()
+    puller.close()
+
+
+class Exhausted:
+    """A listener of a process that has no descriptor left."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self._real, self.exhausted, self.refused = real, True, 0
+        self.fileno, self.close = real.fileno, real.close
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.exhausted:
+            self.refused += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._real.accept()
+
+
+def test_who_does_not_say_what_it_is_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand connections that say nothing would keep all others out, without a word."""
+    monkeypatch.setattr("logboom.transport.puller._MOST_PEERS", 3)
+    monkeypatch.setattr("logboom.transport.puller._HANDSHAKE", 0.5)
+    said: list[str] = []
+    got: list[Message] = []
+    puller = Puller("tcp://127.0.0.1:*", got.extend, 1000, said.append)
+    peers = [connected(puller) for _ in range(3)]
+    polled(puller, lambda: len(puller._connections) == 3, "they are let in")
+    peers.append(connected(puller))
+    peers[-1].sendall(GREETING + READY + frame(b"hello"))
+    polled(puller, lambda: said, "it is said")
+    polled(puller, lambda: got == [b"hello"], "it is let in")
+    assert puller.strangers == 3 and len(said) == 1
+    (there,) = puller._connections
+    assert there.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 0.7:
+        puller.poll(0.05)
+    assert puller._connections == {there}
+    puller.close()
+    for peer in peers:
+        peer.close()

@@ -166,6 +166,15 @@ def _listen(address: str, receive_buffer: int) -> tuple[socket.socket, str]:
     return made, f"{head}:{made.getsockname()[1]}"
 
 
+def keep_alive(peer: socket.socket) -> None:
+    """A peer whose host has gone without a word is noticed within minutes, not never."""
+    with contextlib.suppress(OSError):
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20)):
+            if peer.family != getattr(socket, "AF_UNIX", None) and hasattr(socket, name):
+                peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
+
+
 def inode(address: str) -> tuple[int, int] | None:
     """Which file the name of an `ipc://` socket is now; None for other addresses, and when there is none."""
     scheme, _, place = address.partition("://")

@@ -9,9 +9,11 @@ were read, and the system's small buffers.
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +26,10 @@ _CHUNK: Final = 4096
 _PATIENCE: Final = 0.5
 _GLANCE: Final = 0.01
 _MOST_PEERS: Final = 1000
+_AGAIN: Final = 0.1
+_CALM: Final = 10.0
+_HANDSHAKE: Final = 10.0
+_FULL: Final = f"{_MOST_PEERS:,} connections are open: no more are taken until some have ended"
 
 
 class _Connection:
@@ -31,6 +37,7 @@ class _Connection:
         self.socket = peer
         self.state = zmtp.Peer("PULL", largest)
         self.told = False
+        self.since = time.monotonic()
 
 
 class Puller:
@@ -40,6 +47,7 @@ class Puller:
         address: `tcp://host:port` or `ipc://path`; `*` stands for every host, or any free port.
         take: called with the messages of one read, in order; when it returns, they are its own.
         largest: bytes; of a longer message only the beginning is kept.
+        warn: takes a sentence when nobody can be let in.
 
     Attributes:
         address: with the real port.
@@ -49,7 +57,13 @@ class Puller:
         OSError: another program has the address, or it is none of this machine.
     """
 
-    def __init__(self, address: str, take: Callable[[list[zmtp.Message]], None], largest: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        take: Callable[[list[zmtp.Message]], None],
+        largest: int,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self._listener, self.address = endpoints.listen(address, _RECEIVE_BUFFER)
         self._name = endpoints.inode(self.address)
         self._take = take
@@ -57,10 +71,15 @@ class Puller:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: set[_Connection] = set()
+        self._strange: deque[_Connection] = deque()
+        self._warn = warn or (lambda sentence: None)
+        self._accept_at = 0.0
+        self._refused_at = -_CALM
         self.strangers = 0
 
     def poll(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for something, and take it; False when there was nothing."""
+        self._attend(time.monotonic())
         ready = self._selector.select(timeout)
         for key, _ in ready:
             if isinstance(key.data, _Connection):
@@ -103,23 +122,49 @@ class Puller:
 
     def _stop_listening(self) -> None:
         if self._listener.fileno() >= 0:
-            self._selector.unregister(self._listener)
+            if not self._accept_at:
+                self._selector.unregister(self._listener)
+            self._accept_at = 0.0
             endpoints.remove_name(self.address, self._name)
             self._listener.close()
 
+    def _attend(self, now: float) -> None:
+        """Listen again where that was left for a while; let go of those that do not say what they are."""
+        if self._accept_at and now >= self._accept_at and len(self._connections) < _MOST_PEERS:
+            self._accept_at = 0.0
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        while self._strange and now - self._strange[0].since > _HANDSHAKE:
+            connection = self._strange.popleft()
+            if not connection.state.ready and connection in self._connections:
+                self.strangers += 1
+                self._drop(connection)
+
     def _accept(self) -> None:
+        if len(self._connections) >= _MOST_PEERS:
+            self._pause(_FULL)
+            return
         try:
             peer, _ = self._listener.accept()
-        except OSError:  # it has gone again, or there are no descriptors left
-            return
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                self._pause(f"connections are not taken: {error.strerror}")
+            return  # it has gone again
         connection = _Connection(peer, self._largest)
         peer.setblocking(False)
-        if len(self._connections) >= _MOST_PEERS:
-            peer.close()
-            return
+        endpoints.keep_alive(peer)
         self._connections.add(connection)
+        self._strange.append(connection)
         self._selector.register(peer, selectors.EVENT_READ, connection)
         self._answer(connection, zmtp.GREETING)
+
+    def _pause(self, reason: str) -> None:
+        """Who waits to be let in would wake us at once, again and again. Said once, until it was calm."""
+        now = time.monotonic()
+        self._selector.unregister(self._listener)
+        self._accept_at = now + _AGAIN
+        said, self._refused_at = now - self._refused_at < _CALM, now
+        if not said:
+            self._warn(reason)
 
     def _read_out(self, connection: _Connection, deadline: float) -> None:
         """Read until nothing comes and no message is half there: then none is half in the peer's memory."""

@@ -130,11 +130,14 @@ class LoggingServer:
         deadline = time.monotonic() + _BIND_FOR
         while True:
             try:
-                return Puller(self._bind, self.intake.take, self._largest)
+                return Puller(self._bind, self.intake.take, self._largest, self._warn)
             except OSError:
                 if self._stopping or time.monotonic() >= deadline:
                     raise
                 time.sleep(_BIND_AGAIN)
+
+    def _warn(self, sentence: str) -> None:
+        self.intake.write(sentence, logging.WARNING)
 
     def _introduce(self, address: str) -> None:
         self.address = address
