@@ -11,7 +11,6 @@ import os
 import selectors
 import socket
 import stat
-import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -33,7 +32,7 @@ _BACKLOG: Final = 128
 # Not `select`, which ends at descriptor 1,024, and not what takes a descriptor of its own.
 _Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # Where a system has room for less, it says so itself.
-_LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
+_LONGEST_PATH: Final = 107
 _HINT: Final = 'Use one such as "tcp://localhost:5557"'
 
 
