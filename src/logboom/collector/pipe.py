@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -30,6 +31,7 @@ NOTICE: Final = -1
 _NOTHING: Final = "nothing"
 _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
+_RETRY_WITHIN: Final = 3.0
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
@@ -66,6 +68,7 @@ class Pipe:
         self._ready = Merged([], [], [], [])
         self._lines: list[bytes] = []
         self._retry_at = 0.0
+        self._took = 0.0
         self._notices = 0
         self._requests = False
 
@@ -164,7 +167,7 @@ class Pipe:
             raise SinkError("the bytes of an interrupted write cannot be read", path=self._checkpoint.path)
         reach("recover.begin")
         step = msgspec.structs.replace(intent.step, data=data)
-        outcome = Outcome() if step.kind == _NOTHING else self.sink.recover(step)
+        outcome = Outcome() if step.kind == _NOTHING else self._timed(self.sink.recover, step)
         reach("recover.applied")
         self._finish(outcome)
         self._forget_written(intent.advance)
@@ -233,9 +236,16 @@ class Pipe:
             self._notices -= len(notices)
             counts.dropped += sum(row[5] for row in notices)
         self._checkpoint.intend(self.key, step, advance, counts)
-        outcome = Outcome() if step.kind == _NOTHING else self.sink.apply(step)
+        outcome = Outcome() if step.kind == _NOTHING else self._timed(self.sink.apply, step)
         reach("sink.applied")
         self._finish(outcome)
+
+    def _timed(self, act: Callable[[Step], Outcome], step: Step) -> Outcome:
+        begin = time.monotonic()
+        try:
+            return act(step)
+        finally:
+            self._took = time.monotonic() - begin
 
     def _finish(self, outcome: Outcome) -> None:
         counts = None
@@ -252,7 +262,9 @@ class Pipe:
         if text != self.trouble:
             self._note(f"{self.key}: {text}; records wait in the journal")
         self.trouble = text
-        self._retry_at = now_mono + _RETRY_AFTER
+        # A target that takes long to fail would take the others' time, too.
+        took, self._took = self._took, 0.0
+        self._retry_at = now_mono + took + min(max(_RETRY_AFTER, 3 * took), _RETRY_WITHIN)
 
     # -- rendering ---------------------------------------------------------------------------------
 

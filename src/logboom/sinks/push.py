@@ -24,6 +24,8 @@ __all__ = ["MOST", "PushSink"]
 
 MOST: Final = 100
 _MOST_BYTES: Final = 64 * 1024
+_USUAL: Final = 1.0
+_BRIEF: Final = 0.05
 
 
 class PushSink:
@@ -32,7 +34,7 @@ class PushSink:
     def __init__(self, target: Target) -> None:
         """Connects with the first record."""
         self._address = target.push
-        self._pusher = Pusher(target.push)
+        self._pusher = Pusher(target.push, _USUAL)
 
     def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
         """See `Sink.plan`."""
@@ -50,11 +52,16 @@ class PushSink:
         return self.recover(step)
 
     def recover(self, step: Step) -> Outcome:
-        """See `Sink.recover`; in the process that began the step it goes on where that stopped."""
+        """See `Sink.recover`; in the process that began the step it goes on where that stopped.
+
+        One that takes nothing is waited for once; then it is only asked: other targets wait meanwhile.
+        """
         try:
             self._pusher.push(step.data)
         except (OSError, LogboomError) as error:
-            raise SinkError(f"{self._address}: {getattr(error, 'strerror', None) or error}") from None
+            self._pusher.patience = _BRIEF
+            raise SinkError(getattr(error, "strerror", None) or str(error)) from None
+        self._pusher.patience = _USUAL
         reach("push.sent")
         return Outcome()
 

@@ -30,11 +30,16 @@ class Pusher:
     Args:
         address: `tcp://host:port` or `ipc://path`.
         timeout: seconds that connecting, and each step forward, may take.
+
+    Attributes:
+        patience: seconds that a step may take from now on, where that is less. What was begun goes on with
+            the next `push`, a handshake as well, unless that takes longer than `timeout` in all.
     """
 
     def __init__(self, address: str, timeout: float = 1.0) -> None:
         self.address = address
-        self._timeout = timeout
+        self._timeout = self.patience = timeout
+        self._began = 0.0
         self._socket: socket.socket | None = None
         self._state = zmtp.Peer("PUSH")
         self._pings = 0
@@ -45,7 +50,7 @@ class Pusher:
 
     @property
     def connected(self) -> bool:
-        return self._socket is not None
+        return self._socket is not None and self._state.ready
 
     def push(self, batch: bytes) -> None:
         """Bring the frames of `batch` to the peer; called again with the same, it goes on where it was.
@@ -101,18 +106,28 @@ class Pusher:
     # -- the connection ------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._socket is not None:
-            return
-        self._state, self._pings = zmtp.Peer("PUSH"), 0
-        self._socket = endpoints.dial(self.address, self._timeout, _SEND_BUFFER)
-        self._socket.setblocking(False)
-        deadline = time.monotonic() + self._timeout
-        try:
-            self._socket.send(zmtp.GREETING)
-            while not self._state.ready:
+        if self._socket is None:
+            self._state, self._pings = zmtp.Peer("PUSH"), 0
+            self._socket = endpoints.dial(self.address, self._timeout, _SEND_BUFFER)
+            self._began = time.monotonic()
+            self._greet(self._socket)
+        deadline = time.monotonic() + self.patience
+        while not self._state.ready:
+            try:
                 self._read(deadline - time.monotonic())
-                if time.monotonic() >= deadline:
-                    raise TimeoutError("it does not answer")
+            except BaseException:
+                self.close()
+                raise
+            now = time.monotonic()
+            if not self._state.ready and now >= deadline:
+                if now - self._began >= self._timeout:
+                    self.close()
+                raise TimeoutError("it does not answer")
+
+    def _greet(self, peer: socket.socket) -> None:
+        try:
+            peer.setblocking(False)
+            peer.send(zmtp.GREETING)
         except BaseException:
             self.close()
             raise
@@ -160,7 +175,7 @@ class Pusher:
                 try:
                     self._sent += peer.send(rest[self._sent :])
                 except BlockingIOError:
-                    if not endpoints.wait(self._timeout, writing=(peer,)):
+                    if not endpoints.wait(self.patience, writing=(peer,)):
                         break
         except OSError:
             self._lose()
@@ -175,7 +190,7 @@ class Pusher:
         Raises:
             TimeoutError: it has not in time.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.patience
         while self._socket is not None and self._state.pongs < self._pings:
             left = deadline - time.monotonic()
             if left <= 0:
