@@ -11,6 +11,25 @@ import pytest
 PROJECT = Path(__file__).parents[2] / "examples" / "django_project"
 
 
+@pytest.mark.parametrize(
+    ("setting", "file"), [("None", "django.log"), ("'logs'", str(Path("logs", "django.log")))]
+)
+def test_the_command_reads_the_settings(setting: str, file: str) -> None:
+    """A setting that is there and says nothing is as one that is not there, and no traceback."""
+    pytest.importorskip("django")
+    code = f"""
+from django.conf import settings
+settings.configure(LOG_BASE_DIR={setting}, LOG_LISTEN_PORT=5599)
+from logboom.django.management.commands.logboom_pull import Command
+parser = Command().create_parser("manage.py", "logboom_pull")
+print(parser.get_default("file"), parser.get_default("bind"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.split() == [file, "tcp://127.0.0.1:5599"], done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ class Command(BaseCommand):
         """Those of `python -m logboom.zeromq`, with defaults from the settings."""
         add_arguments(parser)
         port = getattr(settings, "LOG_LISTEN_PORT", 5557)
-        directory = getattr(settings, "LOG_BASE_DIR", "")
-        parser.set_defaults(bind=f"tcp://127.0.0.1:{port}", file=os.path.join(directory, "django.log"))
+        directory = getattr(settings, "LOG_BASE_DIR", None) or ""
+        parser.set_defaults(bind=f"tcp://127.0.0.1:{port}", file=os.path.join(str(directory), "django.log"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGTERM or Ctrl-C."""
