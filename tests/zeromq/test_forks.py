@@ -56,3 +56,26 @@ def test_a_handler_that_is_first_used_after_a_fork_sends_as_all_do(
         code = FIRST_IN_CHILD.format(before=before)
         assert processes.program(code, f"tcp://127.0.0.1:{port}").wait(60) == 0, processes.errors()
         wait_for_lines(log, lambda lines: sum("] n " in line for line in lines) == 100)
+
+
+GIVEN = """
+import os, sys, logging, zmq
+from logboom.zeromq import PUSHHandler
+context = zmq.Context()
+push = context.socket(zmq.PUSH)
+push.linger = 0
+push.bind(sys.argv[1])
+logging.getLogger().addHandler(PUSHHandler(push))
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+else:
+    logging.warning("from the child")
+os._exit(0)
+"""
+
+
+def test_a_socket_that_is_bound_is_the_parents(port: int, processes: Processes) -> None:
+    """The child would connect to the parent's PUSH, and all that it logs would go nowhere."""
+    assert processes.program(GIVEN, f"tcp://127.0.0.1:{port}").wait(60) == 0
+    assert "bound to tcp://127.0.0.1:" in processes.errors()

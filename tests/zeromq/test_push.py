@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 import zmq
+import zmq.asyncio
 from harness import PATIENCE, wait_until
 from zmq_lab import Processes, serving, wait_for_lines
 
@@ -215,6 +216,33 @@ def test_a_socket_of_the_users_is_left_open(bare: Pull, logger: logging.Logger) 
         assert take(opened, 1)[0].endswith("mine")
         handler.close()
         assert not push.closed
+    context.term()
+
+
+def test_a_context_of_asyncio_gives_plain_sockets(logger: logging.Logger) -> None:
+    """What its sockets send are promises: no log call waits for them, and records vanish uncounted."""
+    context = zmq.asyncio.Context()
+    with zmq.Context(context).socket(zmq.PULL) as opened:
+        opened.linger, opened.rcvtimeo = 0, 10_000
+        opened.bind("inproc://log")
+        handler = PUSHHandler("inproc://log", context)
+        assert type(handler.socket) is zmq.Socket
+        logger.addHandler(handler)
+        logger.info("hello")
+        assert take(opened, 1)[0].endswith("hello")
+        logger.removeHandler(handler)
+        handler.close()
+    context.term()
+
+
+def test_a_socket_of_asyncio_is_refused(bare: Pull) -> None:
+    """It can send only where its loop runs, and a log call is anywhere."""
+    _, port = bare
+    context = zmq.asyncio.Context()
+    with context.socket(zmq.PUSH) as push, pytest.raises(ConfigurationError, match="plain"):
+        push.linger = 0
+        push.connect(f"tcp://127.0.0.1:{port}")
+        PUSHHandler(push)
     context.term()
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from logboom.transport import endpoints, zmtp
 
-__all__ = ["Pusher"]
+__all__ = ["Pusher", "takes_messages"]
 
 _SEND_BUFFER: Final = 4096
 
@@ -199,3 +199,17 @@ class Pusher:
                 self._read(left)
             except OSError:
                 self._lose()
+
+
+def takes_messages(address: str) -> bool:
+    """False when somebody is there and it is no PULL socket; at most a second or two."""
+    pusher = Pusher(address)
+    try:
+        pusher.push(b"")
+    except zmtp.PeerError:
+        return False
+    except OSError:
+        return True
+    finally:
+        pusher.close()
+    return True

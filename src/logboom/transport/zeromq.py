@@ -31,6 +31,7 @@ __all__ = [
     "Socket",
     "TransportError",
     "bind",
+    "check_given",
     "close_within",
     "connect",
     "endpoint_of",
@@ -73,6 +74,19 @@ def is_socket(value: object) -> bool:
     return isinstance(value, zmq.Socket)
 
 
+def check_given(value: object) -> None:
+    """Raises `ConfigurationError` for a socket of asyncio: what it sends waits for its loop."""
+    if _is_async(type(value)):
+        raise ConfigurationError(
+            "this is a socket of asyncio, which sends only while its loop runs",
+            hint="Give a plain zmq.Socket, or the address",
+        )
+
+
+def _is_async(kind: type) -> bool:
+    return any(base.__module__ == "zmq._future" for base in kind.__mro__)
+
+
 def leave_inherited(*objects: object) -> None:
     """In a forked child: keep what is the parent's alive and untouched, so that nothing closes it here."""
     _inherited.extend([*objects, *_monitors.values()])
@@ -113,7 +127,10 @@ def open_sub(context: Context) -> Socket:
 
 
 def _open(context: Context, kind: int, linger: float, **options: int) -> Socket:
-    opened = context.socket(kind)
+    # A context of asyncio makes plain ones when it is told to; one of gevent must not be told.
+    usual = getattr(context, "_socket_class", None)
+    plain = zmq.Socket if isinstance(usual, type) and _is_async(usual) else None
+    opened: Socket = context.socket(kind, socket_class=plain)
     opened.setsockopt(zmq.LINGER, int(linger * 1000))
     for name, value in options.items():
         opened.setsockopt(getattr(zmq, name), value)

@@ -19,6 +19,7 @@ from logboom.handlers.producer import Live
 from logboom.handlers.unlocked import Unlocked
 from logboom.target import parse_duration
 from logboom.transport import endpoints, zeromq
+from logboom.transport.pusher import takes_messages
 from logboom.zeromq.direct import Direct
 from logboom.zeromq.lines import Quick, by_level, default_formatter
 from logboom.zeromq.outbox import Line, Outbox
@@ -87,6 +88,7 @@ class PUSHHandler(Unlocked, logging.Handler):
 
     def _address(self) -> str:
         if zeromq.is_socket(self._given):
+            zeromq.check_given(self._given)
             return zeromq.endpoint_of(self._given)
         endpoints.check_address(self._given, inproc=self._context is not None)
         return endpoints.absolute(str(self._given))
@@ -127,6 +129,11 @@ class PUSHHandler(Unlocked, logging.Handler):
         if in_child and self._endpoint.startswith("inproc://"):
             raise ConfigurationError(
                 f"{self._endpoint} is in the parent process", hint="Use tcp:// or ipc://"
+            )
+        if in_child and zeromq.is_socket(self._given) and not takes_messages(self._endpoint):
+            raise ConfigurationError(
+                f"the socket is bound to {self._endpoint} in the parent process",
+                hint="Give the address of a PULL socket",
             )
         own = self._context is None or in_child
         context = zeromq.make_context() if own else self._context
