@@ -286,6 +286,7 @@ def test_ctrl_c_is_the_regular_end(tmp_path: Path, port: int, push: Any, process
     code = f"""
 import signal
 from logboom.zeromq import LoggingServer
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 LoggingServer("tcp://127.0.0.1:{port}", "a.log").run()
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 print("it has ended")
