@@ -50,7 +50,7 @@ def test_threads_wait_each_for_itself(monkeypatch: pytest.MonkeyPatch, logger: l
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(took) == 16 and max(took) < 1.5 * PATIENCE
+    assert len(took) == 16 and max(took) < 3.0 * PATIENCE  # one after the other: 6.4
 
 
 def test_a_call_does_not_wait_for_another_ones_wait_on_a_socket(logger: logging.Logger) -> None:
