@@ -312,6 +312,58 @@ def test_a_failed_rotation_waits_and_loses_nothing(new_rig: NewRig, monkeypatch:
     assert rig.content() == b"".join(LINES[:2] + [LINES[2]] * 50 + [LINES[3]])
 
 
+def test_anothers_file_in_a_sticky_directory_grows_on(
+    new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its owner can rename it: no rollover is begun that cannot end, and one note says what to do."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
+    for line in LINES[:2]:
+        rig.write([line, line])
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "kept_by_another", lambda self, name: name == "app.log", raising=False)
+        for _ in range(20):
+            rig.write([LINES[2]])
+            rig.clock.go(10)
+    assert rig.archives() == ["app.log.1"]
+    assert len(rig.notes) == 1
+    assert "chmod -t" in rig.notes[0]
+    assert rig.content() == b"".join([LINES[0]] * 2 + [LINES[1]] * 2 + [LINES[2]] * 20)
+    rig.clock.go(1000)
+    rig.write([LINES[3]])
+    assert rig.archives() == ["app.log.1", "app.log.2"]
+
+
+def test_a_rollover_that_another_user_left_half_done_is_finished(new_rig: NewRig) -> None:
+    """A second name for the live file is no archive: its records would be there twice."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
+    rig.write([LINES[0]] * 2)
+    rig.restart()
+    (rig.directory / "app.log.1").hardlink_to(rig.live)
+    rig.write([LINES[1]] * 2)
+    assert rig.content() == b"".join([LINES[0]] * 2 + [LINES[1]] * 2)
+
+
+def test_an_archive_that_another_user_keeps_stays_plain(
+    new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside its compressed copy it would have every record twice."""
+    rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(max_bytes=60, backup_count=9)))
+    for line in LINES:
+        rig.write([line, line])
+    monkeypatch.setattr(Directory, "kept_by_another", lambda self, name: name == "app.log.3", raising=False)
+    real = Directory.unlink
+
+    def refuse(self: Directory, name: str) -> None:
+        if name == "app.log.2":
+            raise PermissionError(errno.EPERM, "not permitted", name)
+        real(self, name)
+
+    monkeypatch.setattr(Directory, "unlink", refuse)
+    rig.maintain()
+    assert rig.archives() == ["app.log.1", "app.log.2", "app.log.3"]
+    assert rig.hidden() == []
+
+
 def test_nothing_is_deleted_for_a_rotation_that_failed(
     new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,10 @@ class Directory:
     def move(self, source: str, target: str) -> None:
         """Give the file another name; `FileExistsError` when that is taken. A kill may leave both names."""
         reach("effect")
+        if self._is_anothers(source):
+            # A second name could be made, and the first one not be taken away.
+            self._move_without_links(source, target)
+            return
         try:
             os.link(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
         except OSError as error:
@@ -88,7 +92,11 @@ class Directory:
                 raise
             self._move_without_links(source, target)
         else:
-            self.unlink(source)
+            self._end_move(source, target)
+
+    def kept_by_another(self, name: str) -> bool:
+        """Whether only another user may rename or delete the file: its owner, in a sticky directory."""
+        return os.geteuid() != 0 and self._is_anothers(name)
 
     def unlink(self, name: str) -> None:
         """A name that is gone already is fine."""
@@ -115,6 +123,26 @@ class Directory:
             os.close(fd)
             raise OSError(errno.EINVAL, "Not a regular file", name)
         return fd
+
+    def _is_anothers(self, name: str) -> bool:
+        """Whether the directory is sticky, and neither it nor the file is ours."""
+        own = os.fstat(self._fd)
+        if not own.st_mode & stat.S_ISVTX:
+            return False
+        status = self.stat(name)
+        return status is not None and os.geteuid() not in (own.st_uid, status.st_uid)
+
+    def _end_move(self, source: str, target: str) -> None:
+        """Take the old name away; where that is refused, the new one, so that the file keeps one name."""
+        moved = self.stat(source)
+        try:
+            self.unlink(source)
+        except OSError:
+            placed = self.stat(target)
+            if moved is not None and placed is not None and os.path.samestat(moved, placed):
+                with contextlib.suppress(OSError):
+                    self.unlink(target)
+            raise
 
     def _move_without_links(self, source: str, target: str) -> None:
         if self.stat(target) is not None:

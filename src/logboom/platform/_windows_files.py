@@ -79,6 +79,10 @@ class Directory:
         reach("effect")
         patiently(lambda: os.rename(self.path / source, self.path / target))
 
+    def kept_by_another(self, name: str) -> bool:
+        """Directories are never sticky here."""
+        return False
+
     def unlink(self, name: str) -> None:
         """A name that is gone already is fine."""
         reach("effect")

@@ -150,10 +150,21 @@ def replace_by_compressed(directory: Directory, details: dict[str, Any]) -> str:
             except FileExistsError:
                 return _give_up(directory, copies, details, f"somebody else's {plain}{suffix} is there")
         reach("compress.unlink")
-        directory.unlink(plain)
+        _replace_plain(directory, plain, details)
     if temporary in _names(directory, details["dev"], details["temp_ino"]):
         directory.unlink(temporary)
     return ""
+
+
+def _replace_plain(directory: Directory, plain: str, details: dict[str, Any]) -> None:
+    """Delete the plain file; where that is refused, the copy, so that no record is there twice."""
+    try:
+        directory.unlink(plain)
+    except OSError:
+        for copy in _names(directory, details["dev"], details["temp_ino"]):
+            with contextlib.suppress(OSError):
+                directory.unlink(copy)
+        raise
 
 
 def _names(directory: Directory, device: int, inode: int) -> set[str]:

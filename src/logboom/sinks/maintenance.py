@@ -115,7 +115,8 @@ class Maintenance:
             return
         check_compression(target.compress)
         self._refused &= {one.inode for one in archives}
-        archive = rotation.compressible(archives, self._refused)
+        kept = {one.inode for one in archives if not one.suffix and directory.kept_by_another(one.name)}
+        archive = rotation.compressible(archives, self._refused | kept)
         if archive is not None:
             self._refused.add(archive.inode)
             self._job = CompressionJob(directory, target.name, archive, target.compress)

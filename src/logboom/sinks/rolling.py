@@ -142,8 +142,10 @@ class Rolling:
     ) -> dict[str, Any]:
         schedule = rotation.schedule_of(target.rotation)
         stamp = None if schedule is None or start is None else schedule.stamp(start)
-        archives = list_archives(directory, target)
+        # A move that was killed half-way left the live file a second name: the move is finished, not rolled.
+        archives = [one for one in list_archives(directory, target) if one.inode != live.inode]
         moves = self.held.moves(target.name, live.inode, archives, stamp)
+        rollover.check_moves(directory, moves)
         delete = rotation.surplus(archives, moves, target.rotation.backup_count)
         if self.held.live:
             details = copy_details(directory, target, live)
@@ -161,11 +163,18 @@ class Rolling:
 
     def _failed(self, name: str, error: OSError) -> None:
         """Wait longer each time; say each reason once."""
-        pinned = error.errno in rollover.PINNED
-        self._wait = _LONGEST_WAIT if pinned else min(self._wait * 2, _LONGEST_WAIT)
+        reason, advice = _explained(error)
+        self._wait = _LONGEST_WAIT if advice else min(self._wait * 2, _LONGEST_WAIT)
         self._not_before = self._clock.monotonic() + self._wait
-        hint = ". Mount its directory into the container, not the file" if pinned else ""
-        text = f"{name} cannot be rotated and grows on: {os.strerror(error.errno or 0)}{hint}"
+        text = f"{name} cannot be rotated and grows on: {reason}" + (advice and f". {advice}")
         if text != self.unrotated:
             self._notes(text)
         self.unrotated = text
+
+
+def _explained(error: OSError) -> tuple[str, str]:
+    """The reason of a failure, and what a person has to do; empty where trying again may help."""
+    if isinstance(error, rollover.ObstacleError):
+        return str(error.strerror), error.advice
+    pinned = error.errno in rollover.PINNED
+    return os.strerror(error.errno or 0), "Mount its directory into the container, not the file" * pinned

@@ -18,10 +18,22 @@ from logboom.failpoints import reach
 from logboom.platform.files import Directory
 from logboom.rotation import Move
 
-__all__ = ["PINNED", "delete_files", "find_inode", "make_moves", "place"]
+__all__ = ["PINNED", "ObstacleError", "check_moves", "delete_files", "find_inode", "make_moves", "place"]
 
 # What the rename of a file says that a container's mount pins to its name.
 PINNED: Final = frozenset({errno.EBUSY, errno.EXDEV})
+
+
+class ObstacleError(OSError):
+    """Moves that cannot be made before a person does something.
+
+    Attributes:
+        advice: what.
+    """
+
+    def __init__(self, number: int, reason: str, advice: str) -> None:
+        super().__init__(number, reason)
+        self.advice = advice
 
 
 def find_inode(directory: Directory, device: int, inode: int, likely: Iterable[str] = ()) -> str | None:
@@ -34,6 +46,21 @@ def find_inode(directory: Directory, device: int, inode: int, likely: Iterable[s
         if (status.st_ino, status.st_dev) == (inode, device):
             return name
     return None
+
+
+def check_moves(directory: Directory, moves: Sequence[Move]) -> None:
+    """Find out before the first of `moves` whether they can be made: half of them would leave a gap.
+
+    Raises:
+        ObstacleError: one cannot.
+    """
+    for move in moves:
+        if directory.kept_by_another(move.source):
+            raise ObstacleError(
+                errno.EPERM,
+                f"{move.source} is another user's, and the directory is sticky",
+                "Take the sticky bit away (chmod -t), or log to a directory without it",
+            )
 
 
 def make_moves(directory: Directory, moves: Sequence[Move]) -> bool:
