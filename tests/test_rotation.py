@@ -20,6 +20,8 @@ from logboom.rotation import (
     compressible,
     expired,
     fitting,
+    ours,
+    rotates,
     schedule_of,
     size_limit,
     surplus,
@@ -115,6 +117,50 @@ def test_names_of_the_set(name: str, numbered: bool, timed: bool) -> None:
     files = [(name, 1, 1, 1.0)]
     assert bool(archives_of("a.log", files, timed=False)) == numbered
     assert bool(archives_of("a.log", files, timed=True)) == timed
+
+
+@pytest.mark.parametrize(
+    ("numbers", "backup_count", "left"),
+    [
+        ("1 2 20261122 2025", 3, "1 2"),
+        ("1 2 3 4 5 6 7 8 9 10", 3, "1 2 3 4 5 6 7 8 9 10"),
+        ("1 2 3 4 2025", 1, "1 2 3 4"),
+        ("1 2.gz 2 3.gz 5", 2, "1 2 2.gz 3.gz"),
+        ("2 4 5", 4, "2 4"),
+        ("2 4 5", 0, ""),
+        ("0.1 1", 5, "1"),
+    ],
+)
+def test_numbers_of_the_set(numbers: str, backup_count: int, left: str) -> None:
+    """An admin's copy with a date in its name is not an old backup; backups beyond a lowered count are."""
+    files = [(f"a.log.{number}", 1, 1, 1.0) for number in numbers.split()]
+    found = archives_of("a.log", files, timed=False)
+    rotation = Rotation(max_bytes=9, backup_count=backup_count)
+    own = ours(found, rotation, holding=False)
+    assert [one.name.removeprefix("a.log.") for one in own] == left.split()
+
+
+def test_numbers_that_wait_where_files_can_be_held() -> None:
+    """Elsewhere, and where nothing is rolled, `a.log.0.1` is somebody's own file."""
+    found = archives_of("a.log", [("a.log.0.1", 1, 1, 1.0)], timed=False)
+    assert ours(found, Rotation(max_bytes=9, backup_count=1), holding=True) == found
+    assert ours(found, Rotation(max_bytes=9, backup_count=1), holding=False) == []
+    assert ours(found, Rotation(), holding=True) == []
+
+
+def test_every_stamp_is_of_the_set() -> None:
+    """A timed rotation has no numbers of its own."""
+    found = archives_of("a.log", [("a.log.2026-11-22.7", 1, 1, 1.0)], timed=True)
+    assert ours(found, Rotation(when="D"), holding=False) == found
+
+
+def test_who_rotates() -> None:
+    """A handler that never rolls by itself has no archives."""
+    assert rotates(Rotation(when="D"))
+    assert rotates(Rotation(max_bytes=9, backup_count=1))
+    assert not rotates(Rotation())
+    assert not rotates(Rotation(backup_count=1))
+    assert not rotates(Rotation(max_bytes=9))
 
 
 def test_order_of_archives() -> None:

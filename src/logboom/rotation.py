@@ -18,7 +18,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import accumulate, takewhile
+from itertools import accumulate, count, takewhile
 from typing import Final, NamedTuple
 
 from logboom.target import Rotation
@@ -34,6 +34,8 @@ __all__ = [
     "compressible",
     "expired",
     "fitting",
+    "ours",
+    "rotates",
     "schedule_of",
     "settled",
     "size_limit",
@@ -90,6 +92,11 @@ def size_limit(rotation: Rotation) -> int:
     if rotation.when is None and rotation.backup_count <= 0:
         return 0
     return max(rotation.max_bytes, 0)
+
+
+def rotates(rotation: Rotation) -> bool:
+    """Whether the set ever rolls by itself: if not, what lies beside the live file is somebody else's."""
+    return rotation.when is not None or size_limit(rotation) > 0
 
 
 def fitting(
@@ -196,6 +203,22 @@ def archives_of(live: str, files: Iterable[tuple[str, int, int, float]], *, time
     if timed:
         return sorted(found, key=lambda one: (one.stamp, one.number, one.suffix), reverse=True)
     return sorted(found, key=lambda one: (one.number, one.suffix))
+
+
+def ours(archives: Sequence[Archive], rotation: Rotation, *, holding: bool) -> list[Archive]:
+    """The archives to which the set gave their numbers; `app.log.20261122` is somebody's own copy.
+
+    Args:
+        archives: from `archives_of`.
+        holding: files can be held here, so that archives wait for their numbers.
+    """
+    if rotation.when is not None:
+        return list(archives)
+    numbers = {one.number for one in archives}
+    unbroken = next(number for number in count(1) if number not in numbers) - 1
+    last = max(rotation.backup_count, unbroken)
+    waiting = holding and rotation.backup_count > 0
+    return [one for one in archives if one.number <= last and (waiting or one.number > 0)]
 
 
 def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from logboom import platform
+from logboom import platform, rotation
 from logboom.errors import ConfigurationError, SinkError
 from logboom.platform.files import Directory
 from logboom.sinks import append, compression
@@ -427,6 +427,54 @@ def test_retention_failing_never_rotates(new_rig: NewRig, monkeypatch: pytest.Mo
     assert rig.sink.status()["rotations"] == 2
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=2), max_age=1.0, compress="gzip"),
+        Target(name="app.log", rotation=Rotation(backup_count=2), max_total_size=1),
+        Target(name="app.log", max_age=1.0, max_total_size=1, compress="gzip"),
+    ],
+    ids=["by size", "never", "plain"],
+)
+def test_retention_leaves_files_of_others_alone(new_rig: NewRig, target: Target) -> None:
+    """An admin's copy may be the only one."""
+    rig = new_rig(target)
+    rig.directory.mkdir()
+    names = {f"app.log.{end}" for end in ("20261122", "2025", "2025.gz", "0.1", "2026-11-22", "bak")}
+    if not rotation.rotates(target.rotation):
+        names |= {f"app.log.{end}" for end in ("1", "2", "3", "4")}
+    for name in names:
+        (rig.directory / name).write_bytes(THEIRS)
+        os.utime(rig.directory / name, (START - 10**6,) * 2)
+    for _ in range(3):
+        for line in LINES:
+            rig.write([line, line])
+        rig.maintain()
+        rig.clock.go(10_000)
+    assert {name for name in names if (rig.directory / name).read_bytes() == THEIRS} == names
+
+
+def test_a_lower_count_removes_what_is_beyond(new_rig: NewRig) -> None:
+    """Backups that a higher count had left are the set's own."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=30, backup_count=10)))
+    for _ in range(11):
+        rig.write([LINES[0]])
+    assert len(rig.archives()) == 10
+    rig.sink.configure(Target(name="app.log", rotation=Rotation(max_bytes=30, backup_count=3)))
+    rig.maintain()
+    assert rig.archives() == ["app.log.1", "app.log.2", "app.log.3"]
+
+
+def test_a_rollover_by_hand_has_its_retention(new_rig: NewRig) -> None:
+    """Also where nothing is rolled by size: `doRollover` at each start is a common way."""
+    rig = new_rig(Target(name="app.log", compress="gzip", rotation=Rotation(backup_count=3)))
+    for line in LINES * 2:
+        rig.write([line])
+        rig.step(rig.sink.rollover(START))
+    rig.maintain()
+    assert rig.archives() == ["app.log.1", "app.log.2.gz", "app.log.3.gz"]
+
+
 def test_compression_goes_on_after_retention(new_rig: NewRig) -> None:
     """Both are due after fewer backups are asked for: one follows the other."""
     rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=9)))
@@ -674,7 +722,7 @@ def test_a_compression_reads_the_file_that_it_began_with(
     monkeypatch.setattr(compression, "time", ticks)
     (tmp_path / "app.log.2").write_bytes(b"one two three\n")
     directory = Directory(tmp_path)
-    (archive,) = list_archives(directory, Target(name="app.log"))
+    (archive,) = list_archives(directory, Target(name="app.log", rotation=Rotation(backup_count=2)))
     job = compression.CompressionJob(directory, "app.log", archive, "gzip")
     assert not job.advance(2)
     (tmp_path / "app.log.2").rename(tmp_path / "app.log.3")

@@ -28,6 +28,7 @@ class Holder:
         self._move, self._unlink = Directory.move, Directory.unlink
         monkeypatch.setattr(Directory, "move", lambda own, source, target: self.move(own, source, target))
         monkeypatch.setattr(Directory, "unlink", lambda own, name: self.unlink(own, name))
+        monkeypatch.setattr(Directory, "holding", True, raising=False)
         monkeypatch.setattr(platform, "in_use", lambda error: isinstance(error, PermissionError))
 
     def check(self, directory: Directory, name: str) -> None:

@@ -29,6 +29,8 @@ class Directory:
     Every method raises `OSError` unless it says otherwise.
     """
 
+    holding = False  # a program that has a file open keeps nobody from renaming it
+
     def __init__(self, path: Path) -> None:
         """Opens `path`, and makes it when it is missing."""
         self.path = path

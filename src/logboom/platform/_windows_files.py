@@ -29,6 +29,8 @@ class Directory:
     Every method raises `OSError` unless it says otherwise.
     """
 
+    holding = True  # a program that has a file open may keep others from renaming it
+
     def __init__(self, path: Path) -> None:
         """Uses `path`, and makes it when it is missing."""
         self.path = path

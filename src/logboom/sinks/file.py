@@ -146,6 +146,8 @@ class FileSink:
             self._say_once(str(error))
             return None
         self._trouble = ""
+        if not (self._rolls() or self._maintenance.compressing):
+            return None
         if settle := self._rolling.settle(directory, self._target):
             return settle
         return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
@@ -299,6 +301,10 @@ class FileSink:
         if start is None or (empty and key >= schedule.rollover_at(start)):
             start = self._period.start = key
         return schedule.rollover_at(start)
+
+    def _rolls(self) -> bool:
+        """Whether archives are made: by themselves, or by a rollover that was asked for."""
+        return self._rotations > 0 or rotation.rotates(self._target.rotation)
 
     def _roll_step(self, live: LiveFile) -> Step | None:
         return self._rolling.plan(self._opened(), self._target, live, self._period.start)

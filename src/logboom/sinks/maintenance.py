@@ -37,7 +37,7 @@ def list_archives(directory: Directory, target: Target) -> list[Archive]:
         status = directory.stat(one.name)
         if status is not None and stat.S_ISREG(status.st_mode) and status.st_dev == directory.device:
             found.append(one._replace(inode=status.st_ino, size=status.st_size, modified=status.st_mtime))
-    return found
+    return rotation.ours(found, target.rotation, holding=directory.holding)
 
 
 class Maintenance:
