@@ -12,6 +12,7 @@ import pytest
 
 from logboom.rotation import (
     Archive,
+    Belief,
     Move,
     Schedule,
     SteadyTime,
@@ -322,7 +323,7 @@ def test_unknown_schedules() -> None:
 
 def test_steady_time() -> None:
     """A jump forward counts after it has lasted; a step back counts at once."""
-    steady = SteadyTime(patience=100.0)
+    steady = SteadyTime(patience=100.0, belief=Belief(trusted=4990.0))
     assert steady.now(5000.0, 10.0) == 5000.0
     assert steady.now(5030.0, 40.0) == 5030.0
     assert steady.now(91430.0, 50.0) == 5040.0
@@ -330,3 +331,24 @@ def test_steady_time() -> None:
     assert steady.now(91480.0, 90.0) == 5080.0
     assert steady.now(91590.0, 200.0) == 91590.0
     assert steady.now(100.0, 210.0) == 100.0
+
+
+def test_steady_time_without_a_past() -> None:
+    """The first clock may be the wrong one: nothing is old before it has lasted, or a lower one has."""
+    steady = SteadyTime(patience=100.0)
+    assert steady.now(91400.0, 10.0) == float("-inf")
+    assert steady.now(5050.0, 60.0) == float("-inf")
+    assert steady.now(5149.0, 159.0) == float("-inf")
+    assert steady.now(91590.0, 160.0) == 5150.0
+    assert steady.now(5170.0, 180.0) == 5170.0
+
+
+def test_steady_time_goes_on_where_it_was() -> None:
+    """A collector of a few seconds has no hour of patience; its successors have the rest of it."""
+    belief = Belief()
+    for ticks in (10.0, 50.0, 109.0):
+        steady = SteadyTime(100.0, belief)
+        assert steady.now(5000.0 + ticks, ticks) == float("-inf")
+        belief = steady.belief
+    assert SteadyTime(100.0, belief).now(5110.0, 110.0) == 5110.0
+    assert SteadyTime(100.0, Belief(4000.0, 9000.0, since=50.0)).now(9020.0, 20.0) == 4020.0

@@ -12,6 +12,7 @@ number is the newest. Either may have the suffix of a compression.
 
 from __future__ import annotations
 
+import math
 import re
 import zoneinfo
 from bisect import bisect_left
@@ -26,6 +27,7 @@ from logboom.target import Rotation
 __all__ = [
     "SUFFIXES",
     "Archive",
+    "Belief",
     "Move",
     "Schedule",
     "SteadyTime",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
+_SAME: Final = 60.0
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
 _DAY_STAMP: Final = "%Y-%m-%d"
@@ -304,30 +307,55 @@ def compressible(archives: Sequence[Archive], refused: Iterable[int] = ()) -> Ar
     return next((one for one in reversed(archives[1:]) if not one.suffix and one.inode not in skip), None)
 
 
-class SteadyTime:
-    """Wall time that does not believe a jump forward before it has lasted.
+class Belief(NamedTuple):
+    """What is known of the wall clock. All but `since` are wall time minus monotonic time.
 
-    A clock that stands a day ahead for a minute must not make retention delete a day's files.
+    Attributes:
+        trusted: has lasted; None while nothing has.
+        seen: the lowest that was seen since, further ahead than the trusted one; None for none.
+        since: monotonic time at which that was seen first.
     """
 
-    def __init__(self, patience: float = 3600.0) -> None:
-        """`patience`: seconds (monotonic) after which a jump counts as the truth."""
+    trusted: float | None = None
+    seen: float | None = None
+    since: float = 0.0
+
+
+class SteadyTime:
+    """Wall time that does not believe a clock ahead of what is known before that has lasted.
+
+    A clock that stands a day ahead for a minute must not make retention delete a day's files, also
+    where the first one who looks at it is a program of that minute.
+
+    Attributes:
+        belief: what to begin with the next time.
+    """
+
+    def __init__(self, patience: float = 3600.0, belief: Belief = Belief()) -> None:  # noqa: B008
+        """`patience`: seconds (monotonic) after which a clock counts as the truth."""
         self._patience = patience
-        self._offset: float | None = None
-        self._since: float | None = None
+        self.belief = belief
 
     def now(self, wall: float, monotonic: float) -> float:
         """Wall time to judge ages by: never later than the true one, as far as can be known."""
         offset = wall - monotonic
-        if self._offset is None or offset <= self._offset + 60.0:
-            self._offset, self._since = offset, None
-            return wall
-        if self._since is None:
-            self._since = monotonic
-        if monotonic - self._since >= self._patience:
-            self._offset, self._since = offset, None
-            return wall
-        return monotonic + self._offset
+        self.belief = self._learnt(offset, monotonic)
+        trusted = self.belief.trusted
+        if trusted is None:
+            return -math.inf
+        return wall if trusted == offset else monotonic + trusted
+
+    def _learnt(self, offset: float, monotonic: float) -> Belief:
+        trusted, seen, since = self.belief
+        if seen is not None and offset > seen - _SAME and monotonic >= since:
+            seen = min(seen, offset)
+            if monotonic - since >= self._patience:
+                trusted, seen = seen, None
+        else:
+            seen = None
+        if trusted is not None and offset <= trusted + _SAME:
+            return Belief(offset)
+        return Belief(trusted, offset, monotonic) if seen is None else Belief(trusted, seen, since)
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ import pytest
 from logboom import platform, rotation
 from logboom.errors import ConfigurationError, SinkError
 from logboom.platform.files import Directory
-from logboom.sinks import append, compression
+from logboom.sinks import append, compression, known_time
 from logboom.sinks.base import Outcome
 from logboom.sinks.file import FileSink
 from logboom.sinks.maintenance import list_archives
@@ -502,6 +502,66 @@ def test_max_age_and_total_size(new_rig: NewRig) -> None:
     rig.clock.go(200)
     rig.maintain()
     assert rig.archives() == []
+
+
+def aged(rig: Any) -> int:
+    """Make three archives; returns how many there are."""
+    for line in LINES:
+        rig.write([line, line])
+    rig.maintain()
+    for name in rig.archives():
+        os.utime(rig.directory / name, (rig.clock.now,) * 2)
+    return len(rig.archives())
+
+
+def test_max_age_with_a_clock_that_is_ahead_at_the_start(new_rig: NewRig) -> None:
+    """A script that runs for seconds under a wrong clock must not cost all backups."""
+    rig = new_rig(Target(name="app.log", max_age=3600.0, rotation=Rotation(max_bytes=60, backup_count=9)))
+    rig.clock.now += 30 * 86400
+    rig.maintain()
+    rig.clock.now -= 30 * 86400
+    assert aged(rig) == 3
+    for ahead in (0, 30 * 86400, 0, 30 * 86400):
+        rig.restart()
+        rig.clock.go(60)
+        rig.clock.now += ahead
+        rig.maintain()
+        rig.clock.now -= ahead
+        assert len(rig.archives()) == 3
+
+
+def test_max_age_over_restarts(new_rig: NewRig) -> None:
+    """What is known of the clock is kept: programs that run for seconds delete what is old in the end."""
+    rig = new_rig(Target(name="app.log", max_age=3600.0, rotation=Rotation(max_bytes=60, backup_count=9)))
+    assert aged(rig) == 3
+    for _ in range(5):
+        rig.restart()
+        rig.clock.go(1000)
+        rig.maintain()
+    assert rig.archives() == []
+
+
+def test_what_is_known_of_the_clock_is_of_one_run_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Monotonic time begins anew with the next; a file that cannot be read is as none, and not fatal."""
+    boot, file = tmp_path / "boot_id", tmp_path / "clock.json"
+    monkeypatch.setattr(known_time, "_BOOT", boot)
+    boot.write_text("first\n")
+    known = known_time.KnownTime(file)
+    known.now(START, 0.0)
+    assert known.now(START + 4000, 4000.0) == START + 4000
+    assert known_time.KnownTime(file).now(START + 90000, 4001.0) == START + 4001
+    written = file.stat().st_mtime_ns, file.stat().st_ino
+    assert known_time.KnownTime(file).now(START + 4002, 4002.0) == START + 4002
+    known_time.KnownTime(file).now(START + 4003, 4003.5)
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) != written
+    boot.write_text("second\n")
+    assert known_time.KnownTime(file).now(START + 5000, 4005.0) == float("-inf")
+    file.write_bytes(b"{")
+    boot.unlink()
+    assert known_time.KnownTime(file).now(START, 0.0) == float("-inf")
+    assert known_time.KnownTime(tmp_path / "no" / "such").now(START, 0.0) == float("-inf")
 
 
 def test_newer_settings(new_rig: NewRig) -> None:

@@ -53,14 +53,15 @@ class FileSink:
             target: what was asked for.
             directory: where the live file is; made when it is missing.
             notes: takes sentences for the collector's log.
-            state: file that keeps the start of a timed rotation's period over a restart.
+            state: file that keeps the start of a timed rotation's period over a restart; beside it is
+                what is known of the clock.
         """
         self._target = target
         self._path = directory
         self._notes = notes
         self._clock = clock
         self._period = Period(state)
-        self._maintenance = Maintenance(notes)
+        self._maintenance = Maintenance(notes, None if state is None else state.with_name("clock.json"))
         self._rolling = Rolling(notes, clock)
         self._directory: Directory | None = None
         self._live: LiveFile | None = None

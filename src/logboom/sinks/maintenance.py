@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from logboom import rotation
 from logboom.errors import LogboomError
 from logboom.platform.files import Directory
-from logboom.rotation import Archive, SteadyTime
+from logboom.rotation import Archive
 from logboom.sinks.base import Outcome, Step
 from logboom.sinks.compression import CompressionJob, check_compression, replace_by_compressed
+from logboom.sinks.known_time import KnownTime
 from logboom.sinks.rollover import delete_files
 from logboom.target import Target
 
@@ -43,9 +45,11 @@ def list_archives(directory: Directory, target: Target) -> list[Archive]:
 class Maintenance:
     """Decides and carries out what archives need. Failing costs disk space, never a record."""
 
-    def __init__(self, notes: Callable[[str], None]) -> None:
+    def __init__(self, notes: Callable[[str], None], state: Path | None) -> None:
+        """`state`: the file that keeps what is known of the clock over a restart."""
         self._notes = notes
-        self._steady = SteadyTime()
+        self._state = state
+        self._known: KnownTime | None = None
         self._job: CompressionJob | None = None
         self._ready: Step | None = None
         self._look_at = 0.0
@@ -63,7 +67,7 @@ class Maintenance:
 
     def next_step(self, directory: Directory, target: Target, wall: float, monotonic: float) -> Step | None:
         """What is due; compresses for at most a slice of time. Never raises `OSError`."""
-        steady = self._steady.now(wall, monotonic)
+        steady = wall if target.max_age is None else self._steady(wall, monotonic)
         try:
             if self._job is not None:
                 return self._advance(self._job)
@@ -94,6 +98,11 @@ class Maintenance:
 
     def close(self) -> None:
         self._end_job(discard=True)
+
+    def _steady(self, wall: float, monotonic: float) -> float:
+        if self._known is None:
+            self._known = KnownTime(self._state)
+        return self._known.now(wall, monotonic)
 
     def _look(self, directory: Directory, target: Target, steady: float, monotonic: float) -> Step | None:
         archives = list_archives(directory, target)
