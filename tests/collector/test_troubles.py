@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -503,4 +503,39 @@ def test_nothing_is_freed_after_a_sync_that_failed(tmp_path: Path) -> None:
         clock.advance(0.3)
     assert not segment.exists()
     assert sinks["s.log"].synced == 1
+    cycle.close()
+
+
+class Busy(MemorySink):
+    """Has always a step that must come first, up to a number at which a test would never end."""
+
+    steps_first = 1000
+
+    def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
+        if self.steps_first:
+            self.steps_first -= 1
+            return Step("roll", details={"before": len(self.lines)})
+        return super().plan(lines, keys, now)
+
+
+def test_sink_that_never_comes_to_write_holds_up_no_other(tmp_path: Path) -> None:
+    """A rollover that ends nowhere, begun anew at once for ever, would stop every log of the directory."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    busy, other = Busy(), MemorySink()
+    SpoolFactory(path, Target(name="a.log")).segment(A, ["waits"])
+    SpoolFactory(path, Target(name="b.log")).segment(B, ["goes on"])
+    cycle = cycle_over(path, {"a.log": busy, "b.log": other}, clock, notes)
+    for _ in range(10):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert other.lines == [b"goes on\n"]
+    assert cycle.failing() == ["a.log"]
+    assert busy.steps_first > 800
+    assert len([note for note in notes if "wrote nothing" in note]) == 1
+    busy.steps_first = 3
+    for _ in range(10):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert busy.lines == [b"waits\n"]
+    assert cycle.failing() == []
     cycle.close()

@@ -312,6 +312,43 @@ def test_a_failed_rotation_waits_and_loses_nothing(new_rig: NewRig, monkeypatch:
     assert rig.content() == b"".join(LINES[:2] + [LINES[2]] * 50 + [LINES[3]])
 
 
+@pytest.mark.parametrize("kind", ["directory", "link"])
+@pytest.mark.parametrize(
+    ("rotation", "name"),
+    [
+        (Rotation(max_bytes=60, backup_count=5), "app.log.1"),
+        (Rotation(when="MIDNIGHT", utc=True), "app.log.2026-09-21"),
+    ],
+    ids=["number", "period"],
+)
+def test_what_bears_the_name_of_the_next_backup_is_in_the_way(
+    new_rig: NewRig, rotation: Rotation, name: str, kind: str
+) -> None:
+    """The file grows on, one note names the obstacle, and it rotates once that is gone."""
+    rig = new_rig(Target(name="app.log", rotation=rotation))
+    rig.directory.mkdir()
+    obstacle = rig.directory / name
+    if kind == "directory":
+        obstacle.mkdir()
+    else:
+        obstacle.symlink_to("elsewhere")
+    lines, days = [LINES[i % 4] for i in range(20)], []
+    for line in lines:
+        days += rig.write([line], [rig.clock.now])
+        rig.clock.go(86400 / 10)
+    assert [step.kind for step in days] == ["append"] * 20
+    assert rig.live.read_bytes() == b"".join(lines)
+    assert [note for note in rig.notes if f"{name} is in the way" in note] == rig.notes
+    assert len(rig.notes) == 1
+    assert name in rig.sink.status()["unrotated"]
+    assert rig.hidden() == []
+    obstacle.rename(rig.directory / "elsewhere")
+    rig.clock.go(1000)
+    rig.write([LINES[0]])
+    assert rig.live.read_bytes() == LINES[0]
+    assert obstacle.read_bytes() == b"".join(lines)
+
+
 def test_anothers_file_in_a_sticky_directory_grows_on(
     new_rig: NewRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ _NOTHING: Final = "nothing"
 _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
 _RETRY_WITHIN: Final = 3.0
+_MOST_STEPS: Final = 8
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
@@ -197,7 +198,7 @@ class Pipe:
             self._lines = [self._lines[i] for i in kept]
 
     def _write_ready(self, now_wall: float) -> int:
-        written = 0
+        written = idle = 0
         while self._lines:
             request = self._next_request()
             if request == 0:
@@ -207,6 +208,9 @@ class Pipe:
             step = self.sink.plan(lines, self._ready.keys, now_wall)
             self._take(step, step.count)
             written += step.count
+            idle = 0 if step.count else idle + 1
+            if idle == _MOST_STEPS:
+                raise SinkError(f"{idle} steps in a row wrote nothing")
         return written
 
     def _next_request(self) -> int | None:

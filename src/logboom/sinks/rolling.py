@@ -89,6 +89,8 @@ class Rolling:
         """
         try:
             whole = rollover.make_moves(directory, [Move(*move) for move in details["moves"]])
+            if not whole:
+                self._back_off()
         except OSError as error:
             whole = False
             if not self.held.blame(error, name):
@@ -161,11 +163,14 @@ class Rolling:
             "start": start,
         }
 
+    def _back_off(self, least: float = 0.0) -> None:
+        self._wait = min(max(self._wait * 2, least), _LONGEST_WAIT)
+        self._not_before = self._clock.monotonic() + self._wait
+
     def _failed(self, name: str, error: OSError) -> None:
         """Wait longer each time; say each reason once."""
         reason, advice = _explained(error)
-        self._wait = _LONGEST_WAIT if advice else min(self._wait * 2, _LONGEST_WAIT)
-        self._not_before = self._clock.monotonic() + self._wait
+        self._back_off(_LONGEST_WAIT if advice else 0.0)
         text = f"{name} cannot be rotated and grows on: {reason}" + (advice and f". {advice}")
         if text != self.unrotated:
             self._notes(text)

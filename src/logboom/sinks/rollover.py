@@ -54,6 +54,7 @@ def check_moves(directory: Directory, moves: Sequence[Move]) -> None:
     Raises:
         ObstacleError: one cannot.
     """
+    vacated: set[str] = set()
     for move in moves:
         if directory.kept_by_another(move.source):
             raise ObstacleError(
@@ -61,6 +62,12 @@ def check_moves(directory: Directory, moves: Sequence[Move]) -> None:
                 f"{move.source} is another user's, and the directory is sticky",
                 "Take the sticky bit away (chmod -t), or log to a directory without it",
             )
+        there = None if move.target in vacated else directory.stat(move.target)
+        if there is not None and there.st_ino != move.inode:
+            raise ObstacleError(
+                errno.EEXIST, f"{move.target} is in the way, and no backup of the set", "Move it elsewhere"
+            )
+        vacated.add(move.source)
 
 
 def make_moves(directory: Directory, moves: Sequence[Move]) -> bool:
