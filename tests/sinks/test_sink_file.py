@@ -8,6 +8,7 @@ import itertools
 import os
 import stat
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -748,9 +749,25 @@ def test_strays_of_the_dead_are_removed(new_rig: NewRig) -> None:
     rig = new_rig()
     rig.directory.mkdir()
     (rig.directory / ".app.log.0123456789abcdef.logboom").write_bytes(b"")
+    (rig.directory / f".{zlib.crc32(b'app.log'):08x}.0123456789abcdef.logboom").write_bytes(b"")
     (rig.directory / ".app.log.mine.logboom").write_bytes(b"")
     rig.maintain()
     assert rig.hidden() == [".app.log.mine.logboom"]
+
+
+@pytest.mark.parametrize("delay", [False, True])
+def test_long_names(new_rig: NewRig, delay: bool) -> None:
+    """A name that has room for `.2.gz` is rotated and compressed, as by the standard library."""
+    rotation = Rotation(max_bytes=60, backup_count=5)
+    rig = new_rig(Target(name="a" * 246 + ".log", delay=delay, rotation=rotation, compress="gzip"))
+    rig.maintain()
+    for line in LINES:
+        rig.write([line, line])
+    rig.maintain()
+    assert [name[246:] for name in rig.archives()] == [".log.1", ".log.2.gz", ".log.3.gz"]
+    assert rig.content() == b"".join(line + line for line in LINES)
+    assert rig.notes == []
+    assert rig.hidden() == []
 
 
 # Compression.

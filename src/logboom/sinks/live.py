@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import weakref
+import zlib
 
 from logboom import platform
 from logboom.errors import SinkError
@@ -68,16 +69,20 @@ in_forked_child(_let_go)
 
 
 def temporary_name(name: str) -> str:
-    """A name beside the live file that no reader takes for a log."""
-    return f".{name}.{secrets.token_hex(8)}.logboom"
+    """A name beside the live file that no reader takes for a log; short, as the live one may be long."""
+    return f".{_digest(name)}.{secrets.token_hex(8)}.logboom"
 
 
 def remove_strays(directory: Directory, name: str) -> None:
-    """Delete temporary files that a killed process left."""
-    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.logboom")
+    """Delete temporary files that a killed process left; an early release gave them the whole name."""
+    pattern = re.compile(rf"\.({_digest(name)}|{re.escape(name)})\.[0-9a-f]{{16}}\.logboom")
     for found in directory.names():
         if pattern.fullmatch(found):
             directory.unlink(found)
+
+
+def _digest(name: str) -> str:
+    return f"{zlib.crc32(os.fsencode(name)):08x}"
 
 
 def create_temporary(directory: Directory, target: Target, like: os.stat_result | None) -> LiveFile:
