@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from datetime import time as datetime_time
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
+import logboom
 from logboom.rotation import (
     Archive,
     Belief,
@@ -279,14 +282,42 @@ def test_schedule(when: str, interval: int, start: str, end: str, stamp: str) ->
         ("MIDNIGHT", 0, "2026-10-25T00:30", "2026-10-26T00:00"),
         ("MIDNIGHT", 5 * 3600, "2026-10-24T06:00", "2026-10-25T05:00"),
         ("MIDNIGHT", 5 * 3600, "2026-03-29T01:00", "2026-03-29T05:00"),
+        ("W0", 0, "2026-11-20T12:00", "2026-11-23T00:00"),
+        ("W0", 0, "2026-11-23T00:00", "2026-11-30T00:00"),
+        ("W0", None, "2026-11-20T12:00", "2026-11-24T00:00"),
+        ("W0", None, "2026-11-23T00:00", "2026-11-24T00:00"),
+        ("MIDNIGHT", None, "2026-11-20T12:00", "2026-11-21T00:00"),
         ("W6", 12 * 3600, "2026-03-28T12:00", "2026-03-29T12:00"),
         ("W6", 12 * 3600, "2026-03-29T12:00", "2026-04-05T12:00"),
     ],
 )
-def test_schedule_over_a_change_of_the_hour(when: str, at: int, start: str, end: str) -> None:
+def test_schedule_over_a_change_of_the_hour(when: str, at: int | None, start: str, end: str) -> None:
     """The clock on the wall counts, also on the two days a year that have 23 or 25 hours."""
     schedule = Schedule(Rotation(when=when, at_time=at, zone="Europe/Berlin"))
     assert schedule.rollover_at(moment(start, "Europe/Berlin")) == moment(end, "Europe/Berlin")
+
+
+def test_headers_of_earlier_releases_name_no_midnight() -> None:
+    """Midnight was not told from no time then, and was left out: those files keep their schedule."""
+    decoded = msgspec.json.decode(b'{"when":"W0"}', type=Rotation)
+    assert decoded == Rotation(when="W0", at_time=None)
+    named = Rotation(when="W0", at_time=0)
+    assert msgspec.json.decode(msgspec.json.encode(named), type=Rotation) == named
+
+
+@pytest.mark.parametrize("when", ["W0", "W6", "MIDNIGHT"])
+@pytest.mark.parametrize("at", [None, datetime_time(0, 0), datetime_time(13, 30)])
+def test_named_times_are_the_standard_librarys(tmp_path: Path, when: str, at: datetime_time | None) -> None:
+    """Also midnight, which says another day than none does."""
+    given = {"filename": tmp_path / "a.log", "when": when, "atTime": at, "utc": True, "delay": True}
+    theirs = TimedRotatingFileHandler(**given)  # type: ignore[arg-type]
+    ours = logboom.TimedRotatingFileHandler(**given, collector="external")  # type: ignore[arg-type]
+    assert ours._producer is not None
+    schedule = Schedule(ours._producer.target.rotation)
+    ours.close()
+    for hour in range(0, 24 * 15):
+        start = 1_790_000_000 + 3600 * hour
+        assert schedule.rollover_at(start) == theirs.computeRollover(start), hour
 
 
 @pytest.mark.parametrize("when", ["S", "M", "H", "D", "MIDNIGHT", "W0", "W3", "W6"])

@@ -141,7 +141,8 @@ class Schedule:
             raise ValueError(f"when={rotation.when!r}")
         self._interval = max(rotation.interval, 1)
         self._unit = _SECONDS.get(when, 0)
-        self._at = timedelta(seconds=rotation.at_time)
+        self._at = timedelta(seconds=rotation.at_time or 0)
+        self._ends_day = rotation.at_time is None
         self._zone = _zone(rotation.utc, rotation.zone)
         self._format = _STAMPS.get(when, _DAY_STAMP)
 
@@ -166,8 +167,8 @@ class Schedule:
             end += timedelta(days=1)
         if self._weekday is None:
             return end + timedelta(days=self._interval - 1)
-        # A rotation at midnight belongs to the day that it ends.
-        day = end if self._at else end - timedelta(days=1)
+        # Without a time it is the end of the weekday; a time, also midnight, is one of the weekday itself.
+        day = end - timedelta(days=1) if self._ends_day else end
         wait = (self._weekday - day.weekday()) % 7
         return end + timedelta(days=wait + 7 * (self._interval - 1))
 

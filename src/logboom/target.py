@@ -52,7 +52,8 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         when: None, or the unit of a timed rotation in the standard library's letters
             (`S`, `M`, `H`, `D`, `MIDNIGHT`, `W0` to `W6`), upper case.
         interval: how many units; for `S`, `M`, `H`, `D`.
-        at_time: seconds after midnight at which `MIDNIGHT` and `W0` to `W6` roll.
+        at_time: seconds after midnight at which `MIDNIGHT` and `W0` to `W6` roll; None for the midnight at
+            which the day ends: it is not named (0 is the one at which the weekday begins).
         utc: the schedule and the names are in UTC instead of local time.
         zone: the producer's `TZ` environment variable when it was configured, or an empty string for
             the machine's own zone (used when `utc` is false).
@@ -62,7 +63,7 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
     backup_count: int = 0
     when: str | None = None
     interval: int = 1
-    at_time: int = 0
+    at_time: int | None = None
     utc: bool = False
     zone: str = ""
 

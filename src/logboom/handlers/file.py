@@ -162,9 +162,9 @@ def _interval(value: float) -> int:
     return int(value)
 
 
-def _seconds(value: datetime.time | None) -> int:
+def _seconds(value: datetime.time | None) -> int | None:
     if value is None:
-        return 0
+        return None
     if not isinstance(value, datetime.time):
         raise ConfigurationError(f"atTime={value!r}", hint="Use a datetime.time")
     return value.hour * 3600 + value.minute * 60 + value.second
