@@ -346,6 +346,23 @@ def test_schedule_is_the_standard_librarys(
         time.tzset()
 
 
+@pytest.mark.parametrize(
+    ("when", "start", "key", "ahead"),
+    [
+        ("MIDNIGHT", "2026-11-23T00:00:01", "2026-11-22T23:59:59", False),
+        ("MIDNIGHT", "2026-11-23T00:00:01", "2026-11-21T23:59:59", True),
+        ("MIDNIGHT", "2026-11-22T10:00:00", "2026-11-22T11:00:00", False),
+        ("H", "2026-11-22T10:00:00", "2026-11-22T09:00:00", False),
+        ("H", "2026-11-22T10:00:00", "2026-11-22T08:00:00", True),
+        ("S", "2026-11-22T10:00:00", "2026-11-22T09:59:50", False),
+        ("S", "2026-11-22T10:00:00", "2026-11-22T09:58:00", True),
+    ],
+)
+def test_start_of_a_clock_that_was_ahead(when: str, start: str, key: str, ahead: bool) -> None:
+    """It is not believed once a line shows that it was wrong; a late line shows nothing."""
+    assert Schedule(Rotation(when=when, utc=True)).is_ahead(moment(start), moment(key)) == ahead
+
+
 def test_unknown_schedules() -> None:
     """What a producer's validation let through by mistake rolls never, and stops nothing."""
     assert schedule_of(Rotation(when="FORTNIGHT")) is None

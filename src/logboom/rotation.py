@@ -152,6 +152,13 @@ class Schedule:
             return int(start) + self._unit * self._interval
         return self._moment(self._calendar_end(start))
 
+    def is_ahead(self, start: float, key: float) -> bool:
+        """Whether the clock was ahead when a file began, at `start`: its next line has `key`.
+
+        A line that comes late, behind the first ones of the next period, says nothing of that kind.
+        """
+        return start > key + _SAME and start >= self.rollover_at(self.rollover_at(key))
+
     def stamp(self, start: float) -> str:
         """The name of the period of a file that began at `start`."""
         if self._unit:

@@ -256,6 +256,37 @@ def test_a_restart_does_not_lose_the_period(new_rig: NewRig) -> None:
     assert len(rig.archives()) == 2
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_was_ahead_does_not_stop_the_rotation(new_rig: NewRig, restarts: bool) -> None:
+    """A moment a month ahead must not leave the file unrotated for a month."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="H", utc=True)))
+    rig.write([LINES[0]], [rig.clock.now])
+    rig.clock.now += 30 * 86400
+    rig.write([LINES[1]], [rig.clock.now])
+    rig.clock.now -= 30 * 86400
+    assert len(rig.archives()) == 1
+    for line in LINES[2:]:
+        if restarts:
+            rig.restart()
+        rig.write([line], [rig.clock.now])
+        rig.clock.go(3600)
+    rig.write([LINES[0]], [rig.clock.now])
+    assert len(rig.archives()) == 3
+    assert sum(path.read_bytes().count(b"\n") for path in rig.directory.iterdir()) == 5
+
+
+def test_a_file_of_the_future_is_rolled(new_rig: NewRig) -> None:
+    """Also where nothing but its own time says when it began."""
+    rig = new_rig(Target(name="app.log", rotation=Rotation(when="H", utc=True)))
+    rig.directory.mkdir()
+    rig.live.write_bytes(THEIRS)
+    os.utime(rig.live, (START + 7 * 86400,) * 2)
+    rig.write([LINES[0]], [START])
+    rig.clock.go(3600)
+    rig.write([LINES[1]], [rig.clock.now])
+    assert rig.archives() == ["app.log.2026-09-21_14"]
+
+
 def test_a_rollover_that_was_missed_happens(new_rig: NewRig) -> None:
     """The file of last week gets its own day's name, also without remembered state."""
     rig = new_rig(Target(name="app.log", rotation=Rotation(when="MIDNIGHT", utc=True)))

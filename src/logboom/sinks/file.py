@@ -216,7 +216,7 @@ class FileSink:
         self._retire()
         self._live = open_live(directory, self._target, like)
         self._renamed = True
-        self._period.adopt(self._live.status())
+        self._period.adopt(self._live.status(), self._clock.wall())
         self._maintenance.look_soon()
         return self._live
 
@@ -299,7 +299,7 @@ class FileSink:
         if schedule is None:
             return None
         start = self._period.start
-        if start is None or (empty and key >= schedule.rollover_at(start)):
+        if start is None or (empty and key >= schedule.rollover_at(start)) or schedule.is_ahead(start, key):
             start = self._period.start = key
         return schedule.rollover_at(start)
 

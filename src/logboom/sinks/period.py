@@ -38,13 +38,16 @@ class Period:
         self._kept: _State | None = None
         self.start: float | None = None
 
-    def adopt(self, live: os.stat_result) -> None:
-        """Find out about a live file that was just opened."""
+    def adopt(self, live: os.stat_result, now: float) -> None:
+        """Find out about a live file that was just opened.
+
+        Its period began at the latest now: a clock that was ahead for a moment has written what is kept.
+        """
         self._kept = self._load()
         if self._kept is not None and (self._kept.device, self._kept.inode) == (live.st_dev, live.st_ino):
-            self.start = self._kept.start
+            self.start = min(self._kept.start, now)
         elif live.st_size:
-            self.start = float(getattr(live, "st_birthtime", live.st_mtime))
+            self.start = min(float(getattr(live, "st_birthtime", live.st_mtime)), now)
         else:
             self.start = None
 
