@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from datetime import time as datetime_time
 from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import msgspec
 import pytest
@@ -344,6 +345,53 @@ def test_schedule_is_the_standard_librarys(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.fixture
+def zone_of_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets `TZ` of the process that would be the collector."""
+
+    def change(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield change
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="TZ is of POSIX")
+def test_the_machines_zone_is_not_the_collectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone_of_this_process: Callable[[str], None]
+) -> None:
+    """A program without `TZ`, collected by one that a program with `TZ` started."""
+    found = [root for root in TZPATH if Path(root, "Europe/Berlin").exists()]
+    if not found:
+        pytest.skip("no zone data outside of Python")
+    monkeypatch.setattr("logboom.rotation._LOCALTIME", Path(found[0], "Europe/Berlin"))
+    zone_of_this_process("Asia/Tokyo")
+    start = moment("2026-11-22T23:30")
+    assert Schedule(Rotation(when="MIDNIGHT")).stamp(start) == "2026-11-23"
+    assert Schedule(Rotation(when="H")).stamp(start) == "2026-11-23_00"
+    assert Schedule(Rotation(when="MIDNIGHT")).rollover_at(start) == moment(
+        "2026-11-24T00:00", "Europe/Berlin"
+    )
+    monkeypatch.setattr("logboom.rotation._LOCALTIME", tmp_path / "none")
+    assert Schedule(Rotation(when="H")).stamp(start) == "2026-11-23_08"
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="TZ is of POSIX")
+@pytest.mark.parametrize(
+    "rules", ["JST-9", ":JST-9", "<+0530>-5:30", "EST5EDT,M3.2.0,M11.1.0", "CET-1CEST,M3.5.0,M10.5.0/3"]
+)
+def test_zones_in_posix_notation(rules: str, zone_of_this_process: Callable[[str], None]) -> None:
+    """As the producer with this `TZ` sees it, whatever the collector's is."""
+    starts = [1_790_000_000 + 7919 * hour for hour in range(0, 4000, 7)]
+    zone_of_this_process(rules.removeprefix(":"))
+    shown = [time.strftime("%Y-%m-%d_%H", time.localtime(start)) for start in starts]
+    zone_of_this_process("Pacific/Auckland")
+    schedule = Schedule(Rotation(when="H", zone=rules))
+    assert [schedule.stamp(start) for start in starts] == shown
 
 
 @pytest.mark.parametrize(

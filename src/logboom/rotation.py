@@ -1,7 +1,8 @@
 """Rotation and retention as decisions: roll now? under which names? what goes?
 
 Owns: the schedule, the names of archives and the order among them, what is deleted and compressed.
-Never knows: file operations. Everything here takes sizes, times, names and inode numbers.
+Never knows: operations on files of the set. Everything here takes sizes, times, names and inode numbers;
+only the data of time zones is read.
 
 An *archive* is a rotated file. By size alone they are numbered as the standard library does
 (`app.log.1` is the newest; `app.log.0.2`, `app.log.0.1` are newer still and wait for their number, while
@@ -12,8 +13,12 @@ number is the newest. Either may have the suffix of a compression.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
+import os
 import re
+import struct
 import zoneinfo
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -47,6 +52,7 @@ __all__ = [
 
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
 _SAME: Final = 60.0
+_LOCALTIME: Final = "/etc/localtime"
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
 _DAY_STAMP: Final = "%Y-%m-%d"
@@ -188,13 +194,28 @@ class Schedule:
 
 
 def _zone(utc: bool, name: str) -> tzinfo | None:
-    """None is the machine's own zone, which also stands in for a `TZ` in POSIX notation."""
+    """Of a producer whose `TZ` was `name`; None is the zone that this process shows."""
     if utc:
         return UTC
-    try:
-        return zoneinfo.ZoneInfo(name.removeprefix(":")) if name else None
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    name = name.removeprefix(":")
+    for find in (zoneinfo.ZoneInfo, _zone_of_rules) if name else (_zone_of_machine,):
+        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return find(name)
+    return None
+
+
+def _zone_of_rules(rules: str) -> tzinfo:
+    """A zone in POSIX notation, `JST-9` or `CET-1CEST,M3.5.0,M10.5.0/3`: data without a table."""
+    part = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+    return zoneinfo.ZoneInfo.from_file(io.BytesIO(part * 2 + b"\n" + rules.encode("ascii") + b"\n"))
+
+
+def _zone_of_machine(_: str) -> tzinfo | None:
+    """Also where this process has a `TZ` of its own, which is not the one of the producer."""
+    if "TZ" not in os.environ:
         return None
+    with open(_LOCALTIME, "rb") as data:
+        return zoneinfo.ZoneInfo.from_file(data)
 
 
 def archives_of(live: str, files: Iterable[tuple[str, int, int, float]], *, timed: bool) -> list[Archive]:
