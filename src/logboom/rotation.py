@@ -41,6 +41,7 @@ __all__ = [
     "compressible",
     "expired",
     "fitting",
+    "keeps_none",
     "ours",
     "rotates",
     "schedule_of",
@@ -98,9 +99,12 @@ class Move(NamedTuple):
 
 def size_limit(rotation: Rotation) -> int:
     """The size at which a live file is rolled; 0 for never. Without backups to keep, size never rolls."""
-    if rotation.when is None and rotation.backup_count <= 0:
-        return 0
-    return max(rotation.max_bytes, 0)
+    return 0 if keeps_none(rotation) else max(rotation.max_bytes, 0)
+
+
+def keeps_none(rotation: Rotation) -> bool:
+    """Whether a rolled file would have no name: a rotation by size without backups."""
+    return rotation.when is None and rotation.backup_count <= 0
 
 
 def rotates(rotation: Rotation) -> bool:

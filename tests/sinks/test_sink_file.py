@@ -651,6 +651,22 @@ def test_rollover_by_hand(new_rig: NewRig) -> None:
     assert rig.archives() == ["app.log.1"]
 
 
+@pytest.mark.parametrize(("mode", "left"), [("a", MINE), ("w", b"")])
+def test_rollover_by_hand_without_backups(new_rig: NewRig, mode: str, left: bytes) -> None:
+    """The standard library keeps none and opens the file again; backups without end would fill the disk."""
+    rig = new_rig(Target(name="app.log", mode=mode))
+    for _ in range(3):
+        rig.step(rig.sink.truncate())
+        rig.write(LINES)
+        step = rig.sink.rollover(START)
+        if step is not None:
+            rig.step(step)
+        assert rig.live.read_bytes() == left
+    rig.write(LINES)
+    assert rig.live.read_bytes() == left + MINE
+    assert rig.archives() == []
+
+
 # Modes, names, encodings.
 
 

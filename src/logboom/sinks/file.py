@@ -105,9 +105,14 @@ class FileSink:
             return self._append_step(live, status.st_size, lines[:take])
 
     def rollover(self, now: float) -> Step | None:
-        """A rollover that was asked for by hand; None when the live file is empty or must wait."""
+        """A rollover that was asked for by hand; None when the live file is empty or must wait.
+
+        Without a backup to keep, the standard library opens the file again: that empties it in mode `w`.
+        """
         with self._translated():
             live = self._current_live()
+            if rotation.keeps_none(self._target.rotation):
+                return self.truncate() if self._target.mode == "w" else None
             self._rolling.try_soon()
             return self._roll_step(live) if live.status().st_size else None
 

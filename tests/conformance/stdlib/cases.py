@@ -331,6 +331,23 @@ def case_do_rollover(api: Any, path: Path) -> None:
     log.info("live")
 
 
+def case_do_rollover_without_backups(api: Any, path: Path) -> None:
+    handler = api.RotatingFileHandler(path, maxBytes=10_000, encoding="utf-8")
+    log = logger(handler)
+    log.info("stays")
+    handler.doRollover()
+    log.info("live")
+    handler.doRollover()
+
+
+def case_do_rollover_without_backups_in_mode_w(api: Any, path: Path) -> None:
+    handler = api.RotatingFileHandler(path, mode="w", encoding="utf-8")
+    log = logger(handler)
+    log.info("goes")
+    handler.doRollover()
+    log.info("live")
+
+
 def case_timed_hours(api: Any, path: Path) -> None:
     handler = api.TimedRotatingFileHandler(
         path, when="H", interval=12, backupCount=2, encoding="utf-8", utc=True
