@@ -8,6 +8,7 @@ import itertools
 import os
 import stat
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -362,6 +363,8 @@ def test_what_bears_the_name_of_the_next_backup_is_in_the_way(
     obstacle = rig.directory / name
     if kind == "directory":
         obstacle.mkdir()
+    elif sys.platform == "win32":
+        pytest.skip("a symlink needs a privilege on Windows")
     else:
         obstacle.symlink_to("elsewhere")
     lines, days = [LINES[i % 4] for i in range(20)], []
@@ -402,6 +405,7 @@ def test_anothers_file_in_a_sticky_directory_grows_on(
     assert rig.archives() == ["app.log.1", "app.log.2"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a move is one call there")
 def test_a_rollover_that_another_user_left_half_done_is_finished(new_rig: NewRig) -> None:
     """A second name for the live file is no archive: its records would be there twice."""
     rig = new_rig(Target(name="app.log", rotation=Rotation(max_bytes=60, backup_count=5)))
@@ -512,6 +516,8 @@ def test_retention_leaves_files_of_others_alone(new_rig: NewRig, target: Target)
     names = {f"app.log.{end}" for end in ("20261122", "2025", "2025.gz", "0.1", "2026-11-22", "bak")}
     if not rotation.rotates(target.rotation):
         names |= {f"app.log.{end}" for end in ("1", "2", "3", "4")}
+    if Directory.holding and rotation.rotates(target.rotation):
+        names -= {"app.log.0.1"}
     for name in names:
         (rig.directory / name).write_bytes(THEIRS)
         os.utime(rig.directory / name, (START - 10**6,) * 2)
@@ -802,6 +808,7 @@ def test_strays_of_the_dead_are_removed(new_rig: NewRig) -> None:
     assert rig.hidden() == [".app.log.mine.logboom"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a whole path has 260 characters there")
 @pytest.mark.parametrize("delay", [False, True])
 def test_long_names(new_rig: NewRig, delay: bool) -> None:
     """A name that has room for `.2.gz` is rotated and compressed, as by the standard library."""
