@@ -343,14 +343,26 @@ def test_difference_is_said_whoever_is_met_first(bench: Bench, order: tuple[int,
         writer.die()
 
 
+def opens_anew(bench: Bench) -> None:
+    """Programs from now on have configured mode `w` at this moment."""
+    bench.factory.target = Target(name="app.log", mode="w", configured=bench.clock.wall())
+
+
+def in_the_file(bench: Bench) -> None:
+    """Stands for what the sink wrote, at this moment."""
+    (bench.factory.path.parent / "app.log").write_text("something")
+
+
 def test_mode_w_empties_the_file_of_what_is_still_held_back(bench: Bench) -> None:
     """The last records of the run before are that run's, and do not come behind its end."""
-    bench.factory.target = Target(name="app.log", mode="w")
+    opens_anew(bench)
     first = Writer(bench.factory, A)
     first.log("run one")
     bench.cycle.step(thorough=True)
     assert bench.lines() == []
     first.die()
+    bench.clock.advance(0.1)
+    opens_anew(bench)
     second = Writer(bench.factory, B)
     second.log("run two")
     bench.step(4)
@@ -360,7 +372,7 @@ def test_mode_w_empties_the_file_of_what_is_still_held_back(bench: Bench) -> Non
 
 def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) -> None:
     """A script that opens with "w" wants its own run's records; its siblings must not erase them."""
-    bench.factory.target = Target(name="app.log", mode="w")
+    opens_anew(bench)
     first = Writer(bench.factory, A)
     first.log("run one")
     bench.step(2)
@@ -371,6 +383,7 @@ def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) ->
     first.die()
     second.die()
     bench.step(60, seconds=0.2)
+    opens_anew(bench)
     third = Writer(bench.factory, "c" * 16)
     third.log("run two")
     bench.step(4)
@@ -380,6 +393,105 @@ def test_mode_w_empties_the_file_for_the_first_process_of_a_run(bench: Bench) ->
     bench.step(4)
     assert bench.lines() == ["run two"]
     third.die()
+
+
+def test_mode_w_spares_what_came_since_it_was_configured(bench: Bench) -> None:
+    """A program that is silent at first must not delete what its children, or siblings, logged and left."""
+    opens_anew(bench)
+    child = Writer(bench.factory, A)
+    bench.clock.advance(1.0)
+    child.log("of a child", created=NOW + 1.0)
+    in_the_file(bench)
+    child.die()
+    bench.step(60, seconds=0.2)
+    assert bench.lines() == ["of a child"]
+    parent = Writer(bench.factory, B)
+    parent.log("of the parent", created=bench.clock.wall())
+    bench.step(4)
+    assert bench.lines() == ["of a child", "of the parent"]
+    parent.die()
+
+
+def test_mode_w_spares_what_is_held_back_of_its_run(bench: Bench) -> None:
+    """As when it is in the file already."""
+    opens_anew(bench)
+    bench.clock.advance(1.0)
+    child = Writer(bench.factory, A)
+    child.log("of a child", created=NOW + 1.0)
+    bench.cycle.step(thorough=True)
+    assert bench.lines() == []
+    child.die()
+    parent = Writer(bench.factory, B)
+    parent.log("of the parent", created=bench.clock.wall())
+    bench.step(4)
+    assert bench.lines() == ["of a child", "of the parent"]
+    parent.die()
+
+
+@pytest.mark.parametrize("names", [(A, B), (B, A)])
+def test_mode_w_finds_the_others_after_a_restart(bench: Bench, names: tuple[str, str]) -> None:
+    """A collector was killed while one process lived, and another began: its successor meets both at once."""
+    opens_anew(bench)
+    old = Writer(bench.factory, names[0])
+    old.log("delivered")
+    bench.step(4)
+    assert bench.lines() == ["delivered"]
+    bench.cycle.close()
+    bench.clock.advance(60.0)
+    opens_anew(bench)
+    young = Writer(bench.factory, names[1])
+    young.log("of the other", created=bench.clock.wall())
+    bench.cycle = bench.begin()
+    bench.step(4)
+    assert bench.lines() == ["delivered", "of the other"]
+    old.die()
+    young.die()
+
+
+def test_mode_w_that_was_met_is_not_met_again(bench: Bench) -> None:
+    """One that joined others did not begin a run, even when it is the only one left after a restart."""
+    opens_anew(bench)
+    old = Writer(bench.factory, A)
+    old.log("delivered")
+    bench.step(4)
+    bench.clock.advance(1.0)
+    opens_anew(bench)
+    young = Writer(bench.factory, B)
+    bench.cycle.step(thorough=True)
+    old.die()
+    bench.restart()
+    young.log("of the other", created=bench.clock.wall())
+    bench.step(4)
+    assert bench.lines() == ["delivered", "of the other"]
+    young.die()
+
+
+def test_configuration_of_the_future_counts_until_the_next(bench: Bench) -> None:
+    """A computer without a clock of its own is configured, then NTP comes: later settings must count."""
+    of_future = Target(name="app.log", file_mode=0o600, configured=NOW + 1e7)
+    bench.factory.target = of_future
+    Writer(bench.factory, A).log("one")
+    bench.step(2)
+    assert bench.cycle.pipes["app.log"].target.file_mode == 0o600
+    bench.restart()
+    bench.factory.target = Target(name="app.log", file_mode=0o640, configured=bench.clock.wall() - 0.01)
+    Writer(bench.factory, B).log("two")
+    bench.step(2)
+    assert bench.cycle.pipes["app.log"].target.file_mode == 0o640
+    bench.restart()
+    bench.step(2)
+    assert bench.cycle.pipes["app.log"].target.file_mode == 0o640
+
+
+def test_recorded_configuration_of_the_future_counts_until_the_next(bench: Bench) -> None:
+    """The collector's own clock may have been ahead."""
+    bench.cycle.checkpoint.configure("app.log", Target("app.log", file_mode=0o600, configured=NOW + 1e7))
+    Writer(bench.factory, A).log("one")
+    bench.step(2)
+    bench.factory.target = Target(name="app.log", file_mode=0o640, configured=bench.clock.wall())
+    Writer(bench.factory, B).log("two")
+    bench.step(2)
+    assert bench.cycle.pipes["app.log"].target.file_mode == 0o640
 
 
 def test_dead_producer_is_forgotten_and_its_segment_removed(bench: Bench) -> None:

@@ -5,10 +5,9 @@ Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final
 
 from logboom.clock import Clock
@@ -16,15 +15,14 @@ from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import ready_until
 from logboom.collector.pipe import Pipe, Publish
-from logboom.errors import LogboomError, SinkError
+from logboom.collector.targets import MakeSink, Targets
+from logboom.errors import SinkError
 from logboom.failpoints import reach
-from logboom.journal.layout import FORMAT, pack_position
+from logboom.journal.layout import FORMAT
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.journal.spool import Spool
-from logboom.sinks.base import Sink
 from logboom.sources.journals import JournalsSource
-from logboom.target import Target
 
 __all__ = ["Cycle"]
 
@@ -35,9 +33,6 @@ _BACKLOG: Final = 50_000
 _BACKLOG_BYTES: Final = 32 * 1024 * 1024
 _UPKEEP_EVERY: Final = 0.5
 _STRAYS_EVERY: Final = 600.0
-_IDLE_TARGET: Final = 60.0
-_MOST_TARGETS: Final = 500
-MakeSink = Callable[[Target, Callable[[str], None]], Sink]
 
 
 class Cycle:
@@ -68,30 +63,22 @@ class Cycle:
     ) -> None:
         self.spool = spool
         self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
-        self.pipes: dict[str, Pipe] = {}
         self.hasty = False
         self.newer = False
-        self.refused: dict[str, str] = {}
-        self._make_sink = make_sink
-        self._publish = publish
         self._clock = clock
         self._note = note
-        self._home: dict[str, str] = {}
         self._dropped: dict[str, int] = {}
-        self._used: dict[str, float] = {}
-        self._stalled: dict[str, str] = {}
-        self._told: set[frozenset[str]] = set()
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
-        self._dismiss_oldest()
-        for key in list(self.checkpoint.intents):
-            if key in self.checkpoint.targets:
-                self._open(key, self.checkpoint.targets[key])
+        self._targets = Targets(spool, self.checkpoint, make_sink, clock, note, publish)
+        self.pipes = self._targets.pipes
+        self._targets.reopen()
         self.source = JournalsSource(spool, self._recover(), clock, self._accepts)
+        self._targets.readers = self.source.readers
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -102,6 +89,7 @@ class Cycle:
             thorough: look into every journal, however idle it was.
         """
         now_wall, now_mono = self._clock.wall(), self._clock.monotonic()
+        self._targets.runs.tick(now_wall, now_mono)
         read = self._read(thorough)
         # As of before the read: what waited its time by then has been followed by a look at all streams.
         looked = now_wall if thorough else -math.inf
@@ -117,7 +105,10 @@ class Cycle:
     def _write(self, pipe: Pipe, now_mono: float, ready: float) -> int:
         unfinished = self._unfinished(pipe)
         floor = pipe.merge.floor(unfinished) if unfinished else None
-        return pipe.write(self._clock.wall(), now_mono, ready=ready, floor=floor)
+        written = pipe.write(self._clock.wall(), now_mono, ready=ready, floor=floor)
+        if written:
+            self._targets.runs.wrote(pipe.key)
+        return written
 
     def _ready(self, pipe: Pipe, now_mono: float, looked: float) -> float:
         """Until when records of the pipe need not be held back."""
@@ -126,7 +117,7 @@ class Cycle:
         streams = {
             name: reader
             for name, reader in self.source.readers.items()
-            if self._home.get(name, pipe.key) == pipe.key and name not in self._stalled
+            if self._targets.home.get(name, pipe.key) == pipe.key and name not in self._targets.stalled
         }
         return ready_until(pipe.merge, streams, now_mono, self.source.listed, looked, hasty=self.hasty)
 
@@ -139,7 +130,7 @@ class Cycle:
 
         Streams of targets that cannot be written are left out; see `failing`.
         """
-        readers, excluded = self.source.readers, self._unwritable()
+        readers, excluded = self.source.readers, self._targets.unwritable()
         mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
@@ -147,15 +138,9 @@ class Cycle:
         """Seconds that a record waits for earlier ones of other streams, at most."""
         return max((pipe.merge.window for pipe in self.pipes.values()), default=0.0)
 
-    def _unwritable(self) -> Collection[str]:
-        """Streams of targets that cannot be written now."""
-        failing = self.failing()
-        return {name for name, key in self._home.items() if key in failing} if failing else ()
-
     def failing(self) -> list[str]:
         """Targets that cannot be written now."""
-        troubled = (key for key, pipe in self.pipes.items() if pipe.trouble)
-        return list(dict.fromkeys([*self.refused, *troubled, *self._stalled.values()]))
+        return self._targets.failing()
 
     def living(self) -> bool:
         """Whether any stream may still be written to."""
@@ -187,13 +172,11 @@ class Cycle:
     def exhausted(self) -> bool:
         """Whether the last step read everything there was."""
         troubled = {key for key, pipe in self.pipes.items() if pipe.trouble}
-        return all(self._home.get(name) in troubled for name in self.source.unfinished())
+        return all(self._targets.home.get(name) in troubled for name in self.source.unfinished())
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
-        for pipe in self.pipes.values():
-            with contextlib.suppress(OSError):
-                pipe.sink.close()
+        self._targets.close()
         self.source.close()
         self.checkpoint.close()
 
@@ -221,7 +204,7 @@ class Cycle:
         read = 0
         skip = self._ahead() | self._held_up()
         for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip):
-            pipe = self._pipe_of(reader)
+            pipe = self._targets.pipe_of(reader)
             self._report_damage(reader)
             if pipe is None:
                 self._note(f"{reader.producer}: its header is damaged: see `logboom inspect` for its records")
@@ -255,84 +238,17 @@ class Cycle:
         troubled = {key: pipe for key, pipe in self.pipes.items() if pipe.trouble}
         most, size = _BACKLOG // max(1, len(troubled)), _BACKLOG_BYTES // max(1, len(troubled))
         full = {key for key, pipe in troubled.items() if pipe.backlog > most or pipe.size > size}
-        held_up = {name for name, key in self._home.items() if key in full}
+        held_up = {name for name, key in self._targets.home.items() if key in full}
         for name in held_up:
             self.source.readers[name].exhausted = False  # nobody looked
         return held_up
 
     def _accepts(self, reader: JournalReader) -> bool:
         """Whether a stream's target can be written; else its records wait where they are."""
-        return self._pipe_of(reader) is not None
+        return self._targets.pipe_of(reader) is not None
 
     def _unfinished(self, pipe: Pipe) -> list[str]:
-        return [name for name in self.source.unfinished() if self._home.get(name) == pipe.key]
-
-    def _pipe_of(self, reader: JournalReader) -> Pipe | None:
-        key = self._home.get(reader.producer)
-        if key is None:
-            if reader.header is None:
-                return None
-            key = self._home[reader.producer] = reader.header.target.key
-            try:
-                self._configure(key, reader, reader.header.target)
-            except (SinkError, OSError) as error:
-                del self._home[reader.producer]
-                self._stalled[reader.producer] = key
-                self._note(f"{key}: {error}; records wait in the journal")
-                return None
-            self._stalled.pop(reader.producer, None)
-        return self.pipes.get(key)
-
-    # -- targets -----------------------------------------------------------------------------------
-
-    def _configure(self, key: str, reader: JournalReader, target: Target) -> None:
-        pipe = self.pipes.get(key)
-        if pipe is None:
-            known = self.checkpoint.targets.get(key)
-            newest = target if known is None or known.configured <= target.configured else known
-            if newest != known:
-                self.checkpoint.configure(key, newest)
-            pipe = self._open(key, newest)
-        if pipe is None:
-            return
-        self._compare(pipe, target)
-        if target.configured > pipe.target.configured:
-            self.checkpoint.configure(key, target)
-            pipe.target = target
-            pipe.sink.configure(target)
-        if target.mode == "w":
-            self._begin_anew(pipe, reader)
-
-    def _compare(self, pipe: Pipe, target: Target) -> None:
-        """Say once, in whatever order they are met, that two processes ask for different settings."""
-        if target == pipe.target:
-            return
-        pair = frozenset(str(one.settings()) for one in (pipe.target, target))
-        if len(pair) > 1 and pair not in self._told:
-            self._told.add(pair)
-            self._note(f"{pipe.key}: settings differ between processes; those of the newest one are in force")
-
-    def _begin_anew(self, pipe: Pipe, reader: JournalReader) -> None:
-        """Mode `w`: the first process of a run empties the file, once."""
-        if reader.producer in self.checkpoint.positions:
-            return
-        others = [n for n, r in self.source.readers.items() if n != reader.producer and not r.gone]
-        if not any(self._home.get(name) == pipe.key for name in others):
-            pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
-            pipe.make(pipe.sink.truncate(), {reader.producer: pack_position(1, 0)})
-
-    def _open(self, key: str, target: Target) -> Pipe | None:
-        try:
-            sink = self._make_sink(target, self._note)
-        except (LogboomError, OSError) as error:
-            if self.refused.get(key) != str(error):
-                self.refused[key] = str(error)
-                self._note(f"{key}: {error}; its records wait in the journal")
-            return None
-        self.refused.pop(key, None)
-        pipe = self.pipes[key] = Pipe(key, target, sink, self.checkpoint, self._note)
-        pipe.publish = self._publish
-        return pipe
+        return [name for name in self.source.unfinished() if self._targets.home.get(name) == pipe.key]
 
     # -- keeping house -----------------------------------------------------------------------------
 
@@ -344,27 +260,8 @@ class Cycle:
             self.spool.remove_strays(self._clock.wall())
         busy = {key for key, pipe in self.pipes.items() if pipe.upkeep(self._clock.wall(), now_mono)}
         self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
-        self._close_idle(now_mono, busy | set(self._home.values()))
-        for key in list(self.refused):
-            target = self.checkpoint.targets.get(key)
-            if target is not None:
-                self._open(key, target)
-
-    def _close_idle(self, now_mono: float, busy: set[str]) -> None:
-        """Let go of a file that nobody has logged to for a while: who deletes it then has deleted it."""
-        for key, pipe in list(self.pipes.items()):
-            if key in busy or pipe.backlog or pipe.trouble or key in self.checkpoint.intents:
-                self._used[key] = now_mono
-            elif now_mono - self._used.setdefault(key, now_mono) > _IDLE_TARGET:
-                if pipe.target.synced:
-                    pipe.sink.sync()
-                pipe.sink.close()
-                self.checkpoint.release(key)
-                del self.pipes[key], self._used[key]
-
-    def _dismiss_oldest(self) -> None:
-        oldest = sorted(self.checkpoint.targets, key=lambda key: self.checkpoint.targets[key].configured)
-        self.checkpoint.dismiss(oldest[: max(0, len(oldest) - _MOST_TARGETS)])
+        self._targets.close_idle(now_mono, busy)
+        self._targets.reopen()
 
     def _reclaim(self, now_mono: float) -> None:
         if not self._is_synced(now_mono):
@@ -377,10 +274,7 @@ class Cycle:
         self.checkpoint.forget(finished)
         for producer in finished:
             self._dropped.pop(producer, None)
-            self._stalled.pop(producer, None)
-            pipe = self.pipes.get(self._home.pop(producer, ""))
-            if pipe is not None:
-                pipe.forget(producer)
+            self._targets.forget(producer)
 
     def _is_synced(self, now_mono: float) -> bool:
         """Whether what is delivered is durable, where that was asked for: only then a segment may go."""
@@ -414,7 +308,7 @@ class Cycle:
             name = f"{reader.producer}-{damage.segment}-{damage.offset}"
             if damage.torn or (self.spool.damaged_path / name).exists():  # a predecessor met it, too
                 continue
-            pipe = self.pipes.get(self._home.get(reader.producer, ""))
+            pipe = self.pipes.get(self._targets.home.get(reader.producer, ""))
             if pipe is not None:
                 pipe.count_damage()
             where = f"{reader.producer}-{damage.segment} byte {damage.offset}, {damage.length} bytes"
@@ -431,7 +325,7 @@ class Cycle:
             "sinks": {
                 key: pipe.sink.status() | {"trouble": pipe.trouble} for key, pipe in self.pipes.items()
             },
-            "refused": self.refused,
+            "refused": self._targets.refused,
             "failing": self.failing(),
             "totals": {key: pipe.counts() for key, pipe in self.pipes.items()},
             "backlog": self.backlog,
@@ -443,7 +337,7 @@ class Cycle:
             "producer": reader.producer,
             "pid": None if header is None else header.pid,
             "program": "" if header is None else header.program,
-            "target": self._home.get(reader.producer, ""),
+            "target": self._targets.home.get(reader.producer, ""),
             "alive": not reader.gone,
             "position": reader.position,
             "dropped": self._dropped.get(reader.producer, 0),

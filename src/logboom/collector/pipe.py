@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -72,6 +73,7 @@ class Pipe:
         self._took = 0.0
         self._notices = 0
         self._requests = False
+        self._newest = -math.inf
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -84,6 +86,11 @@ class Pipe:
     def size(self) -> int:
         """About how many bytes they are."""
         return self.merge.size + sum(map(len, self._lines))
+
+    @property
+    def newest(self) -> float:
+        """About when the newest record was made that was read and is not written; -infinity for none."""
+        return self._newest if self.backlog else -math.inf
 
     def stuck(self, now_mono: float) -> bool:
         """Whether writing failed a moment ago, so that reading more would only fill the memory."""
@@ -103,6 +110,8 @@ class Pipe:
         if dropped:
             rows, ends = _with_notices(rows, ends, dropped, now_wall)
             self._notices += len(dropped)
+        if rows:
+            self._newest = max(self._newest, min(rows[-1][0], now_wall))
         self.merge.add(producer, rows, ends, now_wall, now_mono, size)
 
     def forget(self, producer: str) -> None:
@@ -152,11 +161,15 @@ class Pipe:
         self.recover()
         self._make(step, advance)
 
+    def pass_over(self, advance: Mapping[str, int]) -> None:
+        """Remember positions without a change of the output. Raises as `make`."""
+        self.make(Step(_NOTHING), advance)
+
     def count_damage(self) -> None:
         """Bytes of a journal cannot be read; counted for good, where anything can be written."""
         self.counts().damaged += 1
         with contextlib.suppress(SinkError, OSError):
-            self.make(Step(_NOTHING), {})
+            self.pass_over({})
 
     def recover(self) -> None:
         """Finish the step that is open: of a predecessor that was killed, or our own that failed."""

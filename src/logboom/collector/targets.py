@@ -1,0 +1,232 @@
+"""Which stream is written where, and whose settings are in force there.
+
+Owns: the pipe of each target, which target each stream has, emptying a file of mode `w`, targets that cannot
+be written. Never knows: how records are read, ordered, written; when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from logboom.clock import Clock
+from logboom.collector.checkpoint import Checkpoint
+from logboom.collector.pipe import Pipe, Publish
+from logboom.collector.runs import Runs
+from logboom.errors import LogboomError, SinkError
+from logboom.journal.layout import pack_position
+from logboom.journal.reader import JournalReader
+from logboom.journal.spool import Spool
+from logboom.sinks.base import Sink
+from logboom.target import Target
+
+__all__ = ["MakeSink", "Targets"]
+
+_IDLE_TARGET: Final = 60.0
+_MOST_TARGETS: Final = 500
+MakeSink = Callable[[Target, Callable[[str], None]], Sink]
+
+
+class Targets:
+    """The targets of one spool.
+
+    Args:
+        spool: the directory.
+        checkpoint: what is known of them.
+        make_sink: target -> sink; raises `LogboomError` for a target that may not be written.
+        clock: where time comes from.
+        note: takes a sentence for the collector's log.
+        publish: is shown what was written (see `Pipe`).
+
+    Attributes:
+        pipes: by key, those that can be written.
+        home: producer -> key of its target, once that is known and can be written.
+        refused: key -> why it may not be written.
+        stalled: producer -> key of a target that could not be made ready for it.
+        readers: the streams that there are, by producer.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        checkpoint: Checkpoint,
+        make_sink: MakeSink,
+        clock: Clock,
+        note: Callable[[str], None],
+        publish: Publish | None = None,
+    ) -> None:
+        self.pipes: dict[str, Pipe] = {}
+        self.home: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
+        self.stalled: dict[str, str] = {}
+        self.readers: Mapping[str, JournalReader] = {}
+        self.runs = Runs(spool.path, clock)
+        self._spool = spool
+        self._checkpoint = checkpoint
+        self._make_sink = make_sink
+        self._clock = clock
+        self._note = note
+        self._publish = publish
+        self._used: dict[str, float] = {}
+        self._told: set[frozenset[str]] = set()
+        self._dismiss_oldest()
+
+    def pipe_of(self, reader: JournalReader) -> Pipe | None:
+        """Where a stream's records go; None while that is not known, or cannot be written."""
+        key = self.home.get(reader.producer)
+        if key is None:
+            if reader.header is None:
+                return None
+            key = self.home[reader.producer] = reader.header.target.key
+            try:
+                self._configure(key, reader, reader.header.target)
+            except (SinkError, OSError) as error:
+                del self.home[reader.producer]
+                self.stalled[reader.producer] = key
+                self._note(f"{key}: {error}; records wait in the journal")
+                return None
+            self.stalled.pop(reader.producer, None)
+        return self.pipes.get(key)
+
+    def forget(self, producer: str) -> None:
+        """Nothing of the stream is left."""
+        self.stalled.pop(producer, None)
+        pipe = self.pipes.get(self.home.pop(producer, ""))
+        if pipe is not None:
+            pipe.forget(producer)
+
+    def failing(self) -> list[str]:
+        """Targets that cannot be written now."""
+        troubled = (key for key, pipe in self.pipes.items() if pipe.trouble)
+        return list(dict.fromkeys([*self.refused, *troubled, *self.stalled.values()]))
+
+    def unwritable(self) -> Collection[str]:
+        """Streams of targets that cannot be written now."""
+        failing = self.failing()
+        return {name for name, key in self.home.items() if key in failing} if failing else ()
+
+    def reopen(self) -> None:
+        """Open what the checkpoint has an interrupted step of, and try again what was refused."""
+        for key in [*self._checkpoint.intents, *self.refused]:
+            target = self._checkpoint.targets.get(key)
+            if target is not None and key not in self.pipes:
+                self._open(key, target)
+
+    def close_idle(self, now_mono: float, busy: Collection[str]) -> None:
+        """Let go of a file that nobody has logged to for a while: who deletes it then has deleted it."""
+        busy = {*busy, *self.home.values()}
+        for key, pipe in list(self.pipes.items()):
+            if key in busy or pipe.backlog or pipe.trouble or key in self._checkpoint.intents:
+                self._used[key] = now_mono
+            elif now_mono - self._used.setdefault(key, now_mono) > _IDLE_TARGET:
+                if pipe.target.synced:
+                    pipe.sink.sync()
+                pipe.sink.close()
+                self._checkpoint.release(key)
+                del self.pipes[key], self._used[key]
+
+    def close(self) -> None:
+        """Give up descriptors; nothing is lost by it."""
+        for pipe in self.pipes.values():
+            with contextlib.suppress(OSError):
+                pipe.sink.close()
+
+    # -- settings ----------------------------------------------------------------------------------
+
+    def _configure(self, key: str, reader: JournalReader, asked: Target) -> None:
+        now = self._clock.wall()
+        # One of the future that was met before is not the newest again.
+        target = _not_ahead(asked, now, 0.0 if reader.producer in self._checkpoint.positions else now)
+        known = self._checkpoint.targets.get(key)
+        if known is not None and known.configured > now:
+            known = self._put_in_force(key, _not_ahead(known, now, now))
+        if key not in self.pipes:
+            newest = target if known is None or known.configured <= target.configured else known
+            if newest != known:
+                self._checkpoint.configure(key, newest)
+            self._open(key, newest)
+        pipe = self.pipes.get(key)
+        if pipe is None:
+            return
+        self._compare(pipe, target)
+        if target.configured > pipe.target.configured:
+            self._put_in_force(key, target)
+        if target.mode == "w":
+            self._begin_anew(pipe, reader, asked)
+
+    def _put_in_force(self, key: str, target: Target) -> Target:
+        self._checkpoint.configure(key, target)
+        pipe = self.pipes.get(key)
+        if pipe is not None:
+            pipe.target = target
+            pipe.sink.configure(target)
+        return target
+
+    def _compare(self, pipe: Pipe, target: Target) -> None:
+        """Say once, in whatever order they are met, that two processes ask for different settings."""
+        if target == pipe.target:
+            return
+        pair = frozenset(str(one.settings()) for one in (pipe.target, target))
+        if len(pair) > 1 and pair not in self._told:
+            self._told.add(pair)
+            self._note(f"{pipe.key}: settings differ between processes; those of the newest one are in force")
+
+    def _open(self, key: str, target: Target) -> None:
+        try:
+            sink = self._make_sink(target, self._note)
+        except (LogboomError, OSError) as error:
+            if self.refused.get(key) != str(error):
+                self.refused[key] = str(error)
+                self._note(f"{key}: {error}; its records wait in the journal")
+            return
+        self.refused.pop(key, None)
+        pipe = self.pipes[key] = Pipe(key, target, sink, self._checkpoint, self._note)
+        pipe.publish = self._publish
+
+    def _dismiss_oldest(self) -> None:
+        targets = self._checkpoint.targets
+        oldest = sorted(targets, key=lambda key: targets[key].configured)
+        self._checkpoint.dismiss(oldest[: max(0, len(oldest) - _MOST_TARGETS)])
+
+    # -- mode `w` ----------------------------------------------------------------------------------
+
+    def _begin_anew(self, pipe: Pipe, reader: JournalReader, target: Target) -> None:
+        """Mode `w`: the first process of a run empties the file, once; that it was met is remembered."""
+        if reader.producer in self._checkpoint.positions:
+            return
+        met = {reader.producer: pack_position(1, 0)}
+        known = pipe.counts().written > 0
+        if self._is_shared(pipe.key, reader) or not self.runs.may_empty(target, pipe.newest, known=known):
+            pipe.pass_over(met)
+            return
+        pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
+        pipe.make(pipe.sink.truncate(), met)
+
+    def _is_shared(self, key: str, reader: JournalReader) -> bool:
+        """Whether another living process writes the file, whether or not its records were read yet."""
+        return any(self._may_write(other, key) for other in self.readers.values() if other is not reader)
+
+    def _may_write(self, reader: JournalReader, key: str) -> bool:
+        """Of a stream that cannot be read nobody knows that it does not."""
+        if reader.gone:
+            return False
+        try:
+            if reader.header is None:
+                reader.peek()
+            if reader.header is not None and reader.header.target.key != key:
+                return False
+            newest = self._spool.listing(fresh=False).get(reader.producer, [0])[-1]
+            return not self._spool.owner_gone(self._spool.open_segment(reader.producer, newest))
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
+
+def _not_ahead(target: Target, now: float, instead: float) -> Target:
+    """Made under a clock that was ahead, it would be the newest configuration until that time has come."""
+    return target if target.configured <= now else msgspec.structs.replace(target, configured=instead)
