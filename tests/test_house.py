@@ -57,6 +57,7 @@ ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # the collector's side
     ("sources", ("handlers", "rendering", "rotation")),
     ("sinks", ("handlers", "sources", "journal", "record")),
+    ("collector.ledger", ("handlers", "sources", "journal", "platform")),
     ("collector.checkpoint", ("handlers", "sources")),
     ("collector", ("handlers",)),
     ("assembly", ()),

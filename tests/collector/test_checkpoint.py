@@ -215,3 +215,26 @@ def test_snapshot_has_only_what_it_needs(tmp_path: Path) -> None:
     checkpoint.close()
     line = (tmp_path / FILE).read_bytes().splitlines()[0]
     assert msgspec.json.decode(line[9:]) == {"snapshot": {}}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits")
+def test_what_another_user_left_half_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who shares the spool may delete that file, but not change its bits: it must not stop him for good."""
+    stale = tmp_path / "checkpoint.tmp"
+    stale.write_text("half")
+    os.link(stale, tmp_path / "its inode stays")
+    real, theirs = platform.give_like, stale.stat().st_ino
+
+    def give_like(fd: int, mode: int, directory: str | Path) -> None:
+        if os.fstat(fd).st_ino == theirs:
+            raise PermissionError(1, "Operation not permitted")
+        real(fd, mode, directory)
+
+    monkeypatch.setattr(platform, "give_like", give_like)
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.intend("app.log", Step("append", 1, b"one\n"), {"a": 1}, Counts(written=1))
+    checkpoint.complete("app.log")
+    checkpoint.close()
+    assert dict(Checkpoint(tmp_path).positions) == {"a": 1}

@@ -44,7 +44,7 @@ def test_what_came_before_is_of_an_earlier_run(rig: Rig) -> None:
 
 
 def test_time_of_a_file_lies_up_to_a_tick_back(rig: Rig) -> None:
-    """A write of the collector before is not told from a configuration a moment earlier; others do not count."""
+    """An earlier collector may have written a moment later than it says; an editor does not count."""
     assert not rig.may_empty(rig.changed + 0.005)
     assert rig.may_empty(rig.changed + 0.005, known=False)
 

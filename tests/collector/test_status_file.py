@@ -128,3 +128,41 @@ def test_a_link_in_the_logs_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / LOG).symlink_to(victim)
     Notebook(tmp_path).note("anything")
     assert victim.read_text() == ""
+
+
+class Strangers:
+    """The files that are there now are another user's: their bits and their group cannot be changed."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.theirs = set()
+        for path in list(directory.iterdir()):
+            os.link(path, directory / f"{path.name} and its inode")
+            self.theirs.add(path.stat().st_ino)
+        self.real = platform.give_like
+        monkeypatch.setattr(platform, "give_like", self.give_like)
+
+    def give_like(self, fd: int, mode: int, directory: str | Path) -> None:
+        if os.fstat(fd).st_ino in self.theirs:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        self.real(fd, mode, directory)
+
+
+@POSIX
+def test_what_another_users_collector_left_half_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed in the middle: without a new status, every flush of everybody would time out."""
+    (tmp_path / f".{launch.STATUS}.tmp").write_text("{")
+    Strangers(tmp_path, monkeypatch)
+    write_status(tmp_path, {"flushed": 2.0})
+    assert launch.read_status(tmp_path) == {"flushed": 2.0}
+
+
+@POSIX
+def test_log_that_another_users_collector_began_is_carried_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector whose troubles nobody can read of is looked for a day."""
+    _say("of theirs", Notebook(tmp_path))
+    Strangers(tmp_path, monkeypatch)
+    assert len(_say("of ours", Notebook(tmp_path))) == 2

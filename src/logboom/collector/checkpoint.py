@@ -30,8 +30,11 @@ from typing import NamedTuple
 import msgspec
 
 from logboom import platform
+from logboom.collector import ledger
+from logboom.collector.ledger import Configure, Counts, Intent, Line, State, frame, replay, unframe
 from logboom.failpoints import reach
-from logboom.journal.spool import mode_like_log
+from logboom.journal.damaged import DamagedPlace
+from logboom.journal.spool import make_afresh, mode_like_log
 from logboom.sinks.base import Step
 from logboom.target import Target
 
@@ -40,42 +43,6 @@ __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 _REWRITE_AT = 1024 * 1024
 _GO_ON_BELOW = 16 * 1024  # with `collector="off"` it is read for each record
 _NAME = "checkpoint.jsonl"
-
-
-class Counts(msgspec.Struct, omit_defaults=True):
-    """Totals of one target since its checkpoint began."""
-
-    written: int = 0
-    dropped: int = 0
-    late: int = 0
-    damaged: int = 0
-    rewritten: int = 0
-
-
-class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step that is about to be made, and what is true once it is.
-
-    Attributes:
-        target: key of the target.
-        step: without its bytes; they lie in the target's own file.
-        length, crc: of those bytes.
-        advance: new positions of the producers whose records the step writes.
-        counts: the target's totals after it.
-    """
-
-    target: str
-    step: Step
-    length: int = 0
-    crc: int = 0
-    advance: dict[str, int] = {}
-    counts: Counts = msgspec.field(default_factory=Counts)
-
-
-class _State(msgspec.Struct, omit_defaults=True):
-    positions: dict[str, int] = msgspec.field(default_factory=dict)
-    targets: dict[str, Target] = msgspec.field(default_factory=dict)
-    counts: dict[str, Counts] = msgspec.field(default_factory=dict)
-    intents: dict[str, Intent] = msgspec.field(default_factory=dict)
 
 
 class Recorded(NamedTuple):
@@ -90,26 +57,6 @@ class Recorded(NamedTuple):
     positions: dict[str, int]
     counts: dict[str, Counts]
     targets: dict[str, Target]
-
-
-class _Configure(msgspec.Struct):
-    target: str
-    value: Target
-
-
-class _Line(msgspec.Struct, omit_defaults=True):
-    snapshot: _State | None = None
-    intend: Intent | None = None
-    done: str | None = None
-    abandon: str | None = None
-    forget: list[str] | None = None
-    configure: _Configure | None = None
-    dismiss: list[str] | None = None
-    counts: Counts | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Line).decode
 
 
 class Checkpoint:
@@ -174,7 +121,7 @@ class Checkpoint:
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"")
         intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
-        self._append(_Line(intend=intent))
+        self._append(Line(intend=intent))
         self._state.intents[target] = intent
         reach("checkpoint.intended")
 
@@ -184,33 +131,33 @@ class Checkpoint:
         Args:
             counts: the totals after it, where they became others than was intended.
         """
-        self._append(_Line(done=target, counts=counts))
-        _complete(self._state, target, counts)
+        self._append(Line(done=target, counts=counts))
+        ledger.complete(self._state, target, counts)
         reach("checkpoint.done")
 
     def abandon(self, target: str) -> None:
         """The open step of `target` cannot be finished: it never happened. Raises `OSError`."""
-        self._append(_Line(abandon=target))
+        self._append(Line(abandon=target))
         self._state.intents.pop(target, None)
 
     def forget(self, producers: Iterable[str]) -> None:
         """These producers' segments are gone."""
         gone = [producer for producer in producers if producer in self._state.positions]
         if gone:
-            self._append(_Line(forget=gone))
-            _forget(self._state, gone)
+            self._append(Line(forget=gone))
+            ledger.forget(self._state, gone)
 
     def configure(self, target: str, value: Target) -> None:
         """Remember the configuration in force."""
-        self._append(_Line(configure=_Configure(target, value)))
+        self._append(Line(configure=Configure(target, value)))
         self._state.targets[target] = value
 
     def dismiss(self, targets: Iterable[str]) -> None:
         """Nobody logs to these any more: their configuration and totals are forgotten."""
         gone = [target for target in targets if target not in self._state.intents]
         if gone:
-            self._append(_Line(dismiss=gone))
-            _dismiss(self._state, gone)
+            self._append(Line(dismiss=gone))
+            ledger.dismiss(self._state, gone)
 
     def release(self, target: str) -> None:
         """Give up the descriptor that is kept for steps of `target`, until the next one."""
@@ -254,8 +201,8 @@ class Checkpoint:
 
     # -- the file ----------------------------------------------------------------------------------
 
-    def _append(self, line: _Line) -> None:
-        raw = _frame(line)
+    def _append(self, line: Line) -> None:
+        raw = frame(line)
         if self._torn:
             self._mend()
         self._torn = True
@@ -279,11 +226,9 @@ class Checkpoint:
 
     def _rewrite(self) -> int:
         temporary = self.path.with_suffix(".tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        fd = platform.open_file(temporary, flags)
+        fd = make_afresh(temporary, os.O_WRONLY | os.O_APPEND, self._mode)
         try:
-            platform.give_like(fd, self._mode, self.path.parent)
-            raw = _frame(_Line(snapshot=self._state))
+            raw = frame(Line(snapshot=self._state))
             if os.write(fd, raw) != len(raw):
                 raise OSError(errno.ENOSPC, "no space for the checkpoint", str(temporary))
             reach("checkpoint.rewrite")
@@ -305,7 +250,7 @@ class Checkpoint:
             if data:
                 self.release(intent.target)
                 temporary = path.with_suffix(".tmp")
-                fd = platform.open_file(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+                fd = make_afresh(temporary, os.O_RDWR, self._data_mode(intent.target))
                 try:
                     _write_whole(fd, data, temporary)
                 finally:
@@ -347,21 +292,21 @@ class Checkpoint:
             else mode_like_log(self._mode, known.path(self.path.parent), self.path.parent)
         )
 
-    def _load(self) -> _State:
+    def _load(self) -> State:
         try:
             raw = self.path.read_bytes()
         except FileNotFoundError:
-            return _State()
-        state = _State()
+            return State()
+        state = State()
         bad = 0
         lines = raw.split(b"\n")
         lines.pop()  # empty, or a torn last line that never happened
         for line in lines:
-            event = _unframe(line)
+            event = unframe(line)
             if event is None:
                 bad += 1
             else:
-                state = _replay(state, event)
+                state = replay(state, event)
         if bad:
             self._set_aside(raw, bad)
         elif raw.endswith(b"\n") and len(raw) < _GO_ON_BELOW:
@@ -369,10 +314,7 @@ class Checkpoint:
         return state
 
     def _set_aside(self, raw: bytes, bad: int) -> None:
-        kept = self.path.parent / "damaged" / f"checkpoint.{int(time.time())}.jsonl"
-        with contextlib.suppress(OSError):
-            kept.parent.mkdir(mode=0o700, exist_ok=True)
-            kept.write_bytes(raw)
+        kept = DamagedPlace(self.path.parent).put(f"checkpoint.{int(time.time())}.jsonl", raw)
         self.notes.append(
             f"{bad} damaged lines in {self.path}, kept as {kept}: what they said is not known, "
             "so some records may be delivered again"
@@ -389,62 +331,12 @@ def read_recorded(spool: Path) -> Recorded:
         lines = (spool / _NAME).read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
         lines = []
-    state = _State()
-    for event in filter(None, map(_unframe, lines)):
-        state = _replay(state, event)
+    state = State()
+    for event in filter(None, map(unframe, lines)):
+        state = replay(state, event)
     return Recorded(state.positions, state.counts, state.targets)
 
 
 def _write_whole(fd: int, data: bytes, path: Path) -> None:
     if platform.write_at(fd, data, 0) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-
-def _frame(line: _Line) -> bytes:
-    body = _encode(line)
-    return b"%08x %s\n" % (zlib.crc32(body), body)
-
-
-def _unframe(line: bytes) -> _Line | None:
-    try:
-        if int(line[:8], 16) != zlib.crc32(line[9:]):
-            return None
-        return _decode(line[9:])
-    except (ValueError, msgspec.MsgspecError):
-        return None
-
-
-def _replay(state: _State, event: _Line) -> _State:
-    if event.snapshot is not None:
-        return event.snapshot
-    if event.intend is not None:
-        state.intents[event.intend.target] = event.intend
-    if event.done is not None:
-        _complete(state, event.done, event.counts)
-    if event.abandon is not None:
-        state.intents.pop(event.abandon, None)
-    if event.forget is not None:
-        _forget(state, event.forget)
-    if event.configure is not None:
-        state.targets[event.configure.target] = event.configure.value
-    if event.dismiss is not None:
-        _dismiss(state, event.dismiss)
-    return state
-
-
-def _complete(state: _State, target: str, counts: Counts | None) -> None:
-    intent = state.intents.pop(target, None)
-    if intent is not None:
-        state.positions.update(intent.advance)
-        state.counts[target] = intent.counts if counts is None else counts
-
-
-def _dismiss(state: _State, targets: Iterable[str]) -> None:
-    for target in targets:
-        state.targets.pop(target, None)
-        state.counts.pop(target, None)
-
-
-def _forget(state: _State, producers: Iterable[str]) -> None:
-    for producer in producers:
-        state.positions.pop(producer, None)

@@ -306,14 +306,14 @@ class Cycle:
     def _report_damage(self, reader: JournalReader) -> None:
         for damage in reader.take_damaged():
             name = f"{reader.producer}-{damage.segment}-{damage.offset}"
-            if damage.torn or (self.spool.damaged_path / name).exists():  # a predecessor met it, too
+            if damage.torn or self.spool.damaged.has(name):  # a predecessor met it, too
                 continue
             pipe = self.pipes.get(self._targets.home.get(reader.producer, ""))
             if pipe is not None:
                 pipe.count_damage()
             where = f"{reader.producer}-{damage.segment} byte {damage.offset}, {damage.length} bytes"
-            self._note(f"damaged journal: {where}; kept in {self.spool.damaged_path}")
-            self.spool.keep_damaged(name, damage.data)
+            self._note(f"damaged journal: {where}; kept in {self.spool.damaged.path}")
+            self.spool.damaged.put(name, damage.data)
 
     # -- words -------------------------------------------------------------------------------------
 

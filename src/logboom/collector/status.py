@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom import platform
+from logboom.journal.spool import make_afresh
 from logboom.launch import STATUS
 
 __all__ = ["LOG", "Notebook", "write_status"]
@@ -27,9 +28,8 @@ def write_status(spool: Path, values: dict[str, Any]) -> None:
     """Replace `status.json` atomically; silently not, when the disk is full."""
     temporary = spool / f".{STATUS}.tmp"
     with contextlib.suppress(OSError):
-        fd = platform.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        fd = make_afresh(temporary, os.O_WRONLY, spool.stat().st_mode & 0o664)
         try:
-            platform.give_like(fd, spool.stat().st_mode & 0o664, spool)
             data = msgspec.json.encode(values)
             whole = os.write(fd, data) == len(data)
         finally:
@@ -57,12 +57,19 @@ class Notebook:
         line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError):
             self._bound()
-            fd = platform.open_file(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            fd = self._open()
             try:
-                platform.give_like(fd, self.path.parent.stat().st_mode & 0o660, self.path.parent)
                 os.write(fd, line)
             finally:
                 os.close(fd)
+
+    def _open(self) -> int:
+        """As it is, when it is there: it may be the file of another user who shares the spool."""
+        try:
+            return platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            mode = self.path.parent.stat().st_mode & 0o660
+            return make_afresh(self.path, os.O_WRONLY | os.O_APPEND, mode)
 
     def _bound(self) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -14,15 +14,15 @@ from typing import Final
 
 from logboom import platform
 from logboom.errors import SpoolError
+from logboom.journal.damaged import DamagedPlace
 from logboom.journal.descriptors import Descriptors
 from logboom.journal.layout import parse_segment_name, segment_name
 
-__all__ = ["DEAD_SUFFIX", "Spool", "mode_like_log", "spool_for"]
+__all__ = ["DEAD_SUFFIX", "Spool", "make_afresh", "mode_like_log", "spool_for"]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
 _STRAY_AFTER: Final = 600.0
-_DAMAGED_KEPT: Final = 10_000_000
 _NAME: Final = ".logboom"
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
@@ -45,14 +45,14 @@ class Spool:
     Attributes:
         path: the directory, absolute.
         journal_path: where the segments are.
-        damaged_path: where unreadable bytes are kept aside.
+        damaged: where unreadable bytes are kept aside.
         descriptors: open segments of all readers of this object.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.journal_path = self.path / "journal"
-        self.damaged_path = self.path / "damaged"
+        self.damaged = DamagedPlace(self.path)
         self.descriptors = Descriptors(self.journal_path)
         self._listing: dict[str, list[int]] = {}
         self._names: dict[str, tuple[str, int] | None] = {}
@@ -179,14 +179,6 @@ class Spool:
                 raise
         return True
 
-    def keep_damaged(self, name: str, data: bytes) -> None:
-        """Put unreadable bytes aside, 10 MB of them in all; where that fails, they are gone."""
-        with contextlib.suppress(OSError):
-            self.damaged_path.mkdir(mode=0o700, exist_ok=True)
-            used = sum(path.stat().st_size for path in self.damaged_path.iterdir())
-            if used < _DAMAGED_KEPT:
-                (self.damaged_path / name).write_bytes(data)
-
     def remove_strays(self, now: float) -> None:
         """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.
 
@@ -207,6 +199,22 @@ class Spool:
 
 def _parse(name: str) -> tuple[str, int] | None:
     return parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+
+
+def make_afresh(path: Path, access: int, mode: int) -> int:
+    """A new file, like its directory, in the place of what lies there, and its descriptor.
+
+    What another user's process left when it was killed can be deleted by who shares the directory, but not
+    given other bits or another group.
+    """
+    path.unlink(missing_ok=True)
+    fd = platform.open_file(path, access | os.O_CREAT | os.O_EXCL)
+    try:
+        platform.give_like(fd, mode, path.parent)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def mode_like_log(mode: int, log: Path, directory: Path) -> int:
