@@ -146,3 +146,13 @@ def test_the_schema_only_grows() -> None:
     assert Context.__struct_fields__[: len(context)] == context
     assert len(Header.__struct_defaults__) == len(Header.__struct_fields__) - len(header)
     assert len(Context.__struct_defaults__) == len(Context.__struct_fields__) - 2
+
+
+@pytest.mark.parametrize("head", [b'{"context":', b'{"dropped":', b'{"anything":'])
+def test_brackets_without_end_are_damage(head: bytes) -> None:
+    """A parser that gives up at some depth must not give up the collector."""
+    line = head + b"[" * 100_000 + b"\n"
+    with pytest.raises(JournalError):
+        layout.decode_control(line)
+    with pytest.raises(JournalError):
+        layout.decode_header(line)

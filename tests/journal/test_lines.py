@@ -96,3 +96,30 @@ def test_rest_is_the_last_line_or_it_is_over(tail: bytes, resting: bool) -> None
     decoder = LineDecoder({1: Context(context=1, renderer="message", columns=("text",))})
     found = decoder.decode(b'[1,1,20,"x","y"]\n' + REST + tail, 0)
     assert found.resting is resting and not found.damage
+
+
+@pytest.mark.parametrize(
+    "line", [b"[1.0,1,20,%s%s]\n" % (b"[" * 100_000, b"]" * 100_000), b'{"x":' * 100_000]
+)
+def test_brackets_without_end_are_damage(line: bytes) -> None:
+    """One such line must cost itself alone, and not every log of the spool."""
+    line = line.rstrip() + b"\n"
+    sound = b'[1.0,1,20,"n"]\n'
+    found = LineDecoder({1: CONTEXT}).decode(sound + line + sound, 0)
+    assert len(found.rows) == 2
+    assert found.damage == [(len(sound), len(sound) + len(line))]
+
+
+def test_caller_that_stands_deep_loses_nothing() -> None:
+    """A program may flush deep in a recursion: what cannot be read there is no damage."""
+    line = b'[1.0,1,20,"n",%s%s]\n' % (b"[" * 40, b"]" * 40)
+    damage: list[list[tuple[int, int]]] = []
+
+    def deep() -> None:
+        try:
+            deep()
+        except RecursionError:  # tried again at each level, until there is room
+            damage.append(LineDecoder({1: CONTEXT}).decode(line, 0).damage)
+
+    deep()
+    assert damage == [[]]

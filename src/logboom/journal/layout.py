@@ -28,6 +28,7 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +50,7 @@ __all__ = [
     "decode_control",
     "decode_header",
     "encode_line",
+    "is_too_deep",
     "pack_position",
     "parse_segment_name",
     "segment_name",
@@ -62,6 +64,9 @@ REST: Final = b"\t\n"
 WAKE: Final = b"\n"
 ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
+_DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser keeps
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,6 +148,9 @@ def decode_header(line: bytes) -> Header:
         header = _decode_header(line)
     except msgspec.MsgspecError as error:
         raise JournalError(f"not a segment header: {error}", offset=0) from None
+    except RecursionError:
+        _raise_if_too_deep(line)
+        raise
     if header.logboom > FORMAT:
         raise JournalError(
             f"segment format {header.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
@@ -164,7 +172,28 @@ def decode_control(line: bytes) -> Context | Dropped | None:
         msgspec.json.decode(line)
     except msgspec.MsgspecError as error:
         raise JournalError(f"damaged control line: {error}") from None
+    except RecursionError:
+        _raise_if_too_deep(line)
+        raise
     return None
+
+
+def is_too_deep(line: bytes) -> bool:
+    """Whether a line that was too deep for the parser would be too deep for any.
+
+    Else it is sound, and it is the calling program that stands deep in calls of its own: who reads it later
+    can.
+    """
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", line)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > _DEEPEST
+
+
+def _raise_if_too_deep(line: bytes) -> None:
+    if is_too_deep(line):
+        raise JournalError("brackets without end", offset=0) from None
 
 
 def committed_length(block: bytes) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.journal.layout import END, REST, Context, Dropped, decode_control
+from logboom.journal.layout import END, REST, Context, Dropped, decode_control, is_too_deep
 
 __all__ = ["Decoded", "LineDecoder"]
 
@@ -84,7 +84,7 @@ class LineDecoder:
         try:
             rows = _decoder.decode_lines(block)
             sound = len(rows) == end - start and self._are_sound(rows)
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             sound = False
         if sound:
             into.rows += rows
@@ -120,6 +120,10 @@ class LineDecoder:
         try:
             row = _decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeError):
+            return False
+        except RecursionError:
+            if not is_too_deep(line):
+                raise
             return False
         if not self._are_sound([row]):
             return False

@@ -88,6 +88,6 @@ def salvage_target(line: bytes) -> Target | None:
     while end:
         try:
             return _decode_target(text[:end])
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None
