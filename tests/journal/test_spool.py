@@ -145,6 +145,19 @@ def test_changed_is_sure_only_of_an_old_directory(tmp_path: Path, monkeypatch: p
     assert spool.changed() and spool.numbers(ONE) == [1] and not spool.changed()
 
 
+def test_whole_seconds_are_sure_only_when_they_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that began in the second of the last look was not seen while no other came or went."""
+    spool = Spool.create(tmp_path / "s")
+    second = int(time.time()) * 10**9
+    os.utime(spool.journal_path, ns=(second, second))
+    for age_ms, unsure in [(50, True), (999, True), (2050, True), (2150, False)]:
+        monkeypatch.setattr(time, "time_ns", lambda age=age_ms: second + age * 10**6)
+        spool.segments()
+        assert spool.changed() is unsure
+
+
 def test_a_missing_directory_is_an_empty_one(tmp_path: Path) -> None:
     """Somebody removed the spool: the collector goes on, and finds it again when it is made again."""
     spool = Spool(tmp_path / "nothing")

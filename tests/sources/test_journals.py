@@ -407,3 +407,20 @@ def test_an_unmapped_stream_goes_on_behind_its_end(
     append(path, END)
     factory.segment(A, ["2"], 2)
     assert texts(source, thorough=True) == {A: ["2"]}
+
+
+def test_thorough_look_sees_what_the_directory_does_not_show(tmp_path: Path) -> None:
+    """Its time may be coarse, or set back by a copy: a flush waits for each program there is."""
+    spool = Spool(tmp_path)
+    factory = SpoolFactory(tmp_path)
+    factory.segment("a" * 16, ["one"])
+    os.utime(spool.journal_path, (1, 1))
+    source = JournalsSource(spool, {}, FakeClock())
+    source.poll(1000)
+    factory.segment("b" * 16, ["two"])
+    os.utime(spool.journal_path, (1, 1))
+    source.poll(1000)
+    assert list(source.readers) == ["a" * 16]
+    source.poll(1000, thorough=True)
+    assert list(source.readers) == ["a" * 16, "b" * 16]
+    source.close()

@@ -22,6 +22,10 @@ __all__ = ["DEAD_SUFFIX", "Spool", "make_afresh", "mode_like_log", "spool_for"]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
+_SECOND_NS: Final = 1_000_000_000
+_COARSE_NS: Final = (
+    2_100_000_000  # or in whole seconds (ext4 with small inodes, ext2, ext3), or every other one
+)
 _STRAY_AFTER: Final = 600.0
 _NAME: Final = ".logboom"
 _README: Final = """\
@@ -84,7 +88,10 @@ class Spool:
         return cls(path)
 
     def segments(self) -> dict[str, list[int]]:
-        """Segment numbers of each producer, rising. Files set aside by `retire` count as well."""
+        """Segment numbers of each producer, rising, and the same object as long as nothing changed.
+
+        Files set aside by `retire` count as well.
+        """
         listing: dict[str, set[int]] = {}
         now = time.time_ns()
         try:
@@ -96,8 +103,11 @@ class Spool:
         self._names = {name: known[name] if name in known else _parse(name) for name in names}
         for parsed in filter(None, self._names.values()):
             listing.setdefault(parsed[0], set()).add(parsed[1])
-        self._seen_mtime = -1 if abs(now - mtime) < _UNSURE_NS else mtime
-        self._listing = {producer: sorted(numbers) for producer, numbers in listing.items()}
+        unsure = _UNSURE_NS if mtime % _SECOND_NS else _COARSE_NS
+        self._seen_mtime = -1 if abs(now - mtime) < unsure else mtime
+        seen = {producer: sorted(numbers) for producer, numbers in listing.items()}
+        if seen != self._listing:
+            self._listing = seen
         return self._listing
 
     def changed(self) -> bool:

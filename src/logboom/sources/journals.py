@@ -102,7 +102,7 @@ class JournalsSource:
         """See `Source.poll`."""
         now = self._clock.monotonic()
         if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
-            self._discover(now)
+            self._discover(now, thorough)
         share = max(budget // self._busy, _SMALLEST_SHARE)
         busy = set(skip)
         idle = min(_IDLE_PAUSE_A_JOURNAL * len(self._journals), _LONGEST_PAUSE_OF_MANY)
@@ -164,15 +164,16 @@ class JournalsSource:
     def _vanished(self, now: float) -> list[str]:
         """Streams without a segment; a new look at the directory is made when there seem to be any."""
         if self._positions.keys() - self._journals.keys():
-            self._discover(now)
+            self._discover(now, thorough=False)
         return [name for name in self._positions if name not in self._journals]
 
     def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
         return max(delivered.get(name, 0), self._positions.get(name, 0))
 
-    def _discover(self, now: float) -> None:
+    def _discover(self, now: float, thorough: bool) -> None:
         self._discovered_at, self.listed = now, self._clock.wall()
-        listing = self._spool.listing()
+        # Whoever waits for a thorough look is not told what a directory's time seems to say.
+        listing = self._spool.segments() if thorough else self._spool.listing()
         if listing is self._listing:
             return
         self._listing = listing
