@@ -34,6 +34,19 @@ def test_does_not_wait_for_what_came_after_it() -> None:
     assert mark.is_reached(streams, {"a": 10})
 
 
+def test_stream_that_is_never_read_to_its_end_is_not_waited_for_for_ever() -> None:
+    """A collector that is to stop beside a program that logs faster than anybody reads."""
+    streams = {"a": Stream(exhausted=False, last=19)}
+    mark = FlushMark(1.0, {"a": 20})
+    mark.observe(streams, 2.0)
+    assert mark.seen_at == math.inf
+    streams["a"].last = 21
+    mark.observe(streams, 3.0)
+    assert mark.seen_at == 3.0
+    assert not mark.is_reached(streams, {"a": 20})
+    assert mark.is_reached(streams, {"a": 21})
+
+
 def test_stream_that_was_not_read_to_its_end_is_waited_for() -> None:
     """The budget of one read may be smaller than what was there."""
     streams = {"a": Stream(exhausted=False, last=10)}

@@ -36,6 +36,7 @@ class Cycle:
         self.sees = True
         self.closed = False
         self.pruned = 0
+        self.fails: list[str] = []
 
     def step(self, *, thorough: bool = False) -> int:
         self.bench.steps.append(thorough)
@@ -54,6 +55,12 @@ class Cycle:
         if self.sees:
             mark.observe({}, self.bench.clock.monotonic())
         return self.flushed
+
+    def failing(self) -> list[str]:
+        return self.fails
+
+    def unwritten(self) -> str:
+        return "7 records"
 
     def holdback(self) -> float:
         return 0.02
@@ -158,7 +165,7 @@ def test_stop_is_obeyed_in_the_middle_of_a_back_off(bench: Bench) -> None:
     """A collector that cannot write can still be stopped."""
     bench.error = OSError(28, "No space left on device")
     assert bench.turn() == ""
-    assert bench.turn(launch.STOP) == "stopped"
+    assert "stopped in trouble" in bench.turn(launch.STOP)
 
 
 def test_status_says_the_error_and_its_end(bench: Bench) -> None:
@@ -277,7 +284,27 @@ def test_stop_writes_what_waits_but_not_for_ever(bench: Bench) -> None:
     bench.service.stop()
     assert bench.turn() == ""
     assert bench.turn(seconds=0.5) == ""
-    assert bench.turn(seconds=0.6) == "stopped"
+    assert bench.turn(seconds=0.6) == "stopped before everything was written; there wait 7 records"
+
+
+def test_stop_takes_the_time_that_writing_takes(bench: Bench) -> None:
+    """A million records that wait are written, however long that takes, as long as it goes on."""
+    bench.turn()
+    cycle = bench.cycles[0]
+    cycle.flushed, cycle.stepped = False, 1
+    bench.service.stop()
+    for _ in range(30):
+        assert bench.turn(seconds=0.9) == ""
+    cycle.flushed = True
+    assert bench.turn(seconds=0.9) == "stopped"
+
+
+def test_stop_does_not_take_a_file_that_cannot_be_written_for_written(bench: Bench) -> None:
+    """A supervisor must not read that all is well."""
+    bench.turn()
+    bench.cycles[0].fails = ["app.log"]
+    bench.service.stop()
+    assert (bench.turn() or bench.turn()).startswith("stopped before")
 
 
 def test_newer_release_is_handed_over_to(bench: Bench) -> None:

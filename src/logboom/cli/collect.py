@@ -13,11 +13,12 @@ from pathlib import Path
 from logboom import assembly, platform
 from logboom.cli.places import is_spool, spools_of
 from logboom.cli.terminal import escape
+from logboom.collector.service import STOPPED, UNNEEDED
 from logboom.journal.spool import Spool
 
 __all__ = ["add", "run"]
 
-_GOOD = frozenset({"stopped", "nobody logs any more"})
+_GOOD = frozenset({STOPPED, UNNEEDED})
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns 0 when it was stopped or nobody logs any more, else 1."""
+    """Returns 0 when nobody logs any more or it was stopped, and all is written; else 1."""
     spool = _spool(arguments.spool, make=arguments.stay)
     platform.drop_privileges(spool)
     platform.name_process("logboom")

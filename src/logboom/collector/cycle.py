@@ -18,7 +18,7 @@ from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
 from logboom.errors import SinkError
 from logboom.failpoints import reach
-from logboom.journal.layout import FORMAT
+from logboom.journal.layout import FORMAT, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.journal.spool import Spool
@@ -123,7 +123,8 @@ class Cycle:
 
     def flush_mark(self) -> FlushMark:
         """A mark for everything that is committed now; then take thorough steps until it is reached."""
-        return FlushMark(self._clock.monotonic())
+        now, listing = self._clock.monotonic(), self.spool.segments()
+        return FlushMark(now, {name: pack_position(numbers[-1] + 1, 0) for name, numbers in listing.items()})
 
     def is_flushed(self, mark: FlushMark) -> bool:
         """After a thorough step: whether everything committed before `mark` is in the files.
@@ -162,6 +163,12 @@ class Cycle:
     def linger(self) -> float:
         """Seconds to stay without producers: the longest that a target asks for."""
         return max((pipe.target.linger for pipe in self.pipes.values()), default=1.0)
+
+    def unwritten(self) -> str:
+        """About how much waits, in words; what is in the journal is not read for it."""
+        return (
+            f"{self.backlog:,} records that were read, up to {self.spool.used_bytes():,} bytes of the journal"
+        )
 
     @property
     def backlog(self) -> int:

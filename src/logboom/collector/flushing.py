@@ -28,13 +28,19 @@ class FlushMark:
     A stream's position is known once it was read to its end after the moment; the mark is reached
     when each of them is delivered. So it is reached under constant load as well.
 
+    Args:
+        began: the moment.
+        beyond: for a stream, a position behind everything that it can have had at the moment: one that is
+            read that far need not be read to its end, which it may write faster than anybody reads.
+
     Attributes:
         began: the moment, on the monotonic clock.
         seen_at: when it was known of all streams how far the mark goes; infinity before.
     """
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, beyond: Mapping[str, int] | None = None) -> None:
         self.began = began
+        self._beyond = {} if beyond is None else beyond
         self.seen_at = math.inf
         self._ends: dict[str, int] = {}
 
@@ -46,7 +52,9 @@ class FlushMark:
             excluded: streams whose target cannot be written now.
         """
         for name, stream in streams.items():
-            if stream.exhausted and name not in self._ends:
+            if name not in self._ends and (
+                stream.exhausted or stream.last >= self._beyond.get(name, math.inf)
+            ):
                 self._ends[name] = stream.last
         if self.seen_at > now and all(name in self._ends or name in excluded for name in streams):
             self.seen_at = now

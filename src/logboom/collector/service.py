@@ -26,9 +26,10 @@ from logboom.collector.status import Notebook, write_status
 from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
 from logboom.platform import Doorbell
 
-__all__ = ["NEWER", "UNNEEDED", "Service"]
+__all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
 
 NEWER: Final = "a newer release of logboom writes here: handing over"
+STOPPED: Final = "stopped"
 UNNEEDED: Final = "nobody logs any more"
 _BUSY_WAIT: Final = 0.04
 _FLUSH_WAIT: Final = 0.002
@@ -99,6 +100,7 @@ class Service:
         self._bell_at = clock.monotonic() + _BELL_EVERY
         self._stopping = False
         self._marks: list[FlushMark] = []
+        self._asked_at = 0.0
         self._leave_at = 0.0
         self._way: dict[str, float] = {}  # keeps collectors of this release from standing again at once
 
@@ -169,7 +171,7 @@ class Service:
             self._backoff, self._trouble = 0.0, ""
         except Exception as error:
             self._fail(error)
-            return "stopped" if self._stopping else ""
+            return f"{STOPPED} in trouble; what is not written waits in the journal" if self._stopping else ""
         if self._clock.monotonic() >= self._status_at:
             self._publish(alive=True)
         return self._leave_reason(cycle)
@@ -254,14 +256,7 @@ class Service:
     def _leave_reason(self, cycle: Cycle) -> str:
         now = self._clock.monotonic()
         if self._stopping or cycle.newer:
-            self._leave_at = self._leave_at or now + _LAST_WORDS
-            if self._flushed >= self._leave_at - _LAST_WORDS or now >= self._leave_at:
-                if self._stopping:
-                    return "stopped"
-                self._way = {"made_way": now, "format": cycle.format}
-                return NEWER
-            self._marks = self._marks or [cycle.flush_mark()]
-            return ""
+            return self._farewell(cycle, now)
         if cycle.living() or cycle.backlog or self._marks or self._stay:
             self._peopled_at = now
             return ""
@@ -270,6 +265,23 @@ class Service:
             return ""
         self.seen = cycle.seen()
         return UNNEEDED
+
+    def _farewell(self, cycle: Cycle, now: float) -> str:
+        """Why it leaves now: what was there when it was asked to is written, or nothing gets any further."""
+        if not self._leave_at:
+            self._asked_at, self._leave_at = now, now + _LAST_WORDS
+        elif self._moved and self._stopping:
+            self._leave_at = now + _LAST_WORDS
+        written = self._flushed >= self._asked_at
+        if not written and now < self._leave_at:
+            self._marks = self._marks or [cycle.flush_mark()]
+            return ""
+        if not self._stopping:
+            self._way = {"made_way": now, "format": cycle.format}
+            return NEWER
+        if written and not cycle.failing():
+            return STOPPED
+        return f"{STOPPED} before everything was written; there wait {cycle.unwritten()}"
 
     # -- words -------------------------------------------------------------------------------------
 
