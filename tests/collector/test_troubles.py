@@ -200,15 +200,34 @@ def test_stream_that_cannot_be_read_holds_up_no_other(bench: Bench, monkeypatch:
 def test_flush_does_not_pass_a_stream_that_cannot_be_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`flush()` must not say that a record is in the file while nobody could read it."""
+    """`flush()` must not say that a record is in the file that nobody could read, nor hold up others."""
+    bench.step(10)
+    assert bench.cycle.failing() == []
+    put(bench.a, bench.factory.record("more of a", NOW + 1.0))
     with monkeypatch.context() as bad:
         unreadable(bench, bad)
         mark = bench.cycle.flush_mark()
-        bench.step(10)
-        assert not bench.cycle.is_flushed(mark)
+        bench.step(1)
+        assert not bench.cycle.is_flushed(mark), "it may be a trouble of a moment"
+        bench.step(12)
+        assert bench.cycle.is_flushed(mark), "others are not kept waiting"
+        assert bench.cycle.failing() == ["app.log"], "a flush of this file answers no"
     bench.clock.advance(1.0)
     bench.step(10)
     assert bench.cycle.is_flushed(mark)
+    assert bench.cycle.failing() == []
+
+
+def test_stream_that_never_could_be_read_is_a_trouble_of_its_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows its file: other programs' flushes are not told no, but `logboom drain` is."""
+    with monkeypatch.context() as bad:
+        unreadable(bench, bad)
+        mark = bench.cycle.flush_mark()
+        bench.step(12)
+        assert bench.cycle.is_flushed(mark)
+        assert bench.cycle.failing() == [A]
 
 
 def test_leftovers_of_producers_killed_in_the_middle_of_a_roll_go(bench: Bench) -> None:

@@ -32,6 +32,7 @@ _AHEAD_BYTES: Final = 32 * 1024 * 1024
 _BACKLOG: Final = 50_000
 _BACKLOG_BYTES: Final = 32 * 1024 * 1024
 _UPKEEP_EVERY: Final = 0.5
+_GIVE_UP: Final = 0.5  # a program that has no descriptors left for a moment is no bad sector
 _STRAYS_EVERY: Final = 600.0
 
 
@@ -129,9 +130,10 @@ class Cycle:
     def is_flushed(self, mark: FlushMark) -> bool:
         """After a thorough step: whether everything committed before `mark` is in the files.
 
-        Streams of targets that cannot be written are left out; see `failing`.
+        Streams that cannot be read, and those of targets that cannot be written, are left out; see `failing`.
         """
-        readers, excluded = self.source.readers, self._targets.unwritable()
+        readers = self.source.readers
+        excluded = {*self._targets.unwritable(), *self.source.unreadable(0.0 if self.hasty else _GIVE_UP)}
         mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
@@ -140,8 +142,13 @@ class Cycle:
         return max((pipe.merge.window for pipe in self.pipes.values()), default=0.0)
 
     def failing(self) -> list[str]:
-        """Targets that cannot be written now."""
-        return self._targets.failing()
+        """Targets that cannot be written now, or of which records cannot be read.
+
+        Of a stream that never could be read the target is not known: its own name stands for it.
+        """
+        home = self._targets.home
+        unread = (home.get(name, name) for name in self.source.errors)
+        return list(dict.fromkeys([*self._targets.failing(), *unread]))
 
     def living(self) -> bool:
         """Whether any stream may still be written to."""

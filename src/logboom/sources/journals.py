@@ -85,6 +85,7 @@ class JournalsSource:
         """
         self.readers: dict[str, JournalReader] = {}
         self.errors: dict[str, OSError] = {}
+        self._unread_since: dict[str, float] = {}
         self.listed = float("-inf")
         self._spool = spool
         self._positions = dict(positions)
@@ -124,6 +125,11 @@ class JournalsSource:
         return [
             name for name, reader in self.readers.items() if not reader.exhausted and name not in self.errors
         ]
+
+    def unreadable(self, seconds: float) -> list[str]:
+        """Streams that could not be read for so long: there is no use in waiting for them."""
+        now = self._clock.monotonic()
+        return [name for name, since in self._unread_since.items() if now >= since + seconds]
 
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
         """See `Source.reclaim`."""
@@ -208,9 +214,11 @@ class JournalsSource:
         journal.looked = now
         try:
             chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
-            self.errors.pop(name, None)
+            if self.errors.pop(name, None) is not None:
+                del self._unread_since[name]
         except OSError as error:
             self.errors[name] = error
+            self._unread_since.setdefault(name, now)
             journal.pause = _LONGEST_PAUSE
             return []
         if check:
