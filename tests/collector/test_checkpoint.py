@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from logboom import platform
+from logboom.collector import checkpoint as checkpoint_module
 from logboom.collector import checkpoint as module
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.sinks.base import Step
@@ -238,3 +239,19 @@ def test_what_another_user_left_half_written_is_replaced(
     checkpoint.complete("app.log")
     checkpoint.close()
     assert dict(Checkpoint(tmp_path).positions) == {"a": 1}
+
+
+def test_file_is_bounded_in_the_middle_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that gets nowhere must not fill the disk with what it tries."""
+    monkeypatch.setattr(checkpoint_module, "_REWRITE_AT", 2000)
+    checkpoint, largest = Checkpoint(tmp_path), 0
+    for number in range(300):
+        checkpoint.intend("app.log", Step("roll"), {"a": number}, Counts(written=number))
+        largest = max(largest, checkpoint.path.stat().st_size)
+        checkpoint.complete("app.log")
+    assert largest < 6000
+    checkpoint.intend("app.log", Step("roll"), {"a": 300}, Counts(written=300))
+    checkpoint.close()
+    again = Checkpoint(tmp_path)
+    assert dict(again.positions) == {"a": 299} and again.intents["app.log"].advance == {"a": 300}
+    again.close()

@@ -203,6 +203,9 @@ class Checkpoint:
 
     def _append(self, line: Line) -> None:
         raw = frame(line)
+        if self._size > 2 * _REWRITE_AT:  # in the middle of a step that makes ever more of them
+            with contextlib.suppress(OSError):
+                self.tidy()
         if self._torn:
             self._mend()
         self._torn = True
