@@ -119,3 +119,42 @@ def test_stop_never_signals_a_process_by_a_number_in_a_file(desk: Any) -> None:
     desk.emit("one")
     (desk.spool / "status.json").write_text(f'{{"collector":{{"pid":{os.getpid()}}}}}')
     assert desk.type("stop")[0] == 0
+
+
+def test_directory_with_logs_is_no_spool(desk: Any) -> None:
+    """A collector that takes it for a spool collects nothing, and litters it."""
+    desk.emit("one")
+    before = sorted(os.listdir(desk.log.parent))
+    process = desk.start("collect", "--stay", desk.log.parent)
+    desk.until(lambda: desk.status()["written"] == 1, "the record is written")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert sorted(os.listdir(desk.log.parent)) == sorted({*before, "app.log"})
+
+
+def test_directory_with_other_things_is_no_spool(desk: Any) -> None:
+    """Say so, and leave it as it is."""
+    (desk.directory / "notes.txt").write_text("mine")
+    status, _, errors = desk.type("collect", "--stay", desk.directory)
+    assert status == 1 and "no spool belongs to this" in errors
+    assert "collector.lock" not in os.listdir(desk.directory)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the doorbell is another one")
+def test_who_may_not_ring_is_told_so(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "No collector runs" would be a lie: the answer is not known to this user."""
+    desk.emit("one")
+    desk.collector()
+    real = os.open
+
+    def closed(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if os.fspath(path) == str(desk.spool / launch.DOORBELL):
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", closed)
+    status, out, errors = desk.type("stop", desk.spool)
+    assert (status, out) == (1, "") and "permission denied" in errors
+    status, out, _ = desk.type("status", desk.spool)
+    assert status == 1 and "permission denied" in out and "none runs" not in out
+    assert desk.status()["collector"]["alive"] is None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import logboom
 
@@ -119,3 +122,12 @@ def _damage(desk: Any, old: bytes, new: bytes) -> Path:
     path: Path = desk.directory / "damaged.segment"
     path.write_bytes(data.replace(old, new, 1))
     return path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files")
+def test_what_is_no_file_is_not_waited_for(desk: Any) -> None:
+    """A FIFO says nothing until somebody writes to it, and /dev/zero never ends."""
+    os.mkfifo(desk.directory / "fifo")
+    for path in (desk.directory / "fifo", "/dev/zero"):
+        status, _, errors = desk.type("inspect", path)
+        assert status == 1 and "not a file" in errors

@@ -212,3 +212,33 @@ def _make_dead_stream(desk: Any, line: bytes) -> None:
 class _Terminal:
     def isatty(self) -> bool:
         return True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"collector": {"pid": "x", "since": "y", "version": 3, "trouble": [1]}},
+        {"collector": {"pid": 1, "since": 1e300, "version": "1", "trouble": ""}},
+        {"sinks": {"a": {"rotations": "q", "connected": 1, "trouble": [1]}, "b": 5}},
+        {
+            "sinks": {"a": {"path": 5}},
+            "producers": [{}],
+            "refused": {"x": 1},
+            "totals": {"a": {"written": "x"}},
+        },
+        {"producers": [{"producer": 1, "dropped": "many"}]},
+        [1],
+    ],
+)
+def test_what_is_not_as_it_should_be_is_left_out(desk: Any, said: Any) -> None:
+    """Another release, or anybody who may write there, must not cost a person the answer."""
+    desk.emit("one")
+    (desk.spool / "status.json").write_text(json.dumps(said))
+    status, out, _ = desk.type("status", desk.spool)
+    assert status == 1 and "waiting" in out
+    assert desk.status()["pending_bytes"] > 0
+    process = desk.collector()
+    desk.until(lambda: desk.status()["written"] == 1, "the record is written")
+    (desk.spool / "status.json").write_text(json.dumps(said))
+    assert desk.type("status", desk.spool)[0] == 0
+    assert process.poll() is None

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from logboom import assembly, platform
-from logboom.cli.places import is_spool, spools_of
+from logboom.cli.places import is_spool, one_spool
 from logboom.cli.terminal import escape
 from logboom.collector.service import STOPPED, UNNEEDED
 from logboom.journal.spool import Spool
@@ -23,7 +23,9 @@ _GOOD = frozenset({STOPPED, UNNEEDED})
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("spool", type=Path, metavar="SPOOL", help="the spool (or the log file)")
+    parser.add_argument(
+        "spool", type=Path, metavar="SPOOL", help="the spool (or the log file, or its directory)"
+    )
     parser.add_argument(
         "--stay", action="store_true", help="stay when nobody logs, and make the spool when it is missing"
     )
@@ -50,4 +52,6 @@ def _spool(place: Path, *, make: bool) -> Path:
     if make and not place.exists():
         return Spool.create(place).path
     path = platform.real_path(place)
-    return path if is_spool(path) or path.is_dir() else spools_of(path)[0]
+    if path.is_dir() and not is_spool(path) and not any(path.iterdir()):
+        return path  # as a supervisor makes it, for `spool=`
+    return one_spool(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logboom.cli.terminal import Paint, escape, plural, size
+from logboom.errors import JournalError
 from logboom.journal.inspection import SegmentFile
 from logboom.rendering import renderer_for
 
@@ -37,6 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0, or 1 when something in the segment cannot be read."""
+    if arguments.segment.exists() and not arguments.segment.is_file():
+        raise JournalError("not a file", path=arguments.segment, hint="Name a file of a spool's journal/")
     segment = SegmentFile(arguments.segment)
     if arguments.export:
         _export(segment, {"jsonl": _as_json, "text": _as_text}[arguments.export])

@@ -16,11 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom import platform
 from logboom.collector.checkpoint import Counts, Recorded, read_recorded
 from logboom.collector.status import LOG
 from logboom.journal.spool import Spool
 from logboom.journal.survey import Stream, survey
-from logboom.launch import collector_lives, read_status
+from logboom.launch import DOORBELL, collector_lives, read_status
 from logboom.target import Target
 
 __all__ = ["last_lines", "overview"]
@@ -31,7 +32,7 @@ _TOTALS: Final = ("written", "dropped", "late", "damaged", "rewritten")
 
 def overview(spool: Path) -> dict[str, Any]:
     """Everything that `logboom status` shows. Changes nothing."""
-    lives = collector_lives(spool, b"")
+    lives = _lives(spool)
     said = _said(spool)
     recorded, trouble = _recorded(spool, said)
     streams = survey(Spool(spool), recorded.positions)
@@ -48,16 +49,45 @@ def overview(spool: Path) -> dict[str, Any]:
         "lag": 0.0 if oldest is None else max(0.0, time.time() - oldest),
         **{name: sum(getattr(one, name) for one in totals.values()) for name in _TOTALS},
         "dropped": sum(one.dropped for one in totals.values()) + sum(one.dropped for one in streams),
-        "trouble": trouble or (str(said.collector.get("trouble", "")) if lives else ""),
+        "trouble": trouble or (said.collector.trouble if lives else ""),
         "collector_log": last_lines(spool / LOG),
     }
 
 
-class _Said(msgspec.Struct):
-    """`status.json`, as far as it has the shape that it should have."""
+def _lives(spool: Path) -> bool | None:
+    """Whether a collector listens; None where this user is not permitted to know."""
+    if collector_lives(spool, b""):
+        return True
+    return False if platform.may_ring(spool / DOORBELL) else None
 
-    collector: dict[str, Any] = {}
-    producers: list[dict[str, Any]] = []
+
+class _Collector(msgspec.Struct):
+    pid: int | None = None
+    since: float | None = None
+    version: str | None = None
+    trouble: str = ""
+
+
+class _Producer(msgspec.Struct):
+    producer: str
+    position: int = 0
+    dropped: int = 0
+
+
+class _Sink(msgspec.Struct):
+    path: str = ""
+    size: int | None = None
+    rotations: int | None = 0
+    unrotated: str | None = ""
+    connected: bool | None = None
+    trouble: str | None = ""
+
+
+class _Said(msgspec.Struct):
+    """`status.json`, as far as it has the shape that it should have: anybody may have written there."""
+
+    collector: _Collector = msgspec.field(default_factory=_Collector)
+    producers: list[_Producer] = []
     sinks: dict[str, dict[str, Any]] = {}
     refused: dict[str, str] = {}
     totals: dict[str, Counts] = {}
@@ -70,16 +100,25 @@ def _said(spool: Path) -> _Said:
             setattr(
                 said, field.name, msgspec.convert(values.get(field.name, field.default_factory()), field.type)
             )
+    said.sinks = {key: values for key, values in said.sinks.items() if _is_sink(values)}
     return said
+
+
+def _is_sink(values: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(values, _Sink)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _counts(stream: Stream) -> bool:
     return stream.alive or stream.waiting > 0 or bool(stream.trouble)
 
 
-def _collector(said: _Said, lives: bool) -> dict[str, Any]:
-    values = said.collector if lives else {}
-    return {"alive": lives, **{name: values.get(name) for name in ("pid", "since", "version")}}
+def _collector(said: _Said, lives: bool | None) -> dict[str, Any]:
+    values = said.collector if lives else _Collector()
+    return {"alive": lives, "pid": values.pid, "since": values.since, "version": values.version}
 
 
 def _recorded(spool: Path, said: _Said) -> tuple[Recorded, str]:
@@ -87,17 +126,13 @@ def _recorded(spool: Path, said: _Said) -> tuple[Recorded, str]:
     try:
         return read_recorded(spool), ""
     except OSError as error:
-        positions = {
-            one["producer"]: one["position"]
-            for one in said.producers
-            if isinstance(one.get("producer"), str) and isinstance(one.get("position"), int)
-        }
+        positions = {one.producer: one.position for one in said.producers}
         return Recorded(positions, {}, {}), f"cannot read the checkpoint: {error.strerror or error}"
 
 
 def _producer(stream: Stream, said: _Said) -> dict[str, Any]:
     header = stream.header
-    known = next((one for one in said.producers if one.get("producer") == stream.producer), {})
+    known = next((one for one in said.producers if one.producer == stream.producer), _Producer(""))
     return {
         "producer": stream.producer,
         "pid": None if header is None else header.pid,
@@ -107,7 +142,7 @@ def _producer(stream: Stream, said: _Said) -> dict[str, Any]:
         "file": "" if header is None else header.target.name,
         "alive": stream.alive,
         "waiting": stream.waiting,
-        "dropped": known.get("dropped", 0) + stream.dropped,
+        "dropped": known.dropped + stream.dropped,
         "trouble": stream.trouble,
     }
 

@@ -60,6 +60,11 @@ def _collector(values: dict[str, Any], paint: Paint) -> list[str]:
         pid = "of unknown pid" if collector["pid"] is None else f"pid {collector['pid']}"
         text = f"{pid}{since}, version {escape(collector['version'] or 'unknown')}"
         return [f"{'collector':10} " + paint("green", text)]
+    if collector["alive"] is None:
+        return [
+            f"{'collector':10} " + paint("yellow", "not known: permission denied"),
+            f"{'':10} Ask as the user whose programs log here, or as root",
+        ]
     return [f"{'collector':10} " + paint("yellow", "none runs"), f"{'':10} {_why(values)}"]
 
 
@@ -84,7 +89,7 @@ def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = []
     for key, sink in sorted(values["sinks"].items()):
         if "connected" in sink:
-            lines += _server(sink, alive=values["collector"]["alive"], paint=paint)
+            lines += _server(sink, alive=bool(values["collector"]["alive"]), paint=paint)
             continue
         about = [] if "size" not in sink else ["missing" if sink["size"] is None else size(sink["size"])]
         if sink.get("rotations"):
@@ -152,4 +157,7 @@ def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
 
 
 def _moment(wall: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+    except (ValueError, OverflowError, OSError):
+        return str(wall)

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logboom import launch
+from logboom import launch, platform
 from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, plural
+from logboom.errors import SpoolError
 from logboom.journal.spool import Spool
 from logboom.journal.survey import survey
 
@@ -39,6 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     # Its number is read before it is asked: one that has ended does not say it any more.
     pid = _pid(spool) if launch.collector_lives(spool, b"") else None
     if not launch.collector_lives(spool, launch.STOP):
+        if not platform.may_ring(spool / launch.DOORBELL):
+            raise SpoolError(
+                "permission denied",
+                path=spool / launch.DOORBELL,
+                hint="Stop it as the user whose programs log here, or as root",
+            )
         print(f"{escape(spool)}: no collector runs")
         return 0
     called = "the collector" if pid is None else f"the collector (pid {pid})"

@@ -36,6 +36,7 @@ __all__ = [
     "is_network",
     "lock_is_free",
     "mapping_is_safe",
+    "may_ring",
     "name_process",
     "open_file",
     "open_for_reading",
@@ -330,6 +331,17 @@ def ring(path: str | Path, message: bytes) -> bool:
         return False
     finally:
         os.close(fd)
+    return True
+
+
+def may_ring(path: str | Path) -> bool:
+    """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW))
+    except PermissionError:
+        return False
+    except OSError:
+        return True
     return True
 
 

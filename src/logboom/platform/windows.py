@@ -37,6 +37,7 @@ __all__ = [
     "is_network",
     "lock_is_free",
     "mapping_is_safe",
+    "may_ring",
     "name_process",
     "open_file",
     "open_for_reading",
@@ -274,6 +275,17 @@ def ring(path: str | Path, message: bytes) -> bool:
         return False
     finally:
         os.close(fd)
+    return True
+
+
+def may_ring(path: str | Path) -> bool:
+    """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
+    try:
+        os.close(open_file(path, os.O_RDWR))
+    except PermissionError as error:
+        return in_use(error)
+    except OSError:
+        return True
     return True
 
 
