@@ -17,6 +17,7 @@ from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.collector.cycle import Cycle
 from logboom.errors import SinkError
+from logboom.journal import damaged as damaged_module
 from logboom.journal.layout import segment_name
 from logboom.journal.spool import Spool
 from logboom.sinks.base import Outcome, Step
@@ -557,4 +558,58 @@ def test_sink_that_never_comes_to_write_holds_up_no_other(tmp_path: Path) -> Non
         clock.advance(0.3)
     assert busy.lines == [b"waits\n"]
     assert cycle.failing() == []
+    cycle.close()
+
+
+@pytest.mark.parametrize("byte", [b"#", b"\0"])
+def test_dead_stream_without_a_header_is_set_aside(byte: bytes, tmp_path: Path) -> None:
+    """Nobody can know its log. It was waited for, without a word, for ever."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    sinks = {"app.log": MemorySink()}
+    factory = SpoolFactory(path)
+    broken = factory.segment(A, ["whose?"])
+    data = broken.read_bytes()
+    head = data.index(b"\n")
+    broken.write_bytes(byte * head + data[head:])
+    factory.segment(B, ["goes on"])
+    cycle = cycle_over(path, sinks, clock, notes)
+    mark = cycle.flush_mark()
+    for _ in range(40):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert sinks["app.log"].lines == [b"goes on\n"]
+    assert cycle.is_flushed(mark) and not cycle.living()
+    assert list((path / "journal").iterdir()) == []
+    assert (path / "damaged" / broken.name).read_bytes()[head:] == data[head:]
+    assert sum("its header is destroyed" in note for note in notes) == 1
+    cycle.close()
+
+
+def test_stream_without_a_header_that_cannot_be_set_aside_keeps_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`damaged/` is bounded: it stays where it is, and is not deleted either."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    broken = SpoolFactory(path).segment(A, ["whose?"])
+    broken.write_bytes(b"#" + broken.read_bytes()[1:].replace(b'"target"', b'"tar\xff\xff"', 1))
+    monkeypatch.setattr(damaged_module, "_KEPT", 0)
+    cycle = cycle_over(path, {}, clock, notes)
+    for _ in range(40):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert not cycle.living() and broken.exists()
+    assert any("its header is destroyed" in note for note in notes)
+    cycle.close()
+
+
+def test_stream_of_zeros_is_removed(tmp_path: Path) -> None:
+    """A power loss leaves what was allocated and never written: there is nothing to keep."""
+    path, clock, notes = tmp_path / ".logboom", FakeClock(wall=NOW), list[str]()
+    empty = SpoolFactory(path).segment(A, [])
+    empty.write_bytes(bytes(65536))
+    cycle = cycle_over(path, {}, clock, notes)
+    for _ in range(40):
+        cycle.step(thorough=True)
+        clock.advance(0.3)
+    assert not cycle.living() and not empty.exists() and notes == []
     cycle.close()

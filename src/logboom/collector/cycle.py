@@ -69,6 +69,7 @@ class Cycle:
         self._clock = clock
         self._note = note
         self._dropped: dict[str, int] = {}
+        self._headless: set[str] = set()  # and they could not be set aside
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
@@ -152,7 +153,9 @@ class Cycle:
 
     def living(self) -> bool:
         """Whether any stream may still be written to."""
-        return any(not reader.gone for reader in self.source.readers.values())
+        return any(
+            not reader.gone and name not in self._headless for name, reader in self.source.readers.items()
+        )
 
     def burying(self) -> bool:
         """Whether what dead streams left is about to be removed."""
@@ -221,8 +224,7 @@ class Cycle:
             pipe = self._targets.pipe_of(reader)
             self._report_damage(reader)
             if pipe is None:
-                self._note(f"{reader.producer}: its header is damaged: see `logboom inspect` for its records")
-                continue
+                continue  # it is headless
             read += len(chunk.rows) + len(chunk.dropped)
             for value, _ in chunk.dropped:
                 self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
@@ -276,6 +278,21 @@ class Cycle:
         self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
         self._targets.close_idle(now_mono, busy)
         self._targets.reopen()
+        self._set_headless_aside()
+
+    def _set_headless_aside(self) -> None:
+        """What nobody can know the log of waits for a person, and must not keep the collector."""
+        self._headless = set(self.source.headless())
+        for name in list(self._headless):
+            moved = self.source.set_aside(name)
+            place = self.spool.damaged.path if moved else self.spool.journal_path
+            self._note(
+                f"{name}: its header is destroyed, its log not known; `logboom inspect` reads it in {place}"
+            )
+            if moved:
+                self._headless.discard(name)
+                self.checkpoint.forget([name])
+                self._forget(name)
 
     def _reclaim(self, now_mono: float) -> None:
         if not self._is_synced(now_mono):
@@ -287,8 +304,11 @@ class Cycle:
         reach("cycle.reclaimed")
         self.checkpoint.forget(finished)
         for producer in finished:
-            self._dropped.pop(producer, None)
-            self._targets.forget(producer)
+            self._forget(producer)
+
+    def _forget(self, producer: str) -> None:
+        self._dropped.pop(producer, None)
+        self._targets.forget(producer)
 
     def _is_synced(self, now_mono: float) -> bool:
         """Whether what is delivered is durable, where that was asked for: only then a segment may go."""

@@ -46,6 +46,14 @@ class DamagedPlace:
                     file.write(data)
         return place
 
+    def take(self, file: Path, name: str) -> bool:
+        """Move a whole file here, within the same bound; False when it stays where it is."""
+        with contextlib.suppress(OSError):
+            if self._has_room():
+                platform.rename(file, self.path / name)
+                return True
+        return False
+
     def _has_room(self) -> bool:
         """Raises `OSError` where there is no such place."""
         self._make()

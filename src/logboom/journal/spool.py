@@ -189,6 +189,13 @@ class Spool:
                 raise
         return True
 
+    def set_aside(self, producer: str, number: int) -> bool:
+        """Keep a segment of which nobody knows whose it is in `damaged/`; False when it stays."""
+        name = segment_name(producer, number)
+        self.close_segment(producer, number)
+        places = (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX))
+        return all(self.damaged.take(place, name) for place in places if place.exists())
+
     def remove_strays(self, now: float) -> None:
         """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from logboom import platform
 from logboom.clock import Clock
 from logboom.journal.reader import Chunk, JournalReader
 from logboom.journal.spool import Spool
@@ -28,6 +29,7 @@ _LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
 _DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
 _SMALLEST_SHARE: Final = 4 * 1024
+_BLOCK: Final = 1024 * 1024
 _REST: Final = 5.0  # a late writer of a dead journal has this long
 
 
@@ -130,6 +132,29 @@ class JournalsSource:
         """Streams that could not be read for so long: there is no use in waiting for them."""
         now = self._clock.monotonic()
         return [name for name, since in self._unread_since.items() if now >= since + seconds]
+
+    def headless(self) -> list[str]:
+        """Streams whose writer is gone, that hold something, and of which no header can be read."""
+        names = [name for name, reader in self.readers.items() if reader.header is None and not reader.newer]
+        return [name for name in names if name not in self.errors and self._is_headless(name)]
+
+    def set_aside(self, name: str) -> bool:
+        """Keep a headless stream in `damaged/`, and forget it; False when it could not be moved."""
+        moved = [self._spool.set_aside(name, number) for number in self._spool.numbers(name)]
+        if all(moved):
+            del self._journals[name], self.readers[name]
+            self._positions.pop(name, None)
+        return all(moved)
+
+    def _is_headless(self, name: str) -> bool:
+        try:
+            self.readers[name].peek()
+            if self.readers[name].header is not None or self.readers[name].newer:
+                return False
+            segments = [self._spool.open_segment(name, number) for number in self._spool.numbers(name)[-1:]]
+            return any(self._spool.owner_gone(fd) and _holds_bytes(fd) for fd in segments)
+        except OSError:
+            return False
 
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
         """See `Source.reclaim`."""
@@ -266,3 +291,13 @@ class JournalsSource:
         del self._journals[name], self.readers[name]
         self._positions.pop(name, None)
         return True
+
+
+def _holds_bytes(fd: int) -> bool:
+    """Whether not all of it is zero, as a power loss leaves what was allocated."""
+    offset = 0
+    while block := platform.read_at(fd, _BLOCK, offset):
+        if block.strip(b"\0"):
+            return True
+        offset += len(block)
+    return False
