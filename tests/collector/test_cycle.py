@@ -466,6 +466,47 @@ def test_mode_w_that_was_met_is_not_met_again(bench: Bench) -> None:
     young.die()
 
 
+def test_mode_w_empties_the_file_once_for_a_parent_and_its_children(bench: Bench) -> None:
+    """Children that log one after another, and a parent that logs behind them, are one run."""
+    opens_anew(bench)
+    for producer, text in ((A, "child"), (B, "second child"), ("c" * 16, "parent")):
+        writer = Writer(bench.factory, producer)
+        writer.log(text)
+        bench.step(4)
+        writer.die()
+        bench.step(60, seconds=0.2)
+        bench.restart()
+    assert bench.lines() == ["child", "second child", "parent"]
+
+
+def test_mode_w_is_tried_again_when_the_file_cannot_be_emptied(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trouble of a moment must not leave the records of the run before in front of this one's."""
+    opens_anew(bench)
+    before = Writer(bench.factory, A)
+    before.log("run one")
+    bench.step(4)
+    before.die()
+    bench.step(60, seconds=0.2)
+    opens_anew(bench)
+    writer = Writer(bench.factory, B)
+    writer.log("run two")
+
+    def fail(*_: object) -> Step:
+        raise SinkError("Read-only file system")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Recorder, "truncate", fail)
+        bench.step(4)
+        bench.restart()
+        bench.step(4)
+    assert bench.lines() == ["run one"]
+    bench.step(8, seconds=0.5)
+    assert bench.lines() == ["run two"]
+    writer.die()
+
+
 def test_configuration_of_the_future_counts_until_the_next(bench: Bench) -> None:
     """A computer without a clock of its own is configured, then NTP comes: later settings must count."""
     of_future = Target(name="app.log", file_mode=0o600, configured=NOW + 1e7)

@@ -144,24 +144,26 @@ class Targets:
         known = self._checkpoint.targets.get(key)
         if known is not None and known.configured > now:
             known = self._put_in_force(key, _not_ahead(known, now, now))
+        since = -1.0 if known is None else known.configured
+        begins = target.mode == "w" and target.configured > since
         if key not in self.pipes:
-            newest = target if known is None or known.configured <= target.configured else known
-            if newest != known:
-                self._checkpoint.configure(key, newest)
+            newest = target if known is None or since <= target.configured else known
+            if newest != known:  # a run that begins is recorded once it has begun
+                self._checkpoint.configure(key, _at(newest, since) if begins else newest)
             self._open(key, newest)
         pipe = self.pipes.get(key)
         if pipe is None:
             return
         self._compare(pipe, target)
-        if target.configured > pipe.target.configured:
-            self._put_in_force(key, target)
-        if target.mode == "w":
+        if begins:
             self._begin_anew(pipe, reader, asked)
+        if begins or target.configured > pipe.target.configured:
+            self._put_in_force(key, target)
 
     def _put_in_force(self, key: str, target: Target) -> Target:
         self._checkpoint.configure(key, target)
         pipe = self.pipes.get(key)
-        if pipe is not None:
+        if pipe is not None and pipe.target != target:
             pipe.target = target
             pipe.sink.configure(target)
         return target
@@ -195,7 +197,10 @@ class Targets:
     # -- mode `w` ----------------------------------------------------------------------------------
 
     def _begin_anew(self, pipe: Pipe, reader: JournalReader, target: Target) -> None:
-        """Mode `w`: the first process of a run empties the file, once; that it was met is remembered."""
+        """Mode `w`: the first process of a run empties the file, once; that it was met is remembered.
+
+        Forked children have their parent's `configured`, and are of its run.
+        """
         if reader.producer in self._checkpoint.positions:
             return
         met = {reader.producer: pack_position(1, 0)}
@@ -229,4 +234,8 @@ class Targets:
 
 def _not_ahead(target: Target, now: float, instead: float) -> Target:
     """Made under a clock that was ahead, it would be the newest configuration until that time has come."""
-    return target if target.configured <= now else msgspec.structs.replace(target, configured=instead)
+    return target if target.configured <= now else _at(target, instead)
+
+
+def _at(target: Target, configured: float) -> Target:
+    return msgspec.structs.replace(target, configured=configured)
