@@ -24,7 +24,7 @@ from logboom.journal.layout import END, REST, WAKE, Header, committed_length, de
 from logboom.journal.reader import JournalReader
 from logboom.journal.segment import Segment
 from logboom.journal.spool import Spool
-from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter
+from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, program_name
 from logboom.target import Target
 
 CONTEXT = b'{"context":1,"renderer":"message","columns":["text"]}\n'
@@ -608,3 +608,28 @@ def test_rest_in_a_full_segment_is_left_unsaid(tmp_path: Path) -> None:
 def content(writer: JournalWriter) -> bytes:
     assert writer.segment is not None
     return writer.segment.path.read_bytes().rstrip(b"\0")
+
+
+class Unsayable:
+    def __str__(self) -> str:
+        raise RuntimeError("no name")
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (["/srv/shop.py", Path("x")], "shop.py x"),
+        (["shop.py", 8000], "shop.py 8000"),
+        ([5], "5"),
+        ([b"shop.py", None], "shop.py None"),
+        ([Unsayable(), "run"], "run"),
+        ([], "python"),
+        (["shop\udcff"], "shop\\udcff"),
+    ],
+)
+def test_a_program_has_a_name_whatever_its_arguments_are(
+    argv: list[object], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs put paths and numbers into `sys.argv` for a library; that must not cost their records."""
+    monkeypatch.setattr(sys, "argv", argv)
+    assert program_name() == name

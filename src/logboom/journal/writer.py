@@ -254,8 +254,15 @@ class JournalWriter:
 
 
 def program_name() -> str:
-    """How a person knows this process: its script and first argument."""
-    script, *rest = [argument for argument in (getattr(sys, "argv", None) or [])[:2] if argument] or [
-        "python"
-    ]
+    """How a person knows this process: its script and first argument, whatever an application put there."""
+    said = [_as_text(argument) for argument in (getattr(sys, "argv", None) or [])[:2]]
+    script, *rest = [text for text in said if text] or ["python"]
     return " ".join([os.path.basename(script), *rest])[:200].encode("utf-8", "backslashreplace").decode()
+
+
+def _as_text(argument: object) -> str:
+    """A `Path` or a port as it is written; not what cannot be written."""
+    try:
+        return os.fsdecode(argument) if isinstance(argument, (str, bytes, os.PathLike)) else str(argument)
+    except Exception:
+        return ""
