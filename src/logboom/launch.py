@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from logboom import platform
+from logboom import clock, platform
 from logboom.errors import LogboomError
 
 __all__ = [
@@ -227,7 +227,7 @@ def collect_here(spool: Path, deadline: float) -> bool:
     """Become the collector for a moment and write what waits in `spool`.
 
     Args:
-        deadline: on `time.monotonic`.
+        deadline: on `clock.monotonic`.
 
     Returns:
         True when everything that was committed at the call is in the files. False while the interpreter
@@ -241,7 +241,7 @@ def collect_here(spool: Path, deadline: float) -> bool:
     if drain is None:
         return False
     try:
-        return bool(drain(spool, deadline))
+        return bool(drain(spool, time.monotonic() + deadline - clock.monotonic()))  # on its clock
     except (OSError, LogboomError):  # a full disk, another user's files: the collector's log says it
         return False
 
@@ -283,7 +283,7 @@ def made_way(spool: Path) -> int:
     """
     said: Any = read_status(spool).get("collector")
     try:
-        return int(said["format"]) if 0.0 <= time.perf_counter() - said["made_way"] < _TURN else 0
+        return int(said["format"]) if 0.0 <= clock.perf_counter() - said["made_way"] < _TURN else 0
     except (KeyError, TypeError, ValueError):
         return 0
 
@@ -294,14 +294,14 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
     A living collector is asked to hold nothing back; without one this process collects by itself.
 
     Args:
-        deadline: on `time.monotonic`, in seconds.
+        deadline: on `clock.monotonic`, in seconds.
         target: the key of the target that has to be written; None for all.
     """
-    asked = time.perf_counter()  # the same clock in every process, and finer on Windows
+    asked = clock.perf_counter()
     watch = _StatusWatch(spool)
     rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
     while True:
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - rung_at >= again:
             if collector_lives(spool, FLUSH):
                 rung_at, again = now, min(again * 2, _RING_AT_LEAST_EVERY)
@@ -309,7 +309,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
                 return True
         status = watch.news()
         # A status of before the last boot tells a time that is not yet.
-        if asked <= status.get("flushed", 0.0) <= time.perf_counter():
+        if asked <= status.get("flushed", 0.0) <= clock.perf_counter():
             failing = status.get("failing", [])
             return target not in failing if target is not None else not failing
         if now + pause >= deadline:

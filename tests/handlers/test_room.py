@@ -116,7 +116,8 @@ def test_nobody_waits_longer_than_agreed(
     """The default never waits, `block` for its timeout, and room for the newest is made at once or not."""
     fill(spool)
     watch = Watch()
-    monkeypatch.setattr(module, "time", watch)
+    for name in ("time", "clock"):
+        monkeypatch.setattr(module, name, watch)
     monkeypatch.setattr(launch, "make_room", lambda where, room: None)
     room = Room(spool, options)
     with pytest.raises(SpoolFullError):

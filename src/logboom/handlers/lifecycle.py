@@ -9,10 +9,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import time
 import weakref
 from collections.abc import Hashable
 from typing import Protocol
+
+from logboom import clock
 
 __all__ = ["budget", "ending", "flush", "register", "register_process", "unregister"]
 
@@ -76,7 +77,7 @@ def _finish() -> None:
     if not producers:
         return
     if _exit_deadline is None:
-        _exit_deadline = time.monotonic() + max(producer.close_timeout for producer in producers)
+        _exit_deadline = clock.monotonic() + max(producer.close_timeout for producer in producers)
     for producer in producers * 2:  # a signal handler may log meanwhile; where none did, it waits for nothing
         producer.wait(_exit_deadline)
 
@@ -100,7 +101,7 @@ def flush(timeout: float = 5.0) -> bool:
     Returns:
         True when it is; False when the time was over first. Never raises.
     """
-    deadline = time.monotonic() + timeout
+    deadline = clock.monotonic() + timeout
     waits = [producer.wait(deadline) for producer in list(_producers)]
     return all(waits)
 

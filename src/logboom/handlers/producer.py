@@ -24,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from logboom import launch, platform
+from logboom import clock, launch, platform
 from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.contexts import Context, Contexts, PlanOptions
@@ -191,7 +191,7 @@ class Producer:
 
     def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment | None:
         lifecycle.register_process()
-        if time.monotonic() < self._full_until:
+        if clock.monotonic() < self._full_until:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if self.options.fsync_level is not None:
             self._sync(old)
@@ -201,20 +201,20 @@ class Producer:
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = time.monotonic() + _RETRY_AFTER
+            self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)
         return segment
 
     def _open(self) -> JournalWriter:
-        if time.monotonic() < self._full_until:
+        if clock.monotonic() < self._full_until:
             raise SpoolError(self.drops.reason, path=self.spool_path)
         try:
             spool = self._make_spool()
             mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
         except OSError as error:
-            self._full_until = time.monotonic() + _RETRY_AFTER
+            self._full_until = clock.monotonic() + _RETRY_AFTER
             self.drops.reason = getattr(error, "message", "") or str(error)
             if isinstance(error, SpoolError):
                 raise
@@ -263,7 +263,7 @@ class Producer:
 
     def _look(self) -> bool:
         """Is our segment still where a reader finds it? True when it is time to look for a collector, too."""
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._looked < _LOOK_EVERY and self._writer is not None:
             return False
         self._looked = now
@@ -342,7 +342,7 @@ class Producer:
     # -- delivery, forks, the end ------------------------------------------------------------------
 
     def wait(self, deadline: float) -> bool:
-        """Wait until all that was appended here is in the files; `deadline` on `time.monotonic`."""
+        """Wait until all that was appended here is in the files; `deadline` on `clock.monotonic`."""
         writer = self._writer
         if writer is None or self._pid != os.getpid():
             return True
@@ -360,7 +360,7 @@ class Producer:
         return False  # also when somebody removed the journal: what was in it may be in no file
 
     def _wait_until_flushed(self, deadline: float) -> bool:
-        began = time.monotonic()
+        began = clock.monotonic()
         flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
         if flushed:
             self._all_flushed_at = began
@@ -386,11 +386,11 @@ class Producer:
             self._collect_again = True
             return
         self._collecting.add(thread)
-        deadline = time.monotonic() + self.options.flush_timeout
+        deadline = clock.monotonic() + self.options.flush_timeout
         try:
             for _ in range(2):
                 self._collect_again = False
-                while not launch.collect_here(self.spool_path, deadline) and time.monotonic() < deadline:
+                while not launch.collect_here(self.spool_path, deadline) and clock.monotonic() < deadline:
                     time.sleep(0.001)  # another thread or process collects
                 if not self._collect_again:
                     return
@@ -431,7 +431,7 @@ class Producer:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
         self._say_drops()
-        began = time.monotonic()
+        began = clock.monotonic()
         self.wait(deadline)
         self._wait_for_others(began, deadline)
         count = self.drops.count()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from logboom import launch, platform
+from logboom import clock, launch, platform
 from logboom.errors import SpoolFullError
 from logboom.handlers.options import Options
 from logboom.journal.layout import Dropped, encode_line
@@ -58,15 +58,15 @@ class Room:
         self._waited = True
         if self._options.when_full == "drop_oldest":
             launch.make_room(self._spool, max(size, _PRUNED))
-        deadline = time.monotonic() + timeout
+        deadline = clock.monotonic() + timeout
         while not self._is_there(size):
-            if time.monotonic() >= deadline:
+            if clock.monotonic() >= deadline:
                 return False
             time.sleep(_LOOK_AGAIN)
         return True
 
     def _is_there(self, size: int) -> bool:
-        now = time.monotonic()
+        now = clock.monotonic()
         if now < self._plenty_until and size < _PLENTY:
             return True
         try:
