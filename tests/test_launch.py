@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from harness import wait_until
 
 import logboom
 from logboom import launch, platform
@@ -422,3 +424,54 @@ def test_who_waits_rings_less_and_less_often(spool: Path, monkeypatch: pytest.Mo
     gaps = [later - earlier for earlier, later in itertools.pairwise(rings)]
     assert gaps[0] < 0.15 and max(gaps) < 0.5
     assert 10 <= len(rings) <= 16
+
+
+CHILDREN = """
+import os, pathlib, signal, sys
+from logboom import launch
+told, way = [], sys.argv[2]
+if way == "ignored":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if way == "handled":
+    def reap(*_):
+        try:
+            while found := os.waitpid(-1, os.WNOHANG)[0]:
+                told.append(found)
+        except ChildProcessError:
+            pass
+    signal.signal(signal.SIGCHLD, reap)
+launched = launch.start_collector(pathlib.Path(sys.argv[1]))
+try:
+    while way != "handled":
+        told.append(os.wait()[0])
+except ChildProcessError:
+    pass
+assert launched == launch.Launch(True), launched
+assert signal.SIGCHLD not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+print(told)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="wait")
+@pytest.mark.parametrize("way", ["default", "ignored", "handled"])
+@pytest.mark.parametrize("shell", ["/bin/sh", "/no/such/shell"])
+def test_application_has_no_child_of_ours(spool: Path, way: str, shell: str) -> None:
+    """A master that waits for its workers with `os.wait()` is not told of a process that it does not know."""
+    program = CHILDREN.replace("told,", f"launch._SHELL = {shell!r}\ntold,", 1)
+    environment = os.environ | {"PYTHONPATH": str(Path(logboom.__file__).parents[1])}
+    command = [sys.executable, "-c", program, str(spool), way]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    wait_until(lambda: launch.collector_lives(spool, launch.STOP), "the collector lives", 20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_collector_can_be_interrupted(spool: Path) -> None:
+    """What a shell starts in the background ignores SIGINT and SIGQUIT; a collector does not."""
+    assert launch.start_collector(spool).started
+    wait_until(lambda: launch.collector_lives(spool), "the collector lives", 20)
+    pid = wait_until(lambda: launch.read_status(spool).get("collector", {}).get("pid"), "it says so")
+    status = Path(f"/proc/{pid}/status").read_text()
+    ignored = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn"))
+    assert not ignored & (1 << signal.SIGINT - 1 | 1 << signal.SIGQUIT - 1)
+    launch.collector_lives(spool, launch.STOP)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -53,13 +55,19 @@ STOP: Final = b"s"
 PRUNE: Final = b"p"
 
 # Runs before `site`: forks so that nobody has to wait for it, then becomes the collector. One line, and
-# its first word says in `ps` what this is.
+# its first word says in `ps` what this is. A shell gave it SIGINT and SIGQUIT ignored.
 _BOOTSTRAP: Final = (
-    "'logboom collector'; import os, sys; s, k, *p = sys.argv[1:]; k = int(k) if os.name == 'posix' else -1; "
+    "'logboom collector'; import os, sys, _signal as g; s, k, *p = sys.argv[1:]; "
+    "k = int(k) if os.name == 'posix' else -1; "
     "hasattr(os, 'fork') and os.fork() and os._exit(0); hasattr(os, 'setsid') and os.setsid(); "
+    "hasattr(os, 'fork') and [g.signal(n, g.SIG_DFL) for n in (g.SIGINT, g.SIGQUIT)]; "
     "k < 0 or os.closerange(3, k); k < 0 or os.closerange(k + 1, 65536); os.chdir(os.path.abspath(os.sep)); "
     "sys.path[:0] = p; from logboom.assembly import run_detached; run_detached(s, k)"
 )
+# A shell, where there is one, starts it in the background and ends: a Python takes longer to do that.
+_SHELL: Final = "/bin/sh"
+_IN_BACKGROUND: Final = '"$@" &'
+_SEE_OFF: Final = 0.1
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
@@ -143,7 +151,9 @@ def start_collector(spool: Path) -> Launch:
         return Launch(False)
     _handing_over.add(keep)
     try:
-        _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
+        with _unheard():
+            _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
+            _see_off()
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
@@ -165,7 +175,10 @@ def start_is_free(spool: Path) -> bool:
 
 
 def _argv(python: str, spool: Path, keep: int) -> list[str]:
-    return [python, "-I", "-S", "-c", _BOOTSTRAP, os.fspath(spool), str(keep), *_library_paths()]
+    command = [python, "-I", "-S", "-c", _BOOTSTRAP, os.fspath(spool), str(keep), *_library_paths()]
+    if hasattr(os, "posix_spawn") and os.access(_SHELL, os.X_OK):
+        return [_SHELL, "-c", _IN_BACKGROUND, "sh", *command]
+    return command
 
 
 def _library_paths() -> list[str]:
@@ -184,8 +197,32 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8", "LOGBOOM_COLLECTOR": ""}
 
 
-def reap() -> None:
-    """Take leave of helpers that have ended, without waiting."""
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """The application is told of no child here: its SIGCHLD handler would take ours for one of its own."""
+    posix: Any = signal
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = posix.pthread_sigmask(posix.SIG_BLOCK, {posix.SIGCHLD})
+    try:
+        yield
+    finally:
+        posix.pthread_sigmask(posix.SIG_SETMASK, before)
+
+
+def _see_off() -> None:
+    """Wait until the helper has ended, so that an `os.wait()` of the application does not find it.
+
+    It does at once; one that hangs is left to a later `reap`.
+    """
+    deadline = clock.monotonic() + _SEE_OFF
+    while reap() and clock.monotonic() < deadline:
+        time.sleep(0.0005)
+
+
+def reap() -> bool:
+    """Take leave of helpers that have ended, without waiting; whether there are others."""
     for child in list(_children):
         try:
             done, _ = os.waitpid(child, getattr(os, "WNOHANG", 0)) if hasattr(os, "WNOHANG") else (child, 0)
@@ -194,6 +231,7 @@ def reap() -> None:
         if done:
             with contextlib.suppress(ValueError):
                 _children.remove(child)
+    return bool(_children)
 
 
 def forget_children() -> None:
