@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from harness import wait_until
 
 import logboom
 from logboom import launch, platform
@@ -551,3 +552,29 @@ def test_flush_rests_while_it_waits_and_wakes_before_it_returns(
     program.handler.flush()
     assert seen == [REST], "the second flush has nothing to wait for"
     assert last_line() == WAKE
+
+
+def test_collecting_here_asks_the_collector_that_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests that log to the file of a living server: no log call waits for its collector's next idle look."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "auto")
+    server = Program(tmp_path, close_timeout=0)
+    server.logger.error("server")
+    spool = server.producer.spool_path
+    try:
+        wait_until(lambda: launch.collector_lives(spool), "a collector lives")
+        monkeypatch.setenv("LOGBOOM_COLLECTOR", "off")
+        tests = Program(tmp_path, flush_timeout=60)
+        tries: list[Path] = []
+        monkeypatch.setattr(launch, "collect_here", lambda path, deadline: tries.append(path))
+        begun = time.monotonic()
+        for number in range(5):
+            tests.logger.error("test %d", number)
+        assert time.monotonic() - begun < 4.0
+        assert not tries
+        tests.handler.close()
+        assert tests.log.read_text().splitlines()[-5:] == [f"test {number}" for number in range(5)]
+    finally:
+        launch.collector_lives(spool, launch.STOP)
+        server.handler.close()

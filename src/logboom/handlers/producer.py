@@ -378,6 +378,7 @@ class Producer:
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, within `flush_timeout`.
 
+        Where another program's collector lives, it is asked to.
         A signal handler that logs in the middle leaves its record to the call that it interrupted, or to
         the next one.
         """
@@ -390,8 +391,7 @@ class Producer:
         try:
             for _ in range(2):
                 self._collect_again = False
-                while not launch.collect_here(self.spool_path, deadline) and clock.monotonic() < deadline:
-                    time.sleep(0.001)  # another thread or process collects
+                launch.wait_until_flushed(self.spool_path, deadline, self.target.key)
                 if not self._collect_again:
                     return
         finally:
