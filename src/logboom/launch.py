@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -326,15 +326,16 @@ def made_way(spool: Path) -> int:
         return 0
 
 
-def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) -> bool:
+def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | None = None) -> bool:
     """Wait until everything that was committed in `spool` at the call is in the files.
 
     A living collector is asked to hold nothing back; without one this process collects by itself.
 
     Args:
         deadline: on `clock.monotonic`, in seconds.
-        target: the key of the target that has to be written; None for all.
+        target: the key of the target that has to be written, or several; None for all.
     """
+    targets = {target} if isinstance(target, str) else target
     asked = clock.perf_counter()
     watch = _StatusWatch(spool)
     rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
@@ -349,7 +350,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: str | None = None) 
         # A status of before the last boot tells a time that is not yet.
         if asked <= status.get("flushed", 0.0) <= clock.perf_counter():
             failing = status.get("failing", [])
-            return target not in failing if target is not None else not failing
+            return not failing if targets is None else not any(target in failing for target in targets)
         if now + pause >= deadline:
             return False
         time.sleep(pause)

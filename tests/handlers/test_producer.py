@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from harness import wait_until
 import logboom
 from logboom import launch, platform
 from logboom.errors import SpoolFullError
+from logboom.handlers import left, lifecycle
 from logboom.handlers import producer as producing
 from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.room import Room
@@ -32,7 +34,11 @@ from logboom.journal.writer import JournalWriter
 
 @pytest.fixture(autouse=True)
 def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing that another test has left behind."""
     monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
+    monkeypatch.setattr(lifecycle, "_kept", {})
+    monkeypatch.setattr(left, "_left", {})
 
 
 class Program:
@@ -578,3 +584,87 @@ def test_collecting_here_asks_the_collector_that_lives(
     finally:
         launch.collector_lives(spool, launch.STOP)
         server.handler.close()
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_handlers_that_are_dropped_keep_no_descriptors(tmp_path: Path) -> None:
+    """A worker that makes a handler a job and forgets it must not run out of descriptors some day."""
+    before, logger = _descriptors(), logging.Logger("jobs")
+    for number in range(50):
+        handler = logboom.FileHandler(tmp_path / f"job{number}.log")
+        logger.addHandler(handler)
+        logger.error("job %d", number)
+        logger.removeHandler(handler)
+        del handler
+    assert _descriptors() - before < 5
+    assert lifecycle.flush(20), "what they logged is waited for all the same"
+    assert [(tmp_path / f"job{number}.log").read_text() for number in range(50)] == [
+        f"job {number}\n" for number in range(50)
+    ]
+
+
+def test_dropped_handler_leaves_the_stream_to_the_others(tmp_path: Path) -> None:
+    """Two handlers for one file share a stream: it must live on when one of them is collected."""
+    one, two = Program(tmp_path, close_timeout=0), Program(tmp_path, close_timeout=0)
+    one.logger.error("one")
+    two.logger.error("two")
+    one.logger.removeHandler(one.handler)
+    del one
+    gc.collect()
+    two.logger.error("three")
+    assert len(Spool(two.producer.spool_path).segments()) == 1
+    assert two.drain() == ["one", "two", "three"]
+    two.handler.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_child_that_drops_its_parents_handler_takes_nothing_away(program: Program) -> None:
+    """The parent's stream goes on, whatever its children let go of."""
+    program.logger.error("before")
+    child = os.fork()
+    if child == 0:
+        program.logger.removeHandler(program.handler)
+        del program.handler
+        gc.collect()
+        os._exit(0 if lifecycle.flush(0) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    program.logger.error("after")
+    assert len(Spool(program.producer.spool_path).segments()) == 1
+    assert program.drain() == ["before", "after"]
+
+
+def test_flush_is_not_true_behind_a_close_in_vain(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks whether all is in the files gets the truth, also when its handlers are closed by then."""
+    program.logger.error("waits in the journal")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(launch, "wait_until_flushed", lambda *_: False)
+        program.handler.close()
+        assert not lifecycle.flush(0)
+    assert lifecycle.flush(10)
+    assert program.log.read_text() == "waits in the journal\n"
+
+
+def test_flush_is_not_true_while_drops_are_unsaid(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that is neither in the file nor told of there is no reason for "all is in the files"."""
+    program.logger.error("before")
+    with monkeypatch.context() as disk:
+        disk.setattr(Room, "_is_there", lambda room, size: False)
+        program.logger.error("%s", "x" * 100_000)
+        assert not lifecycle.flush(10)
+    assert lifecycle.flush(10)
+    assert "1 records dropped" in program.log.read_text()
+
+
+def test_flush_is_not_true_when_nothing_could_be_logged(tmp_path: Path) -> None:
+    """The only record of a process could not enter the journal: it is missing, and nothing tells of it."""
+    (tmp_path / ".logboom").write_bytes(b"in the way")
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("lost")
+    assert not lifecycle.flush(0.1)
+    program.handler.close()
+    assert not lifecycle.flush(0.1), "not even when it is closed"

@@ -30,7 +30,7 @@ class Flushable(Protocol):
 
 
 _producers: weakref.WeakSet[Flushable] = weakref.WeakSet()
-_kept: dict[Hashable, Flushable] = {}  # one for each stream: its handler may be dropped without `close`
+_kept: dict[Hashable, Flushable] = {}  # nobody else has them: their handlers may be dropped without `close`
 _exit_deadline: float | None = None
 _registered_pid = 0
 
@@ -39,7 +39,7 @@ def register(producer: Flushable, stream: Hashable = None) -> None:
     """A producer that the end of this program waits for.
 
     Args:
-        stream: what it writes to, when that lives on without it: it is waited for then, whoever drops it.
+        stream: what it speaks for, when it is to be waited for though nobody else has it.
     """
     _producers.add(producer)
     if stream is not None:
@@ -78,7 +78,10 @@ def _finish() -> None:
         return
     if _exit_deadline is None:
         _exit_deadline = clock.monotonic() + max(producer.close_timeout for producer in producers)
-    for producer in producers * 2:  # a signal handler may log meanwhile; where none did, it waits for nothing
+    kept = list(_kept.values())
+    others = [producer for producer in producers if producer not in kept]
+    # A signal handler may log meanwhile; where none did, the second wait is for nothing.
+    for producer in [*kept, *others, *others]:
         producer.wait(_exit_deadline)
 
 

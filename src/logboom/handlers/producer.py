@@ -1,6 +1,6 @@
 """What a handler does when a record cannot take the shortest way.
 
-Owns: the state that an append needs, its renewal (first record, fork, roll, the next second),
+Owns: the renewal of the state that an append needs (first record, fork, roll, the next second),
 what is dropped and how that is said, waiting for delivery. Never knows: `logging.Handler`, sinks,
 the collector's insides.
 
@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+import weakref
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,8 @@ from logboom import clock, launch, platform
 from logboom.errors import LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.contexts import Context, Contexts, PlanOptions
+from logboom.handlers.left import left_in, when_dropped
+from logboom.handlers.live import NOT_LIVE, Live
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
 from logboom.journal import streams
@@ -45,39 +47,6 @@ _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
 _JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
-
-
-class Live:
-    """All that an append needs, replaced as a whole, never changed.
-
-    Attributes:
-        low, high: the records' `created` for which it holds: one second, since zones change between seconds.
-        pid: the process for which it holds.
-        formatter: the formatter for which it holds.
-        context: how the records are to be rendered.
-        encode: record to line, as `context` says.
-        write: line to segment; `ValueError` when it is full.
-    """
-
-    __slots__ = ("context", "encode", "formatter", "high", "low", "pid", "write")
-
-    def __init__(
-        self, low: float, high: float, pid: int, context: Context | None, write: Callable[[bytes], object]
-    ) -> None:
-        self.low = low
-        self.high = high
-        self.pid = pid
-        self.context = context
-        self.formatter = None if context is None else context.formatter
-        self.encode = _never if context is None else context.encode
-        self.write = write
-
-
-def _never(*_: object) -> bytes:
-    raise ValueError("no segment yet")
-
-
-NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, _never)
 
 
 class Producer:
@@ -98,7 +67,7 @@ class Producer:
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
         self._stream = (spool, target.key, options, str(target.settings()))
-        self._contexts = Contexts(self._plan_options)
+        self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
         self._pid = os.getpid()
         self._looked = -math.inf
         self._started = 0  # collectors, since one was last seen alive
@@ -109,6 +78,7 @@ class Producer:
         self._flushed: tuple[str, int, int] | None = None
         self._all_flushed_at = -math.inf
         self._synced: tuple[int, int] = (0, 0)
+        self._when_dropped: weakref.finalize[..., object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
@@ -227,7 +197,9 @@ class Producer:
             id(self),
             lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
         )
-        lifecycle.register(self, self._stream)
+        lifecycle.register(self)
+        left, timeout = left_in(self.spool_path), self.close_timeout
+        self._when_dropped = when_dropped(self, self._stream, left, self.target.key, timeout, self.drops)
         return self._writer
 
     def _make_spool(self) -> Spool:
@@ -330,6 +302,7 @@ class Producer:
         # Not the whole text: it names the segment, and that would be another one each time.
         reason = error.message if isinstance(error, LogboomError) else str(error)
         self.drops.add(reason)
+        lifecycle.register(self)
         self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 
     def _say_drops(self) -> None:
@@ -342,12 +315,19 @@ class Producer:
     # -- delivery, forks, the end ------------------------------------------------------------------
 
     def wait(self, deadline: float) -> bool:
-        """Wait until all that was appended here is in the files; `deadline` on `clock.monotonic`."""
-        writer = self._writer
-        if writer is None or self._pid != os.getpid():
+        """Wait until all that was logged here is in the files; `deadline` on `clock.monotonic`.
+
+        What was dropped is not, unless the log says so.
+        """
+        if self._pid != os.getpid():
             return True
-        mark = writer.written()
-        if mark[1] == 0 or mark == self._flushed:
+        self._say_drops()
+        return self._wait_for_appended(deadline) and not self.drops.pending
+
+    def _wait_for_appended(self, deadline: float) -> bool:
+        writer = self._writer
+        mark = ("", 0, 0) if writer is None else writer.written()
+        if writer is None or mark[1] == 0 or mark == self._flushed:
             return True
         streams.rest(writer.directory)
         mark = writer.written()
@@ -430,14 +410,16 @@ class Producer:
     def close(self, deadline: float) -> None:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
-        self._say_drops()
         began = clock.monotonic()
-        self.wait(deadline)
+        if not self.wait(deadline):
+            left_in(self.spool_path).add(self.target.key, 0.0, lost=self.drops.pending)
         self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
             self._warn(f"{count} records were dropped: {self.drops.reason}")
         if self._writer is not None and self._pid == os.getpid():
             streams.leave(self._stream, id(self))
+        if self._when_dropped is not None:
+            self._when_dropped.detach()
         self._writer = None
         lifecycle.unregister(self)

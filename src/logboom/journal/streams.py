@@ -20,9 +20,13 @@ _open: dict[Hashable, JournalWriter] = {}
 
 def join(key: Hashable, user: int, make: Callable[[], JournalWriter]) -> JournalWriter:
     """The writer of `key`, made when there is none; `user` is counted until it leaves."""
-    writer = _open.get(key)
-    if writer is None:
-        writer = _open.setdefault(key, make())
+    writer = _open.get(key) or make()
+    while True:  # the last other user may leave in between: garbage is collected anywhere
+        writer.users.add(user)
+        known = _open.setdefault(key, writer)
+        if known is writer:
+            break
+        writer = known
     if writer.pid != os.getpid():  # the parent's, whose handler is gone: nobody else would forget it
         writer.forget()
     writer.users.add(user)
