@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 
+import logboom
 from logboom import platform
+from logboom.assembly import make_cycle
 from logboom.collector import cycle as cycle_module
 from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.cycle import Cycle
 from logboom.collector.holding import BIRTH
+from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import REST, WAKE, Dropped, encode_line, segment_name
 from logboom.journal.spool import Spool
@@ -665,3 +669,32 @@ def test_damage_that_a_predecessor_met_is_counted_once(bench: Bench) -> None:
     assert bench.cycle.pipes["app.log"].counts().damaged == 1
     assert len([note for note in bench.notes if "damaged journal" in note]) == 1
     writer.die()
+
+
+def test_a_formatter_for_each_record_is_forgotten_with_its_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs make formatters as they go; a collector that remembered all of them would grow for ever."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    handler = logboom.FileHandler(tmp_path / "app.log", close_timeout=0)
+    cycle = make_cycle(Spool.create(tmp_path / ".logboom").path, Notebook(tmp_path))
+    most, count = 0, 0
+    for _ in range(6):
+        for _ in range(1500):
+            handler.setFormatter(logging.Formatter(f"{count} %(message)s"))
+            handler.handle(logging.makeLogRecord({"msg": "x"}))
+            count += 1
+        mark = cycle.flush_mark()
+        cycle.step(thorough=True)
+        while not cycle.is_flushed(mark):
+            cycle.step(thorough=True)
+        (reader,) = cycle.source.readers.values()
+        (tables,) = cycle.pipes["app.log"]._contexts.values()
+        kept = sum(len(table) if isinstance(table, dict) else 1 for table in tables.values())
+        most = max(most, len(reader.contexts), kept)
+    segment = reader.segment
+    cycle.close()
+    handler.close()
+    assert (tmp_path / "app.log").read_text().splitlines() == [f"{number} x" for number in range(count)]
+    assert segment > 3
+    assert most < count * 0.75

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ import msgspec
 from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.errors import SinkError
 from logboom.failpoints import reach
-from logboom.journal.layout import ROLLOVER, Context, Dropped
+from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
 from logboom.journal.reader import Chunk
 from logboom.merge import Merge, Merged
 from logboom.rendering import Renderer, render_notice, renderer_for
@@ -34,6 +35,7 @@ _WARNING: Final = 30
 _RETRY_AFTER: Final = 0.25
 _RETRY_WITHIN: Final = 3.0
 _MOST_STEPS: Final = 8
+_MOST_RENDERERS: Final = 1024
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
@@ -65,7 +67,7 @@ class Pipe:
         self.publish: Publish | None = None
         self._checkpoint = checkpoint
         self._note = note
-        self._contexts: dict[str, _Contexts] = {}
+        self._contexts: dict[str, dict[int, _Contexts]] = {}  # by producer and segment
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
         self._lines: list[bytes] = []
@@ -104,9 +106,10 @@ class Pipe:
         now_wall: float,
         now_mono: float,
     ) -> None:
-        """Take what was read of one producer."""
-        rows, ends, dropped, size = chunk
-        self._contexts[producer] = contexts
+        """Take what was read of one producer; `contexts` are for a chunk that has none itself."""
+        rows, ends, dropped, size, own = chunk
+        segment = unpack_position(max([*ends[-1:], *(end for _, end in dropped[-1:])]))[0]
+        self._contexts.setdefault(producer, {})[segment] = own or contexts
         if dropped:
             rows, ends = _with_notices(rows, ends, dropped, now_wall)
             self._notices += len(dropped)
@@ -234,7 +237,10 @@ class Pipe:
 
     def _take(self, step: Step, count: int) -> None:
         """Make a step that covers the first `count` ready records, and let go of them."""
-        self._make(step, dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True)))
+        advance = dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True))
+        self._make(step, advance)
+        if count:
+            self._forget_contexts(advance)
         if self.publish is not None and count:
             self.publish(self._ready.rows, self._lines, count)
         if count == len(self._lines):
@@ -244,6 +250,17 @@ class Pipe:
             del self._lines[:count]
             for values in self._ready:
                 del values[:count]
+
+    def _forget_contexts(self, advance: Mapping[str, int]) -> None:
+        """Of segments whose records are all written: a program may make a new formatter for each record."""
+        for producer, end in advance.items():
+            tables = self._contexts.get(producer, {})
+            if len(tables) > 1:
+                segment = unpack_position(end)[0]
+                self._contexts[producer] = {of: table for of, table in tables.items() if of >= segment}
+        if len(self._by_context) > _MOST_RENDERERS:
+            self._by_context.clear()
+            gc.collect()  # compiled renderers are cycles, and a collector collects nothing by itself
 
     def _make(self, step: Step, advance: Mapping[str, int]) -> None:
         counts = msgspec.structs.replace(self._checkpoint.counts(self.key))
@@ -310,7 +327,7 @@ class Pipe:
             self._known(producer, number)
             for producer in set(merged.producers)
             for number in numbers
-            if number in self._contexts[producer]
+            if self._context(producer, number) is not None
         }
         return found.pop() if len(found) == 1 else None
 
@@ -328,15 +345,27 @@ class Pipe:
 
     def _renderer(self, producer: str, number: int) -> Renderer:
         """One renderer for all contexts that say the same, whatever their producer and number."""
-        contexts = self._contexts.get(producer, {})
         if number == NOTICE:
-            latest = contexts[max(contexts)] if contexts else None
+            latest = self._latest(producer)
             return lambda rows: [render_notice(latest, row[0], row[2], row[3], row[4]) for row in rows]
         if number == ROLLOVER:
             return lambda rows: [b""] * len(rows)
-        context = contexts[number]
+        context = self._context(producer, number)
+        assert context is not None
         wanted = msgspec.json.encode(msgspec.structs.replace(context, context=0))
         return _compiled(wanted)
+
+    def _context(self, producer: str, number: int) -> Context | None:
+        for table in reversed(self._contexts.get(producer, {}).values()):
+            if number in table:
+                return table[number]
+        return None
+
+    def _latest(self, producer: str) -> Context | None:
+        for table in reversed(self._contexts.get(producer, {}).values()):
+            if table:
+                return table[max(table)]
+        return None
 
     # -- words -------------------------------------------------------------------------------------
 

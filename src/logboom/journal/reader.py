@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -37,6 +39,7 @@ __all__ = ["Chunk", "Damage", "JournalReader"]
 _SMALLEST: Final = 4096
 _LARGEST: Final = 1024 * 1024
 _KEPT: Final = 64 * 1024
+_SPARE_CONTEXTS: Final = 64  # a handler restates 32 at most
 _CONTEXT_LINE: Final = b'\n{"context"'
 
 
@@ -48,12 +51,14 @@ class Chunk(NamedTuple):
         ends: for each row the packed position after it.
         dropped: `dropped` lines, with the packed position after each.
         size: how many bytes they were.
+        contexts: those that the rows name, by number; of the segment, so more may come.
     """
 
     rows: list[list[Any]]
     ends: list[int]
     dropped: list[tuple[Dropped, int]]
     size: int = 0
+    contexts: Mapping[int, Context] = MappingProxyType({})
 
 
 class Damage(NamedTuple):
@@ -78,7 +83,8 @@ class JournalReader:
     Attributes:
         producer: its id.
         header: the newest segment header that was read, or None.
-        contexts: by number; known before the rows that name them are returned.
+        contexts: by number, of the segment that is read now: it states all that its rows name. The last few
+            of the one before are there as well, should a statement be damaged.
         exhausted: the last `read` came to the end of what is committed.
         gone: nobody writes to the stream any more, and everything was returned.
         resting: who writes to it waits for delivery, as of the last read: nothing is on its way.
@@ -271,7 +277,7 @@ class JournalReader:
         if found.rows or found.dropped:
             places = [*found.ends[-1:], *(place for _, place in found.dropped[-1:])]
             self.last = max(places)
-            chunks.append(Chunk(found.rows, found.ends, found.dropped, len(block)))
+            chunks.append(Chunk(found.rows, found.ends, found.dropped, len(block), self.contexts))
         self._ended = self._ended or found.ended
         self.resting = found.resting
 
@@ -330,6 +336,7 @@ class JournalReader:
             self._barren.clear()
         self.close()
         self.gone = False
+        self.contexts = self._decoder.contexts = _last_of(self.contexts)
         self._enter(number, 0)
         return True
 
@@ -394,3 +401,7 @@ class JournalReader:
                 self.contexts[value.context] = value
             place = block.find(_CONTEXT_LINE, place + 1, whole)
         return block[whole:]
+
+
+def _last_of(contexts: Mapping[int, Context]) -> dict[int, Context]:
+    return {number: contexts[number] for number in sorted(contexts)[-_SPARE_CONTEXTS:]}
