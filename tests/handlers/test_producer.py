@@ -21,7 +21,7 @@ from harness import wait_until
 
 import logboom
 from logboom import launch, platform
-from logboom.errors import SpoolFullError
+from logboom.errors import ConfigurationError, SpoolFullError
 from logboom.handlers import left, lifecycle
 from logboom.handlers import producer as producing
 from logboom.handlers.producer import NOT_LIVE, Producer
@@ -668,3 +668,25 @@ def test_flush_is_not_true_when_nothing_could_be_logged(tmp_path: Path) -> None:
     assert not lifecycle.flush(0.1)
     program.handler.close()
     assert not lifecycle.flush(0.1), "not even when it is closed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="any bytes are a name")
+def test_name_that_is_not_utf8_is_refused_at_configuration(tmp_path: Path) -> None:
+    """A header cannot say it: each record would be lost. A directory's name is in no header."""
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        logboom.FileHandler(os.fsencode(tmp_path / "app") + b"\xff.log")
+    program = Program(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")), close_timeout=0)
+    program.logger.error("one")
+    assert program.drain() == ["one"]
+    program.handler.close()
+
+
+def test_rollover_without_backups_leaves_the_file(tmp_path: Path) -> None:
+    """`backupCount=0` keeps no backups in the standard library: asking must not pile them up."""
+    handler = logboom.RotatingFileHandler(tmp_path / "app.log", flush_timeout=10, close_timeout=0)
+    for text in ("one", "two"):
+        handler.handle(logging.makeLogRecord({"msg": text}))
+        handler.doRollover()
+    assert (tmp_path / "app.log").read_text() == "one\ntwo\n"
+    assert not list(tmp_path.glob("app.log.*"))
+    handler.close()

@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from logboom import clock, launch, platform
-from logboom.errors import LogboomError, SpoolError, SpoolFullError
+from logboom.errors import ConfigurationError, LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.contexts import Context, Contexts, PlanOptions
 from logboom.handlers.left import left_in, when_dropped
@@ -49,6 +49,16 @@ _JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
 
 
+def _check_name(target: Target) -> None:
+    """The journal is JSON: a name of bytes that are no UTF-8 would lose every record, with the first one."""
+    try:
+        target.key.encode()
+    except UnicodeEncodeError:
+        said = target.key.encode("utf-8", "backslashreplace").decode()
+        hint = "Use a name in UTF-8; without spool= that of its directory does not matter"
+        raise ConfigurationError("the name of the log file is not UTF-8", path=said, hint=hint) from None
+
+
 class Producer:
     """One handler's road into the journal.
 
@@ -57,9 +67,13 @@ class Producer:
         options: the handler's own options.
         spool: path of the spool directory; made at the first record.
         terminator: what ends a record in the output.
+
+    Raises:
+        ConfigurationError: the name of the output cannot be said in a journal.
     """
 
     def __init__(self, target: Target, options: Options, spool: Path, terminator: str = "\n") -> None:
+        _check_name(target)
         self.target = target
         self.options = options
         self.spool_path = spool
@@ -134,6 +148,9 @@ class Producer:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
         if self._pid != os.getpid():
             self.forget()
+        if not self.target.rotation.when and not self.target.rotation.backup_count:
+            self.wait(deadline)  # as the standard library: where no backup is kept, the file stays as it is
+            return
         if self._look():
             self._ensure_collector()
         context = self._contexts.requests()
