@@ -698,3 +698,22 @@ def test_a_formatter_for_each_record_is_forgotten_with_its_segment(
     assert (tmp_path / "app.log").read_text().splitlines() == [f"{number} x" for number in range(count)]
     assert segment > 3
     assert most < count * 0.75
+
+
+def test_flush_is_not_over_before_every_stream_was_looked_into(bench: Bench) -> None:
+    """A step that leaves idle streams out says nothing of the record that one of them has just got."""
+    writer = Writer(bench.factory, A)
+    writer.log("first")
+    bench.step(20, seconds=0.2)
+    assert bench.lines() == ["first"]
+    bench.cycle.step(thorough=True)
+    bench.clock.advance(0.0001)
+    writer.log("second")
+    mark = bench.cycle.flush_mark()
+    bench.cycle.step()
+    assert not bench.cycle.is_flushed(mark)
+    bench.step(3, seconds=0.05)
+    bench.cycle.step(thorough=True)
+    assert bench.cycle.is_flushed(mark)
+    assert bench.lines() == ["first", "second"]
+    writer.die()

@@ -70,6 +70,7 @@ class Cycle:
         self._note = note
         self._dropped: dict[str, int] = {}
         self._headless: set[str] = set()  # and they could not be set aside
+        self._looked = -math.inf  # when the last look into every stream began
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
@@ -93,6 +94,7 @@ class Cycle:
         now_wall, now_mono = self._clock.wall(), self._clock.monotonic()
         self._targets.runs.tick(now_wall, now_mono)
         read = self._read(thorough)
+        self._looked = now_mono if thorough else self._looked
         # As of before the read: what waited its time by then has been followed by a look at all streams.
         looked = now_wall if thorough else -math.inf
         written = sum(
@@ -129,13 +131,14 @@ class Cycle:
         return FlushMark(now, {name: pack_position(numbers[-1] + 1, 0) for name, numbers in listing.items()})
 
     def is_flushed(self, mark: FlushMark) -> bool:
-        """After a thorough step: whether everything committed before `mark` is in the files.
+        """After a step: whether everything committed before `mark` is in the files.
 
         Streams that cannot be read, and those of targets that cannot be written, are left out; see `failing`.
         """
         readers = self.source.readers
         excluded = {*self._targets.unwritable(), *self.source.unreadable(0.0 if self.hasty else _GIVE_UP)}
-        mark.observe(readers, self._clock.monotonic(), excluded)
+        if self._looked >= mark.began:  # a step that left streams out says nothing of them
+            mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
     def holdback(self) -> float:

@@ -148,9 +148,6 @@ class Producer:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
         if self._pid != os.getpid():
             self.forget()
-        if not self.target.rotation.when and not self.target.rotation.backup_count:
-            self.wait(deadline)  # as the standard library: where no backup is kept, the file stays as it is
-            return
         if self._look():
             self._ensure_collector()
         context = self._contexts.requests()
