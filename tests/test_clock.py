@@ -106,3 +106,19 @@ def test_clocks_are_genuine_though_time_was_replaced_before(tmp_path: Path) -> N
         [sys.executable, "-c", IMPORTED_LATE], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("collector", ["off", "external"])
+def test_handlers_wait_no_longer_than_agreed_while_the_clock_is_stopped(
+    tmp_path: Path, stop_clock: Callable[[], None], monkeypatch: pytest.MonkeyPatch, collector: str
+) -> None:
+    """Where nobody can collect, each call that waits has its limit in seconds that pass."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", collector)
+    handler = logboom.FileHandler(tmp_path / "app.log", close_timeout=0.2, flush_timeout=0.2)
+    (Spool.create(tmp_path / ".logboom").path / "checkpoint.jsonl").mkdir()
+    stop_clock()
+    begun = os.times().elapsed
+    handler.handle(logging.makeLogRecord({"msg": "one"}))
+    handler.flush()
+    handler.close()
+    assert elapsed(begun) < 10

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from logboom import launch, platform
+from logboom import clock, launch, platform
 from logboom.clock import SYSTEM_CLOCK
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
@@ -103,7 +103,7 @@ def drain(spool: Path, deadline: float) -> bool:
     """Lead for a moment and write everything that waits.
 
     Args:
-        deadline: on `time.monotonic`.
+        deadline: on `clock.monotonic`.
 
     Returns:
         True when everything that was committed at the call is in the files; False when another process
@@ -123,7 +123,7 @@ def drain(spool: Path, deadline: float) -> bool:
                 cycle.step(thorough=True)
                 if cycle.is_flushed(mark):
                     return not cycle.failing()
-                if time.monotonic() >= deadline:
+                if clock.monotonic() >= deadline:
                     return False
                 time.sleep(0.0 if cycle.backlog == 0 else _DRAIN_PAUSE)
         finally:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
-from logboom import launch, platform
+from logboom import clock, launch, platform
 from logboom.cli.overview import overview
 from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, size
@@ -31,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     spool = one_spool(arguments.place)
     if not launch.collector_lives(spool, b""):
         platform.drop_privileges(spool)
-    if launch.wait_until_flushed(spool, time.monotonic() + arguments.timeout):
+    if launch.wait_until_flushed(spool, clock.monotonic() + arguments.timeout):
         print(f"{escape(spool)}: everything is written")
         return 0
     print(f"logboom: {_why(spool)}", file=sys.stderr)

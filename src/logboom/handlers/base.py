@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from logboom import platform
+from logboom import clock, platform
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.handlers.places import check_spool, is_special, make_live_file
@@ -240,7 +240,7 @@ class JournalHandler(_Base):
         The collector rolls: for all processes, once for each call.
         """
         if self._producer is not None:
-            self._producer.roll_over(time.monotonic() + self._producer.options.flush_timeout)
+            self._producer.roll_over(clock.monotonic() + self._producer.options.flush_timeout)
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
@@ -250,7 +250,7 @@ class JournalHandler(_Base):
                 super().flush()
             return
         try:
-            producer.wait(time.monotonic() + producer.options.flush_timeout)
+            producer.wait(clock.monotonic() + producer.options.flush_timeout)
         except Exception:
             if logging.raiseExceptions:
                 self.handleError(logging.makeLogRecord({"msg": "flush"}))
@@ -265,7 +265,7 @@ class JournalHandler(_Base):
                 logging.Handler.close(self)
             return
         try:
-            producer.close(time.monotonic() + producer.options.close_timeout)
+            producer.close(clock.monotonic() + producer.options.close_timeout)
         finally:
             logging.Handler.close(self)
 

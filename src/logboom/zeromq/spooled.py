@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import cast
 
+from logboom import clock
 from logboom.errors import ConfigurationError
 from logboom.handlers.options import Keywords, parse_options
 from logboom.handlers.producer import Producer
@@ -60,8 +61,8 @@ class Spooled:
     def wait(self) -> None:
         """At most `flush_timeout`, until everything is with the server."""
         with contextlib.suppress(Exception):
-            self.producer.wait(time.monotonic() + self.producer.options.flush_timeout)
+            self.producer.wait(clock.monotonic() + self.producer.options.flush_timeout)
 
     def close(self) -> None:
         """At most `close_timeout`; a later record opens another segment."""
-        self.producer.close(time.monotonic() + self.producer.options.close_timeout)
+        self.producer.close(clock.monotonic() + self.producer.options.close_timeout)
