@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import logboom
+from logboom import launch
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +79,23 @@ def test_child_of_a_process_with_two_handlers_has_one_stream_too(tmp_path: Path)
     children = [line for line in lines if "child" in line]
     assert children == [f"{prefix} child {number}" for number in range(200) for prefix in ("one", "two")]
     assert [line for line in lines if "parent" in line] == ["one parent", "two parent"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("drained", [True, False], ids=["one by one", "all at once"])
+def test_children_and_their_parent_are_one_run_with_mode_w(tmp_path: Path, drained: bool) -> None:
+    """A server that configures and forks: its workers log and end one after another, then it logs itself."""
+    path = tmp_path / "app.log"
+    path.write_text("the run before\n")
+    made = logboom.FileHandler(path, mode="w", close_timeout=10)
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            made.handle(logging.makeLogRecord({"msg": f"child {number}"}))
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        if drained:
+            assert launch.collect_here(tmp_path / ".logboom", float("inf"))
+    made.handle(logging.makeLogRecord({"msg": "parent"}))
+    made.close()
+    assert path.read_text().splitlines() == ["child 0", "child 1", "child 2", "parent"]

@@ -636,7 +636,7 @@ def test_what_is_known_of_the_clock_is_of_one_run_of_the_machine(
     file.write_bytes(b"{")
     boot.unlink()
     assert known_time.KnownTime(file).now(START, 0.0) == float("-inf")
-    assert known_time.KnownTime(tmp_path / "no" / "such").now(START, 0.0) == float("-inf")
+    assert known_time.KnownTime(tmp_path / "no" / "such").now(START, 0.0) == START, "the first of all"
 
 
 def test_newer_settings(new_rig: NewRig) -> None:

@@ -205,24 +205,26 @@ class Targets:
             return
         met = {reader.producer: pack_position(1, 0)}
         known = pipe.counts().written > 0
-        if self._is_shared(pipe.key, reader) or not self.runs.may_empty(target, pipe.newest, known=known):
+        shared = self._is_shared(pipe.key, reader, target)
+        if shared or not self.runs.may_empty(target, pipe.newest, known=known):
             pipe.pass_over(met)
             return
         pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
         pipe.make(pipe.sink.truncate(), met)
 
-    def _is_shared(self, key: str, reader: JournalReader) -> bool:
-        """Whether another living process writes the file, whether or not its records were read yet."""
-        return any(self._may_write(other, key) for other in self.readers.values() if other is not reader)
+    def _is_shared(self, key: str, reader: JournalReader, run: Target) -> bool:
+        """Whether a living process of another run writes the file, its records read or not."""
+        return any(self._may_write(other, key, run) for other in self.readers.values() if other is not reader)
 
-    def _may_write(self, reader: JournalReader, key: str) -> bool:
+    def _may_write(self, reader: JournalReader, key: str, run: Target) -> bool:
         """Of a stream that cannot be read nobody knows that it does not."""
         if reader.gone:
             return False
         try:
             if reader.header is None:
                 reader.peek()
-            if reader.header is not None and reader.header.target.key != key:
+            target = None if reader.header is None else reader.header.target
+            if target is not None and (target.key != key or target.configured == run.configured):
                 return False
             newest = self._spool.listing(fresh=False).get(reader.producer, [0])[-1]
             return not self._spool.owner_gone(self._spool.open_segment(reader.producer, newest))

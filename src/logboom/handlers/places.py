@@ -83,7 +83,7 @@ def check_spool(path: Path, spool: Path) -> None:
             hint="Name a directory on a local disk with spool=; the log file itself may stay where it is",
         )
     inside = place / "journal"
-    if not _may_write(inside if place == spool and _exists(inside) else place):
+    if place.is_dir() and not _may_write(inside if place == spool and _exists(inside) else place):
         raise ConfigurationError(
             "this user may not write where the journal is",
             path=place,

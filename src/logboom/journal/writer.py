@@ -20,8 +20,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
@@ -218,10 +216,9 @@ class JournalWriter:
     def forget(self) -> None:
         """In a forked child: drop the parent's segment. The child's own stream has a new id.
 
-        The child goes on with its parent's run, so it does not empty the file (mode `w`).
+        With mode `w` it goes on with its parent's run, which its target's `configured` tells: whoever of them
+        logs first begins it.
         """
-        if self.target.mode == "w":
-            self.target = msgspec.structs.replace(self.target, mode="a")
         segment, self.segment = self.segment, None
         self.producer = os.urandom(8).hex()
         self._numbers = itertools.count(1)

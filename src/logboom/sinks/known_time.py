@@ -29,7 +29,10 @@ class _State(msgspec.Struct, frozen=True):
 
 
 class KnownTime:
-    """Wall time that does not believe a clock ahead of what is known before that has lasted."""
+    """Wall time that does not believe a clock ahead of what is known before that has lasted.
+
+    The first clock of all is believed; after a restart of the machine, when it has lasted.
+    """
 
     def __init__(self, path: Path | None) -> None:
         """`path`: the file that keeps what is known, or None to begin with nothing."""
@@ -37,9 +40,12 @@ class KnownTime:
         self._boot = _boot()
         self._kept = self._load()
         self._steady = SteadyTime(belief=self._kept)
+        self._first = path is None or not path.exists()
 
     def now(self, wall: float, monotonic: float) -> float:
         """Wall time to judge ages by; long ago while the clock is not known."""
+        if self._first:  # nothing speaks against this clock, and who asks for `max_age` waits for it
+            self._first, self._steady.belief = False, Belief(wall - monotonic)
         moment = self._steady.now(wall, monotonic)
         if _differ(self._steady.belief, self._kept):
             self._keep(self._steady.belief)
