@@ -21,6 +21,16 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """What a test has given up on is not the next one's: `logboom.flush()` is about all of a process."""
+    yield
+    left = sys.modules.get("logboom.handlers.left")
+    if left is not None:
+        for one in left._left.values():
+            one.forget()
+
+
 @pytest.fixture
 def open_path() -> Iterator[Path]:
     """An empty directory that every user can reach."""

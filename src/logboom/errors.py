@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 
 __all__ = [
-    "CheckpointError",
     "ConfigurationError",
-    "ElectionError",
     "JournalError",
     "LogboomError",
     "SinkError",
@@ -65,13 +63,5 @@ class SpoolFullError(SpoolError):
     """The spool's quota, or the disk under it, has no room for another segment."""
 
 
-class CheckpointError(LogboomError):
-    """The checkpoint file is damaged or cannot be written."""
-
-
 class SinkError(LogboomError):
     """A sink could not make its bytes durable; the batch stays in the journal."""
-
-
-class ElectionError(LogboomError):
-    """No collector can be elected or started here."""

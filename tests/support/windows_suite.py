@@ -24,6 +24,7 @@ FILES = (
     "tests/zeromq/test_pubsub.py",
     "tests/zeromq/test_server.py",
     "tests/test_assembly.py",
+    "tests/test_clock.py",
     "tests/test_coerce.py",
     "tests/test_encoding.py",
     "tests/test_failpoints.py",
@@ -64,8 +65,12 @@ ELSEWHERE = {
     "tests/test_windows_suite.py": _TOOLS,
     "tests/test_windows_tools.py": _TOOLS,
     "tests/zeromq/test_feed.py": "its default is ipc://",
+    "tests/zeromq/test_forks.py": "nothing forks on Windows",
     "tests/zeromq/test_interoperation.py": _UNSEEN,
+    "tests/zeromq/test_push_sink.py": _UNSEEN,
+    "tests/zeromq/test_queues_page.py": _TOOLS,
     "tests/zeromq/test_spooled.py": _HARNESS,
+    "tests/zeromq/test_waiting.py": _UNSEEN,
     "tests/zeromq/test_zmq_django.py": "gunicorn",
 }
 

@@ -17,10 +17,11 @@ from logboom.handlers import lifecycle
 from logboom.handlers.room import Drops
 from logboom.journal import streams
 
-__all__ = ["Left", "left_in", "when_dropped"]
+__all__ = ["Left", "keep_no_watch", "left_in", "when_dropped"]
 
 _MOST: Final = 1000
 _left: dict[Path, Left] = {}
+_watches: set[weakref.ref[object]] = set()
 
 
 class Left:
@@ -78,16 +79,27 @@ def left_in(spool: Path) -> Left:
 
 def when_dropped(
     producer: object, stream: Hashable, left: Left, target: str, close_timeout: float, drops: Drops
-) -> weakref.finalize[..., object]:
+) -> weakref.ref[object]:
     """Give back what `producer` holds of `stream` when nobody has it any more, without waiting.
 
     Programs make handlers for a job each and drop them: their descriptors must not pile up.
     """
-    finalizer: weakref.finalize[..., object] = weakref.finalize(
-        producer, _leave, os.getpid(), stream, id(producer), left, target, close_timeout, drops
-    )
-    finalizer.atexit = False
-    return finalizer
+    pid, user = os.getpid(), id(producer)
+
+    def dropped(watch: weakref.ref[object]) -> None:
+        if watch in _watches:
+            _watches.discard(watch)
+            _leave(pid, stream, user, left, target, close_timeout, drops)
+
+    # Not `weakref.finalize`: the first one of a program imports, and a log call must not.
+    watch = weakref.ref(producer, dropped)
+    _watches.add(watch)
+    return watch
+
+
+def keep_no_watch(watch: weakref.ref[object]) -> None:
+    """What `when_dropped` returned is not needed any more."""
+    _watches.discard(watch)
 
 
 def _leave(

@@ -28,7 +28,7 @@ from logboom import clock, launch, platform
 from logboom.errors import ConfigurationError, LogboomError, SpoolError, SpoolFullError
 from logboom.handlers import lifecycle
 from logboom.handlers.contexts import Context, Contexts, PlanOptions
-from logboom.handlers.left import left_in, when_dropped
+from logboom.handlers.left import keep_no_watch, left_in, when_dropped
 from logboom.handlers.live import NOT_LIVE, Live
 from logboom.handlers.options import Options
 from logboom.handlers.room import Drops, Room
@@ -92,7 +92,7 @@ class Producer:
         self._flushed: tuple[str, int, int] | None = None
         self._all_flushed_at = -math.inf
         self._synced: tuple[int, int] = (0, 0)
-        self._when_dropped: weakref.finalize[..., object] | None = None
+        self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
@@ -434,6 +434,6 @@ class Producer:
         if self._writer is not None and self._pid == os.getpid():
             streams.leave(self._stream, id(self))
         if self._when_dropped is not None:
-            self._when_dropped.detach()
+            keep_no_watch(self._when_dropped)
         self._writer = None
         lifecycle.unregister(self)
