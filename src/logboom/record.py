@@ -202,16 +202,22 @@ def _standard_wire(formatter: logging.Formatter) -> Wire | None:
 # --- any other formatter: it runs here ---
 
 
+_genuine_time: Final = time.time
+
+
 def stamp_of(created: Any) -> float:
     """`created` as the merge needs it; now, where the record says nothing that is a time."""
-    return created if type(created) is float and math.isfinite(created) else time.time()
+    if type(created) is float and math.isfinite(created):
+        return created
+    now = time.time()
+    return now if type(now) is float else _genuine_time()  # a test has put something else in its place
 
 
 def _head(record: logging.LogRecord, number: int) -> tuple[float, int, int, str]:
     """The first values of a row, for any record at all."""
     level = record.levelno if isinstance(record.levelno, int) else 0
     name = str(record.name).encode("utf-8", "backslashreplace").decode("utf-8")
-    return stamp_of(record.created), number, min(max(int(level), -(2**31)), 2**31), name
+    return stamp_of(getattr(record, "created", None)), number, min(max(int(level), -(2**31)), 2**31), name
 
 
 def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> str:

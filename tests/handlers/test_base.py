@@ -191,6 +191,22 @@ def test_a_record_with_an_odd_time_does_not_reach_the_program(created: Any, prog
     assert program.drain() == ["before", "odd"]
 
 
+def test_a_clock_that_a_test_has_replaced_costs_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`mock.patch("time.time")` makes all times of a program something that is no number."""
+    monkeypatch.setattr("time.time", unittest.mock.MagicMock())
+    program = Program(tmp_path)
+    record = logging.LogRecord("shop", logging.INFO, "shop.py", 1, "mocked", None, None)
+    program.handler.handle(record)
+    del record.created
+    program.handler.handle(record)
+    monkeypatch.undo()
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    assert program.drain() == ["mocked", "mocked"]
+    program.handler.close()
+
+
 def test_what_handle_returns(program: Program) -> None:
     """`logging.Handler.handle` says whether the record passed; subclasses look at it."""
     record = logging.makeLogRecord({"msg": "x"})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from logboom.handlers.places import check_spool, is_special, make_live_file
 from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.spool import spool_for
+from logboom.record import stamp_of
 from logboom.target import Rotation, Target, check_encoding
 
 __all__ = ["JournalHandler"]
@@ -157,7 +157,7 @@ class JournalHandler(_Base):
             file_mode=options.file_mode,
             umask_mode=umask_mode,
             delay=delay,
-            configured=time.time(),
+            configured=stamp_of(None),
             linger=options.linger,
             synced=options.fsync_level is not None,
         )

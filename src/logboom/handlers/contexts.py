@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypedDict
 
 from logboom.journal import layout
 from logboom.journal.layout import ROLLOVER, encode_line
-from logboom.record import Plan, Zone, finished_plan, plan_for, zone_at
+from logboom.record import Plan, Zone, finished_plan, plan_for, stamp_of, zone_at
 
 __all__ = ["Context", "Contexts", "PlanOptions"]
 
@@ -129,7 +129,7 @@ def _zone(created: float) -> Zone:
     try:
         return zone_at(created)
     except (ValueError, OverflowError, OSError):
-        return zone_at(time.time())
+        return zone_at(stamp_of(None))
 
 
 def _no_record(record: logging.LogRecord) -> bytes:

@@ -17,7 +17,6 @@ import math
 import os
 import sys
 import threading
-import time
 import weakref
 from pathlib import Path
 from typing import Final
@@ -112,7 +111,7 @@ class Producer:
         """
         if self._pid != os.getpid():
             self.forget()
-        created = stamp_of(record.created)
+        created = stamp_of(getattr(record, "created", None))
         context = self._contexts.of(formatter, created)
         looked = self._look()
         try:
@@ -151,7 +150,7 @@ class Producer:
         if self._look():
             self._ensure_collector()
         context = self._contexts.requests()
-        self.put(msgspec.json.encode([time.time(), ROLLOVER, 0, "logboom"]) + b"\n", context)
+        self.put(msgspec.json.encode([stamp_of(None), ROLLOVER, 0, "logboom"]) + b"\n", context)
         self.wait(deadline)
 
     def _write(self, line: bytes, context: Context) -> Segment:

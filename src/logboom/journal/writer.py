@@ -15,7 +15,6 @@ import errno
 import itertools
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
+from logboom.record import stamp_of
 from logboom.target import Target
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
@@ -207,7 +207,7 @@ class JournalWriter:
             pid=os.getpid(),
             host=platform.host_name(),
             program=program_name(),
-            created=time.time(),
+            created=stamp_of(None),
             mapped=self.mapped,
             target=self.target,
             version=__version__,
