@@ -90,6 +90,7 @@ SLOW = "logs at every one of some thousand points: minutes under Wine"
 PROBLEM = (
     "its tracebacks of WinError 32 take a minute; tests/windows/test_windows_log_set.py shows the problem"
 )
+CHANGED = "Windows has no time of the last change beside the one that anybody can set"
 HELD = "the test itself holds the file, which on Windows keeps everybody from it"
 SIGKILL = "the test asks for SIGKILL by its name"
 APPEND = "several processes that append through Python's own O_APPEND overwrite each other on Windows"
@@ -114,6 +115,9 @@ DIFFERENT = {
     "tests/handlers/test_signals.py::": SLOW,
     "tests/handlers/test_producer.py::test_two_threads_that_leave_a_segment_close_it_once": FOLDERS,
     "tests/handlers/test_shared_stream.py::test_child_of_a_process_with_two_handlers": FORKS,
+    "tests/handlers/test_shared_stream.py::test_children_and_their_parent": FORKS,
+    "tests/collector/test_runs.py::test_whole_seconds": CHANGED,
+    "tests/collector/test_runs.py::test_time_that_was_set_by_hand": CHANGED,
     "tests/collector/test_checkpoint.py::test_files_are_closed_to_others": MODES,
     "tests/collector/test_status_file.py::test_status_is_replaced_whole": REPLACED,
     "tests/collector/test_election.py::test_lock_that_lost_its_name_is_no_lock": WINE,
@@ -127,6 +131,7 @@ DIFFERENT = {
     "tests/zeromq/test_server.py::test_a_stopped_server_has_taken_everything": SIGNALS,
     "tests/zeromq/test_server.py::test_ipc_leaves_no_file": IPC,
     "tests/zeromq/test_server.py::test_the_command": SIGNALS,
+    "tests/rendering/test_same_bytes.py::test_one_formatter_gives_one_kind": ZONES,
     "tests/rendering/test_same_bytes.py::test_the_zone_is_the_producers": ZONES,
     "tests/rendering/test_same_bytes.py::test_every_format_gives_the_standard_bytes": EPOCH,
     "tests/rendering/test_same_bytes.py::test_raw_output_is_the_standard_bytes_for_any_text": EPOCH,

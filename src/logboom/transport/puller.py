@@ -80,6 +80,9 @@ class Puller:
     def poll(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for something, and take it; False when there was nothing."""
         self._attend(time.monotonic())
+        if not self._selector.get_map():  # on Windows a `select` of nothing is an error
+            time.sleep(timeout)
+            return False
         ready = self._selector.select(timeout)
         for key, _ in ready:
             if isinstance(key.data, _Connection):
