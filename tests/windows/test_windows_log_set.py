@@ -157,7 +157,7 @@ def test_terminated_at_random_times(log_set: LogSet) -> None:
         process.wait()
     log_set.start("independent", "last", 5)
     log_set.wait()
-    # The collector that it started may have met the lock of one that was being killed, and nobody logs any more.
+    # Its collector may have met the lock of one that was being killed, and nobody logs any more.
     assert logboom("drain", log_set.path).returncode == 0
     log_set.verdict()
     assert len(log_set.noted()) > 1000
