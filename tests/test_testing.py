@@ -80,11 +80,20 @@ def run_writers(kind: str, oracle: Oracle, logs: list[Path], count: int) -> list
     return [process.returncode for process in running]
 
 
-def test_shared_rotating_handler_loses_and_the_oracle_sees_it(oracle: Oracle) -> None:
-    """The very loss that logboom is for must be visible, or a green test means nothing."""
-    run_writers("rotating", oracle, [oracle.log] * 4, 1500)
-    report = oracle.check()
-    assert report.noted == 6000
+def test_shared_rotating_handler_loses_and_the_oracle_sees_it(tmp_path: Path) -> None:
+    """The very loss that logboom is for must be visible, or a green test means nothing.
+
+    It is a matter of luck when the processes come one after the other, so there are some turns.
+    """
+    for turn in range(10):
+        place = tmp_path / str(turn)
+        place.mkdir()
+        oracle = Oracle(place / "app.log", place / "notes")
+        run_writers("rotating", oracle, [oracle.log] * 4, 1500)
+        report = oracle.check()
+        assert report.noted == 6000
+        if report.missing:
+            break
     assert report.missing > 0 and not report.ok
 
 
