@@ -18,7 +18,6 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from harness import wait_until
 
 import logboom
 from logboom import launch
@@ -86,16 +85,9 @@ class Program:
         self.logger.error("%s %s", text, "x" * size)
         self.said.append(text)
 
-    def _collected(self) -> bool:
-        if launch.collect_here(self.producer.spool_path, FOR_EVER):
-            return True
-        gc.collect()
-        return False
-
     def found(self) -> list[str]:
         """The records in the file, everything collected."""
-        # What a broken off collection held is given back with its last reference, which garbage may hold.
-        wait_until(self._collected, "everything is collected")
+        assert launch.collect_here(self.producer.spool_path, FOR_EVER)
         return [line.split()[0] for line in self.log.read_text().splitlines()]
 
 
