@@ -219,6 +219,24 @@ def test_flush_does_not_pass_a_stream_that_cannot_be_read(
     assert bench.cycle.failing() == []
 
 
+def test_one_read_that_fails_does_not_end_the_drain_of_a_program_that_leaves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads again, and says no only when that does not help either."""
+    bench.step(10)
+    bench.cycle.hasty = True
+    put(bench.a, bench.factory.record("more of a", NOW + 1.0))
+    mark = bench.cycle.flush_mark()
+    with monkeypatch.context() as bad:
+        unreadable(bench, bad)
+        bench.cycle.step(thorough=True)
+        assert not bench.cycle.is_flushed(mark)
+    bench.clock.advance(1.0)
+    bench.step(3)
+    assert bench.cycle.is_flushed(mark) and bench.cycle.failing() == []
+    assert bench.lines()[-1] == "more of a"
+
+
 def test_stream_that_never_could_be_read_is_a_trouble_of_its_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
