@@ -316,12 +316,13 @@ def test_commands_on_an_old_console(tmp_path: Path, logger: logging.Logger) -> N
     """A path that the console's code page has no letters for is no reason for a traceback."""
     directory = tmp_path / "订单"
     directory.mkdir()
-    attach(logger, directory / "app.log").flush()
+    attach(logger, directory / "app.log")
     logger.info("one")
+    until(lambda: (directory / "app.log").read_bytes() == b"one\n")
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
     result = run("-m", "logboom", "status", directory / "app.log", env=environment)
     assert b"Traceback" not in result.stderr
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, (result.stdout, result.stderr)
 
 
 def test_segment_that_somebody_reads_is_deleted_later(log_set: LogSet) -> None:
