@@ -34,7 +34,7 @@ def logger() -> Iterator[logging.Logger]:
 
 
 def attach(logger: logging.Logger, path: object, **options: Any) -> package.RotatingFileHandler:
-    handler = package.RotatingFileHandler(str(path), **options)
+    handler = package.RotatingFileHandler(str(path), **{"flush_timeout": 60, **options})
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(handler)
     return handler
@@ -316,9 +316,9 @@ def test_commands_on_an_old_console(tmp_path: Path, logger: logging.Logger) -> N
     """A path that the console's code page has no letters for is no reason for a traceback."""
     directory = tmp_path / "订单"
     directory.mkdir()
-    attach(logger, directory / "app.log")
+    handler = attach(logger, directory / "app.log")
     logger.info("one")
-    until(lambda: (directory / "app.log").read_bytes() == b"one\n")
+    handler.flush()
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
     result = run("-m", "logboom", "status", directory / "app.log", env=environment)
     assert b"Traceback" not in result.stderr
