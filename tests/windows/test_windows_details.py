@@ -316,9 +316,9 @@ def test_commands_on_an_old_console(tmp_path: Path, logger: logging.Logger) -> N
     """A path that the console's code page has no letters for is no reason for a traceback."""
     directory = tmp_path / "订单"
     directory.mkdir()
-    handler = attach(logger, directory / "app.log")
+    attach(logger, directory / "app.log")
     logger.info("one")
-    handler.flush()
+    until(lambda: launch.collector_lives(directory / ".logboom", b""))
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
     result = run("-m", "logboom", "status", directory / "app.log", env=environment)
     assert b"Traceback" not in result.stderr
