@@ -108,9 +108,16 @@ def test_values_that_stand_for_another_type_lose_nothing(tmp_path: Path, argumen
     handler.close()
 
 
+@pytest.mark.parametrize("disable", ["", "1"])
 @pytest.mark.parametrize("attribute", ["namer", "rotator"])
-def test_function_of_one_process_is_refused(attribute: str, tmp_path: Path) -> None:
-    """The collector cannot call a function of the program: saying so at once beats ignoring it."""
+def test_function_of_one_process_is_refused(
+    attribute: str, disable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector cannot call a function of the program: saying so at once beats ignoring it.
+
+    Tests that run without a log say it, too: else the first to see it is the server.
+    """
+    monkeypatch.setenv("LOGBOOM_DISABLE", disable)
     handler = logboom.RotatingFileHandler(tmp_path / "app.log")
     setattr(handler, attribute, None)
     with pytest.raises(ConfigurationError, match="compress"):
@@ -147,6 +154,7 @@ def test_a_method_that_another_process_would_not_call_is_refused(name: str, tmp_
         ("baseFilename", "other.log", "constructor"),
         ("suffix", "%Y%m%d", "rename"),
         ("extMatch", None, "rename"),
+        ("doRollover", print, "compress"),
     ],
 )
 def test_what_the_collector_was_told_is_not_changed_behind_its_back(

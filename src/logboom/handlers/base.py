@@ -30,33 +30,17 @@ else:
     _Base = Unlocked
 
 
-_ROTATING = frozenset({"namer", "rotator", "rotation_filename", "rotate", "getFilesToDelete"}) | frozenset(
-    {"shouldRollover", "computeRollover", "doRollover", "suffix", "extMatch", "_open"}
-)
-_HINT = 'Use compress="gzip", max_age= or max_total_size=, or a job that takes finished backups'
+_BACKUPS = 'Use compress="gzip", max_age= or max_total_size=, or a job that takes finished backups'
 _NAMES = "The names of backups are the standard library's; a job may rename finished ones"
 _ONCE = "Give it to the constructor, or make another handler"
-# What the collector was told, or will not ask for: each with what to do instead of setting it.
-_TOLD = dict.fromkeys(("suffix", "extMatch"), _NAMES) | dict.fromkeys(
-    ("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE
+# What the collector does by itself, and what it was told once: each with what to do instead.
+_ROTATES = (
+    dict.fromkeys(("doRollover", "shouldRollover", "computeRollover", "getFilesToDelete"), _BACKUPS)
+    | dict.fromkeys(("namer", "rotator", "rotation_filename", "rotate", "_open"), _BACKUPS)
+    | dict.fromkeys(("suffix", "extMatch"), _NAMES)
 )
-
-
-class Refused:
-    """An attribute that stays None: it is a function of one process, and the collector is another."""
-
-    def __init__(self, hint: str) -> None:
-        self._hint = hint
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> None:
-        return None
-
-    def __set__(self, instance: object, value: object) -> None:
-        if value is not None:
-            raise ConfigurationError(f"{self._name} cannot be set: another process rotates", hint=self._hint)
+_TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE)
+_FIXED = _ROTATES | _TOLD
 
 
 class Terminator:
@@ -91,8 +75,6 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    namer: Any = Refused('Use compress="gzip" for compressed backups, or a job that moves finished backups')
-    rotator: Any = Refused('Use compress="gzip", max_age= or max_total_size=')
     terminator: Any = Terminator()
     _terminator: str
     _closed: bool
@@ -103,8 +85,8 @@ class JournalHandler(_Base):
     _own: _Own | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._settled and name in _TOLD and value != getattr(self, name, None):
-            raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_TOLD[name])
+        if self._settled and name in _FIXED and value != getattr(self, name, None):
+            raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_FIXED[name])
         super().__setattr__(name, value)
         if name == "format" and self._producer is not None:
             self._producer.live = NOT_LIVE
@@ -123,6 +105,7 @@ class JournalHandler(_Base):
         if mode not in ("a", "w"):
             raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
         self._refuse_overrides()
+        self._settled = True
         options = parse_options(keywords)
         codec, error_handler = check_encoding(encoding, errors)
         self.delay = delay = bool(delay)
@@ -162,16 +145,15 @@ class JournalHandler(_Base):
             synced=options.fsync_level is not None,
         )
         self._producer = Producer(target, options, spool, self.terminator)
-        self._settled = True
 
     def _refuse_overrides(self) -> None:
         """A subclass that names or rotates would wait in vain to be called: the collector rotates."""
         for kind in type(self).__mro__[: type(self).__mro__.index(JournalHandler)]:
             if is_ours(kind):
                 continue
-            for name in sorted(_ROTATING & vars(kind).keys()):
+            for name in sorted(_ROTATES.keys() & vars(kind).keys()):
                 raise ConfigurationError(
-                    f"{kind.__name__}.{name} cannot be used: another process rotates", hint=_HINT
+                    f"{kind.__name__}.{name} cannot be used: another process rotates", hint=_ROTATES[name]
                 )
 
     def _formatting(self) -> Any:
