@@ -16,12 +16,12 @@ import msgspec
 import pytest
 
 import logboom
-from logboom import assembly, launch, platform
+from logboom import assembly, clock, launch, platform
 from logboom.cli import collect as collecting
 from logboom.cli import drain as draining
 from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
-from logboom.collector.status import Notebook
+from logboom.collector.status import Notebook, write_status
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.allowed import allow
 from logboom.journal.layout import FORMAT, encode_line, segment_name
@@ -48,6 +48,21 @@ def test_drain_writes_what_a_dead_program_left(factory: SpoolFactory) -> None:
     assert written(factory) == ["one", "two"]
     assert assembly.drain(factory.path, time.monotonic() + 10)
     assert written(factory) == ["one", "two"]
+
+
+@pytest.mark.parametrize("failing", [[], ["app.log"]])
+def test_drain_tells_those_who_wait_beside_it(factory: SpoolFactory, failing: list[str]) -> None:
+    """Else each of many would have to lead once, and some would not come to it in time."""
+    factory.segment(A, ["one"])
+    if failing:
+        (factory.path.parent / "app.log").mkdir()
+    write_status(factory.path, {"collector": {"made_way": 1.0, "format": 9}, "flushed": 0.0})
+    begun = clock.perf_counter()
+    assert assembly.drain(factory.path, time.monotonic() + 10) is not bool(failing)
+    status = launch.read_status(factory.path)
+    assert begun <= status["flushed"] <= clock.perf_counter()
+    assert status["failing"] == failing
+    assert status["collector"]["format"] == 9
 
 
 def test_drain_does_not_lead_beside_a_leader(factory: SpoolFactory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +42,36 @@ def led(spool: Path) -> Iterator[Path]:
     leadership.release()
 
 
-def publish(spool: Path, **values: Any) -> None:
-    (spool / launch.STATUS).write_bytes(msgspec.json.encode(values))
+@contextlib.contextmanager
+def published(spool: Path, said: Callable[[], Any], **values: Any) -> Iterator[None]:
+    """A status that is replaced all the time, with `said()` for the time up to which all is written."""
+    done = threading.Event()
+
+    def collector() -> None:
+        while not done.wait(0.005):
+            temporary = spool / "temporary"
+            temporary.write_bytes(msgspec.json.encode({"flushed": said(), **values}))
+            platform.replace(temporary, spool / launch.STATUS)
+
+    runs = threading.Thread(target=collector)
+    runs.start()
+    try:
+        yield
+    finally:
+        done.set()
+        runs.join()
 
 
 def soon() -> float:
     return time.monotonic() + 0.1
 
 
-def test_status_of_an_earlier_boot_proves_nothing(led: Path) -> None:
-    """Monotonic clocks begin again: a large number in an old file must not pass for "it is in the file"."""
-    publish(led, flushed=time.perf_counter() + 1e6)
-    assert not launch.wait_until_flushed(led, soon())
-
-
-def test_status_of_before_the_call_proves_nothing(led: Path) -> None:
-    """What was flushed before this record was logged is not this record."""
-    publish(led, flushed=time.perf_counter() - 0.001)
-    assert not launch.wait_until_flushed(led, soon())
+@pytest.mark.parametrize("said", [1e6, -0.001, None, "now"])
+def test_status_of_another_time_proves_nothing(led: Path, said: Any) -> None:
+    """Monotonic clocks begin again at a boot, and what was flushed before this record is not this record."""
+    begun = time.perf_counter()
+    with published(led, lambda: begun + said if isinstance(said, float) else said):
+        assert not launch.wait_until_flushed(led, soon())
 
 
 @pytest.mark.parametrize(
@@ -72,21 +85,8 @@ def test_status_of_before_the_call_proves_nothing(led: Path) -> None:
 )
 def test_flush_counts_the_own_target(led: Path, failing: list[str], target: str | None, answer: bool) -> None:
     """A file that cannot be written makes its own flush fail, and no other's."""
-    done = threading.Event()
-
-    def collector() -> None:
-        while not done.wait(0.005):
-            temporary = led / "temporary"
-            temporary.write_bytes(msgspec.json.encode({"flushed": time.perf_counter(), "failing": failing}))
-            platform.replace(temporary, led / launch.STATUS)
-
-    runs = threading.Thread(target=collector)
-    runs.start()
-    try:
+    with published(led, time.perf_counter, failing=failing):
         assert launch.wait_until_flushed(led, time.monotonic() + 10, target) is answer
-    finally:
-        done.set()
-        runs.join()
 
 
 def test_damaged_status_is_no_status(spool: Path) -> None:

@@ -23,7 +23,7 @@ from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.pipe import Publish
 from logboom.collector.service import NEWER, UNNEEDED, Service
-from logboom.collector.status import Notebook
+from logboom.collector.status import Notebook, write_status
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.allowed import allowed
 from logboom.journal.layout import FORMAT
@@ -122,6 +122,7 @@ def drain(spool: Path, deadline: float) -> bool:
             while True:
                 cycle.step(thorough=True)
                 if cycle.is_flushed(mark):
+                    _tell(spool, mark.began, cycle.failing())
                     return not cycle.failing()
                 if clock.monotonic() >= deadline:
                     return False
@@ -130,6 +131,11 @@ def drain(spool: Path, deadline: float) -> bool:
             cycle.close()
     finally:
         leadership.release()
+
+
+def _tell(spool: Path, flushed: float, failing: list[str]) -> None:
+    """Many may wait for what one of them wrote: else each leads in turn, and some never come to it."""
+    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": failing})
 
 
 def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:

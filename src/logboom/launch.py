@@ -336,44 +336,48 @@ def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | N
         target: the key of the target that has to be written, or several; None for all.
     """
     targets = {target} if isinstance(target, str) else target
-    asked = clock.perf_counter()
     watch = _StatusWatch(spool)
+    asked = clock.perf_counter()
     rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
     while True:
+        status = watch.news()
+        flushed = status.get("flushed")
+        # A status of before the last boot tells a time that is not yet.
+        if isinstance(flushed, float) and asked <= flushed <= clock.perf_counter():
+            failing = status.get("failing", [])
+            return not failing if targets is None else not any(target in failing for target in targets)
         now = clock.monotonic()
         if now - rung_at >= again:
             if collector_lives(spool, FLUSH):
                 rung_at, again = now, min(again * 2, _RING_AT_LEAST_EVERY)
             elif collect_here(spool, deadline):
                 return True
-        status = watch.news()
-        # A status of before the last boot tells a time that is not yet.
-        if asked <= status.get("flushed", 0.0) <= clock.perf_counter():
-            failing = status.get("failing", [])
-            return not failing if targets is None else not any(target in failing for target in targets)
         if now + pause >= deadline:
             return False
         time.sleep(pause)
-        pause = min(pause * 2, 0.04)
+        pause = min(pause * 1.25, 0.04)
 
 
 class _StatusWatch:
-    """Reads the status only when it was replaced."""
+    """Reads the status only when it was replaced, for the first time when it is not the one of now."""
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
         self._path = os.fspath(spool / STATUS)
-        self._seen: tuple[int, int] | None = None
+        self._seen = self._version()
 
-    def news(self) -> dict[str, Any]:
-        """The status, or an empty dictionary when it is the one that was seen before."""
+    def _version(self) -> tuple[int, int] | None:
         try:
             found = os.stat(self._path)
         except OSError:
-            return {}
-        seen = found.st_ino, found.st_mtime_ns
-        if seen == self._seen:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def news(self) -> dict[str, Any]:
+        """The status, or an empty dictionary when it is the one that was seen before."""
+        version = self._version()
+        if version is None or version == self._seen:
             return {}
         status = read_status(self._spool)
-        self._seen = seen if status else None
+        self._seen = version if status else None
         return status

@@ -560,6 +560,26 @@ def test_flush_rests_while_it_waits_and_wakes_before_it_returns(
     assert last_line() == WAKE
 
 
+def test_who_collects_here_says_that_nothing_of_its_is_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others that collect by themselves would wait, record for record, for an earlier one of this program."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "off")
+    program, seen = Program(tmp_path), [b""]
+
+    def look(*_: object) -> bool:
+        (segment,) = program.producer.spool_path.rglob("*.segment")
+        seen.append(segment.read_bytes().rstrip(b"\0"))
+        return True
+
+    monkeypatch.setattr(launch, "wait_until_flushed", look)
+    program.logger.error("one")
+    assert seen[-1].endswith(b"\n" + REST)
+    look()
+    assert seen[-1].endswith(b"\n" + REST + WAKE)
+    program.handler.close()
+
+
 def test_collecting_here_asks_the_collector_that_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
