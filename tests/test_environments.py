@@ -26,6 +26,7 @@ SOURCE, PACKAGES = (str(Path(module.__file__ or "").parents[1]) for module in (l
 PROGRAM = """
 import logging, os, sys, time
 import logboom
+from logboom import launch
 os.chdir("/")
 log = os.environ["LOG"]
 logging.basicConfig(level="INFO", format="%(message)s", handlers=[logboom.FileHandler(log, linger=0.5)])
@@ -128,7 +129,7 @@ def test_no_interpreter_at_all(log: Path) -> None:
     said = _run(log, "-c", FROZEN).splitlines()
     assert len(said) == 1 and "LOGBOOM_PYTHON" in said[0] and "logboom drain" in said[0]
     assert log.read_text() == RECORDS
-    assert not (log.parent / ".logboom" / "status.json").exists()
+    assert "collector" not in launch.read_status(log.parent / ".logboom")
 
 
 def test_named_interpreter(log: Path) -> None:
