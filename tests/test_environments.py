@@ -19,6 +19,7 @@ import pytest
 from everybody import EverybodysPython
 
 import logboom
+from logboom import launch
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX environments")
 
@@ -26,7 +27,6 @@ SOURCE, PACKAGES = (str(Path(module.__file__ or "").parents[1]) for module in (l
 PROGRAM = """
 import logging, os, sys, time
 import logboom
-from logboom import launch
 os.chdir("/")
 log = os.environ["LOG"]
 logging.basicConfig(level="INFO", format="%(message)s", handlers=[logboom.FileHandler(log, linger=0.5)])
