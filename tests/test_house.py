@@ -22,6 +22,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "logboom"
 # rows below.
 ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("errors", ()),
+    ("patterns", ("errors",)),
     ("clock", ("errors",)),
     ("failpoints", ()),
     ("target", ("clock",)),

@@ -10,7 +10,6 @@ control characters stay, those of values are escaped; a traceback and a stack ha
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeGuard
 
 from logboom import template
 from logboom.encoding import below, escape, has_controls
+from logboom.patterns import later
 
 __all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options"]
 
@@ -35,7 +35,7 @@ STYLES: Final[dict[type, str]] = {
 }
 # Types that no conversion makes a control character of, and the one that makes one of a number.
 _NO_CHARACTERS: Final = (float, type(None))
-_CHARACTER: Final = re.compile(r"%\([^)]*\)[^a-zA-Z%]*[hlL]?c")
+_CHARACTER: Final = later(r"%\([^)]*\)[^a-zA-Z%]*[hlL]?c")
 _LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
 
 

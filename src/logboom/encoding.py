@@ -17,6 +17,8 @@ import sys
 from functools import lru_cache
 from types import BuiltinFunctionType
 
+from logboom.patterns import later
+
 __all__ = [
     "COLOURS",
     "below",
@@ -35,10 +37,10 @@ __all__ = [
 ]
 
 _CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
-_CONTROL = re.compile(f"[{_CLASS.format(chr(10))}]")
-_CONTROL_BUT_NEWLINE = re.compile(f"[{_CLASS.format('')}]")
+_CONTROL = later(f"[{_CLASS.format(chr(10))}]")
+_CONTROL_BUT_NEWLINE = later(f"[{_CLASS.format('')}]")
 _NAMED = {"\n": "\\n", "\r": "\\r"}
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_NOT_ASCII = later(r"[^\x00-\x7f]")
 _BYTE_ORDER = "le" if sys.byteorder == "little" else "be"
 _HANDLERS = frozenset(("strict", "ignore", "replace", "backslashreplace", "namereplace", "xmlcharrefreplace"))
 _HANDLERS |= {"surrogateescape", "surrogatepass"}
@@ -49,12 +51,12 @@ _WITH_BOM = {
 }
 
 # The start of a line, cut into runs of digits, runs of letters and single other characters.
-_TOKEN = re.compile(r"\d+|[^\W\d_]+|.", re.DOTALL)
+_TOKEN = later(r"\d+|[^\W\d_]+|.", re.DOTALL)
 _LEAD = 10
 _LOOK = 500
 
 # What changes the colour of a terminal's text, and nothing else of it.
-COLOURS = re.compile("\x1b\\[[0-9;]*m")
+COLOURS = later("\x1b\\[[0-9;]*m")
 
 
 def _visible(match: re.Match[str]) -> str:

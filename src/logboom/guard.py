@@ -10,15 +10,15 @@ looked for in it. What cannot be told apart is escaped: a layout suffers from th
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from logboom.encoding import COLOURS, escape, has_controls, indent_heads, visible
+from logboom.patterns import later
 
 __all__ = ["guard"]
 
-_CONTROLS: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS: Final = later("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _TAILS: Final = ("exc_text", "stack_info")
 _NO_TEXT: Final = (int, float, bool, type(None))
 _DEPTH: Final = 4

@@ -20,16 +20,17 @@ from typing import Any, Literal
 import msgspec
 
 from logboom.errors import ConfigurationError
+from logboom.patterns import later
 
 __all__ = ["Rotation", "Target", "parse_duration", "parse_size"]
 
 Compression = Literal["gzip", "zstd"]
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
+_SIZE = later(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _TRIAL = "2026-11-22 10:00:00,123 INFO a..b: paid\n"
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_DURATION = later(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _DURATION_UNITS = {
     "": 1.0,
     "ms": 0.001,

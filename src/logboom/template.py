@@ -10,6 +10,8 @@ import re
 import string
 from typing import Final, NamedTuple
 
+from logboom.patterns import later
+
 __all__ = [
     "FLOAT_FIELDS",
     "INT_FIELDS",
@@ -35,9 +37,9 @@ _SAMPLES: Final[tuple[tuple[frozenset[str], object], ...]] = (
     (INT_FIELDS, 1),
     (FLOAT_FIELDS, 1.0),
 )
-_PERCENT = re.compile(r"%(?:%|\((\w+)\)([#0\- +]*(?:\d{1,4})?(?:\.\d{1,4})?)([diouxXeEfFgGsra]))")
+_PERCENT = later(r"%(?:%|\((\w+)\)([#0\- +]*(?:\d{1,4})?(?:\.\d{1,4})?)([diouxXeEfFgGsra]))")
 # Directives of strftime that no locale changes, and no `TZ` beyond the offset and the zone's name.
-_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+_DIRECTIVE = later(r"%(.?)", re.DOTALL)
 _NEUTRAL = frozenset("CDFGHIMRSTUVWYZdegjmuwyz%")
 
 

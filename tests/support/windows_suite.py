@@ -33,6 +33,7 @@ FILES = (
     "tests/test_launch.py",
     "tests/test_layout.py",
     "tests/test_merge.py",
+    "tests/test_patterns.py",
     "tests/test_record.py",
     "tests/test_rotation.py",
     "tests/test_target.py",

@@ -34,6 +34,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom.errors import JournalError
+from logboom.patterns import later
 from logboom.target import Target
 
 __all__ = [
@@ -65,8 +66,8 @@ WAKE: Final = b"\n"
 ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
 _DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser keeps
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKETS: Final = re.compile(rb"[\[\]{}]")
+_STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS: Final = later(rb"[\[\]{}]")
 
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,9 +133,7 @@ class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode_header = msgspec.json.Decoder(Header).decode
-_decode_context = msgspec.json.Decoder(Context).decode
-_decode_dropped = msgspec.json.Decoder(Dropped).decode
+_decode = msgspec.json.decode  # with a `type`: decoders made here would cost who only writes, too
 
 
 def encode_line(value: Header | Context | Dropped) -> bytes:
@@ -145,7 +144,7 @@ def encode_line(value: Header | Context | Dropped) -> bytes:
 def decode_header(line: bytes) -> Header:
     """Raises `JournalError` for damage, and for a format newer than `FORMAT` (its hint says so)."""
     try:
-        header = _decode_header(line)
+        header = _decode(line, type=Header)
     except msgspec.MsgspecError as error:
         raise JournalError(f"not a segment header: {error}", offset=0) from None
     except RecursionError:
@@ -166,10 +165,10 @@ def decode_control(line: bytes) -> Context | Dropped | None:
     """
     try:
         if line.startswith(b'{"context"'):
-            return _decode_context(line)
+            return _decode(line, type=Context)
         if line.startswith(b'{"dropped"'):
-            return _decode_dropped(line)
-        msgspec.json.decode(line)
+            return _decode(line, type=Dropped)
+        _decode(line)
     except msgspec.MsgspecError as error:
         raise JournalError(f"damaged control line: {error}") from None
     except RecursionError:
