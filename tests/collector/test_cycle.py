@@ -452,6 +452,48 @@ def test_mode_w_finds_the_others_after_a_restart(bench: Bench, names: tuple[str,
     young.die()
 
 
+@pytest.mark.parametrize("names", [(A, B), (B, A)])
+def test_mode_w_empties_the_file_once_for_programs_that_start_together(
+    bench: Bench, names: tuple[str, str]
+) -> None:
+    """All of a service start at once, and the collector comes when they have logged: in no run before it."""
+    opens_anew(bench)
+    old = Writer(bench.factory, "c" * 16)
+    old.log("the run before")
+    bench.step(2)
+    old.die()
+    bench.step(60, seconds=0.2)
+    writers = []
+    for name in names:
+        opens_anew(bench)
+        writers.append(Writer(bench.factory, name))
+        writers[-1].log(name, created=bench.clock.wall())
+        bench.clock.advance(0.2)
+    bench.restart()
+    bench.step(4)
+    assert bench.lines() == list(names)
+    for writer in writers:
+        writer.die()
+
+
+@pytest.mark.parametrize("names", [(A, B), (B, A)])
+def test_mode_w_spares_a_living_program_that_lost_its_journal(bench: Bench, names: tuple[str, str]) -> None:
+    """Its new one was never met, but the file has records that may be of its run."""
+    in_the_file(bench)
+    written = (bench.factory.path.parent / "app.log").stat().st_mtime
+    assert written < NOW
+    bench.factory.target = Target(name="app.log", mode="w", configured=written - 100.0)
+    old = Writer(bench.factory, names[0])
+    old.log("its next")
+    opens_anew(bench)
+    young = Writer(bench.factory, names[1])
+    young.log("of the other")
+    bench.step(4)
+    assert bench.sinks.by_key["app.log"].emptied == 0
+    old.die()
+    young.die()
+
+
 def test_mode_w_that_was_met_is_not_met_again(bench: Bench) -> None:
     """One that joined others did not begin a run, even when it is the only one left after a restart."""
     opens_anew(bench)

@@ -205,26 +205,30 @@ class Targets:
             return
         met = {reader.producer: pack_position(1, 0)}
         known = pipe.counts().written > 0
-        shared = self._is_shared(pipe.key, reader, target)
+        shared = self._is_shared(pipe, reader, target)
         if shared or not self.runs.may_empty(target, pipe.newest, known=known):
             pipe.pass_over(met)
             return
         pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
         pipe.make(pipe.sink.truncate(), met)
 
-    def _is_shared(self, key: str, reader: JournalReader, run: Target) -> bool:
-        """Whether a living process of another run writes the file, its records read or not."""
-        return any(self._may_write(other, key, run) for other in self.readers.values() if other is not reader)
+    def _is_shared(self, pipe: Pipe, reader: JournalReader, run: Target) -> bool:
+        """Whether a living process of another run may have records in the file, or waiting to be written."""
+        return any(self._may_have(other, pipe, run) for other in self.readers.values() if other is not reader)
 
-    def _may_write(self, reader: JournalReader, key: str, run: Target) -> bool:
-        """Of a stream that cannot be read nobody knows that it does not."""
+    def _may_have(self, reader: JournalReader, pipe: Pipe, run: Target) -> bool:
+        """Of a stream that cannot be read nobody knows that it has not."""
         if reader.gone:
             return False
         try:
             if reader.header is None:
                 reader.peek()
             target = None if reader.header is None else reader.header.target
-            if target is not None and (target.key != key or target.configured == run.configured):
+            if target is not None and (
+                target.key != pipe.key
+                or target.configured == run.configured
+                or self._begins(reader, pipe, target)
+            ):
                 return False
             newest = self._spool.listing(fresh=False).get(reader.producer, [0])[-1]
             return not self._spool.owner_gone(self._spool.open_segment(reader.producer, newest))
@@ -232,6 +236,12 @@ class Targets:
             return False
         except OSError:
             return True
+
+    def _begins(self, reader: JournalReader, pipe: Pipe, target: Target) -> bool:
+        """Whether a stream was not met before, and all that is in the file is older than its program."""
+        known = pipe.counts().written > 0
+        met = reader.producer in self._checkpoint.positions
+        return not met and self.runs.may_empty(target, -math.inf, known=known)
 
 
 def _not_ahead(target: Target, now: float, instead: float) -> Target:
