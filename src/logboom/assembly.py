@@ -122,8 +122,10 @@ def drain(spool: Path, deadline: float) -> bool:
             while True:
                 cycle.step(thorough=True)
                 if cycle.is_flushed(mark):
-                    _tell(spool, mark.began, cycle.failing())
-                    return not cycle.failing()
+                    if cycle.failing():
+                        return False
+                    _tell(spool, mark.began)
+                    return True
                 if clock.monotonic() >= deadline:
                     return False
                 time.sleep(0.0 if cycle.backlog == 0 else _DRAIN_PAUSE)
@@ -133,9 +135,12 @@ def drain(spool: Path, deadline: float) -> bool:
         leadership.release()
 
 
-def _tell(spool: Path, flushed: float, failing: list[str]) -> None:
-    """Many may wait for what one of them wrote: else each leads in turn, and some never come to it."""
-    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": failing})
+def _tell(spool: Path, flushed: float) -> None:
+    """Many may wait for what one of them wrote: else each leads in turn, and some never come to it.
+
+    Of a failure nobody is told: another one may have the right to write what this one has not.
+    """
+    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": []})
 
 
 def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:
