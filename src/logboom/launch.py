@@ -336,8 +336,8 @@ def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | N
         target: the key of the target that has to be written, or several; None for all.
     """
     targets = {target} if isinstance(target, str) else target
-    watch = _StatusWatch(spool)
     asked = clock.perf_counter()
+    watch = _StatusWatch(spool)
     rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
     while True:
         status = watch.news()
@@ -355,29 +355,26 @@ def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | N
         if now + pause >= deadline:
             return False
         time.sleep(pause)
-        pause = min(pause * 1.25, 0.04)
+        pause = min(pause * 2, 0.04)
 
 
 class _StatusWatch:
-    """Reads the status only when it was replaced, for the first time when it is not the one of now."""
+    """Reads the status only when it was replaced."""
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
         self._path = os.fspath(spool / STATUS)
-        self._seen = self._version()
-
-    def _version(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns
+        self._seen: tuple[int, int] | None = None
 
     def news(self) -> dict[str, Any]:
         """The status, or an empty dictionary when it is the one that was seen before."""
-        version = self._version()
-        if version is None or version == self._seen:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return {}
+        seen = found.st_ino, found.st_mtime_ns
+        if seen == self._seen:
             return {}
         status = read_status(self._spool)
-        self._seen = version if status else None
+        self._seen = seen if status else None
         return status

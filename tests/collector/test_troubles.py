@@ -455,6 +455,24 @@ def test_flush_is_not_early_when_the_disk_is_free_again(pair: Pair, monkeypatch:
     assert sink.lines[-1] == b"late\n"
 
 
+@pytest.mark.parametrize("lasting", [False, True])
+def test_flush_waits_for_a_trouble_of_a_moment_only(pair: Pair, lasting: bool) -> None:
+    """A killed collector's lock of the log file can outlast the one of its spool."""
+    pair.log("a", "one")
+    while not pair.cycle.failing():
+        pair.step(1)
+    mark = pair.cycle.flush_mark()
+    pair.cycle.step(thorough=True)
+    assert not pair.cycle.is_flushed(mark)
+    sink = pair.sinks["a.log"]
+    assert isinstance(sink, Blocked)
+    sink.full = lasting
+    pair.step(3)
+    assert pair.cycle.is_flushed(mark)
+    assert pair.cycle.failing() == (["a.log"] if lasting else [])
+    assert sink.lines == ([] if lasting else [b"one\n"])
+
+
 def test_interrupted_step_keeps_the_collector(pair: Pair) -> None:
     """Its records are in no journal any more: who left now would leave them to the next program that logs."""
     pair.log("a", "one")

@@ -33,7 +33,7 @@ _BACKLOG: Final = 50_000
 _BACKLOG_BYTES: Final = 32 * 1024 * 1024
 _UPKEEP_EVERY: Final = 0.5
 _GIVE_UP_HASTILY: Final = 0.1
-_GIVE_UP: Final = 0.5  # a program that has no descriptors left for a moment is no bad sector
+_GIVE_UP: Final = 0.5  # no descriptors left for a moment is no bad sector, and a killed writer no rival
 _STRAYS_EVERY: Final = 600.0
 
 
@@ -138,7 +138,7 @@ class Cycle:
         """
         readers = self.source.readers
         patience = _GIVE_UP_HASTILY if self.hasty else _GIVE_UP
-        excluded = {*self._targets.unwritable(), *self.source.unreadable(patience)}
+        excluded = {*self._targets.unwritable(patience), *self.source.unreadable(patience)}
         if self._looked >= mark.began:  # a step that left streams out says nothing of them
             mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)

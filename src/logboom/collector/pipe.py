@@ -71,6 +71,7 @@ class Pipe:
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
         self._lines: list[bytes] = []
+        self._failed_at = 0.0
         self._retry_at = 0.0
         self._took = 0.0
         self._notices = 0
@@ -97,6 +98,10 @@ class Pipe:
     def stuck(self, now_mono: float) -> bool:
         """Whether writing failed a moment ago, so that reading more would only fill the memory."""
         return bool(self.trouble) and now_mono < self._retry_at
+
+    def given_up(self, now_mono: float, seconds: float) -> bool:
+        """Whether nothing could be written for so long: there is no use in waiting for it."""
+        return bool(self.trouble) and now_mono >= self._failed_at + seconds
 
     def add(
         self,
@@ -293,6 +298,8 @@ class Pipe:
 
     def _fail(self, error: Exception, now_mono: float) -> None:
         text = str(error)
+        if not self.trouble:
+            self._failed_at = now_mono
         if text != self.trouble:
             self._note(f"{self.key}: {text}; records wait in the journal")
         self.trouble = text

@@ -104,9 +104,11 @@ class Targets:
         troubled = (key for key, pipe in self.pipes.items() if pipe.trouble)
         return list(dict.fromkeys([*self.refused, *troubled, *self.stalled.values()]))
 
-    def unwritable(self) -> Collection[str]:
-        """Streams of targets that cannot be written now."""
-        failing = self.failing()
+    def unwritable(self, seconds: float) -> Collection[str]:
+        """Streams of targets that could not be written for so long, or may not be."""
+        now = self._clock.monotonic()
+        failing = {key for key, pipe in self.pipes.items() if pipe.given_up(now, seconds)}
+        failing.update(self.refused, self.stalled.values())
         return {name for name, key in self.home.items() if key in failing} if failing else ()
 
     def reopen(self) -> None:
@@ -204,9 +206,7 @@ class Targets:
         if reader.producer in self._checkpoint.positions:
             return
         met = {reader.producer: pack_position(1, 0)}
-        known = pipe.counts().written > 0
-        shared = self._is_shared(pipe, reader, target)
-        if shared or not self.runs.may_empty(target, pipe.newest, known=known):
+        if self._is_shared(pipe, reader, target) or not self._may_empty(pipe, target, pipe.newest):
             pipe.pass_over(met)
             return
         pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
@@ -239,9 +239,11 @@ class Targets:
 
     def _begins(self, reader: JournalReader, pipe: Pipe, target: Target) -> bool:
         """Whether a stream was not met before, and all that is in the file is older than its program."""
-        known = pipe.counts().written > 0
         met = reader.producer in self._checkpoint.positions
-        return not met and self.runs.may_empty(target, -math.inf, known=known)
+        return not met and self._may_empty(pipe, target, -math.inf)
+
+    def _may_empty(self, pipe: Pipe, target: Target, pending: float) -> bool:
+        return self.runs.may_empty(target, pending, known=pipe.counts().written > 0)
 
 
 def _not_ahead(target: Target, now: float, instead: float) -> Target:

@@ -384,19 +384,11 @@ class Producer:
         try:
             for _ in range(2):
                 self._collect_again = False
-                self._wait_at_rest(deadline)
+                self._wait_for_appended(deadline)
                 if not self._collect_again:
                     return
         finally:
             self._collecting.discard(thread)
-
-    def _wait_at_rest(self, deadline: float) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        streams.rest(writer.directory)
-        launch.wait_until_flushed(self.spool_path, deadline, self.target.key)
-        streams.wake(writer.directory)
 
     def _sync(self, segment: Segment | None) -> None:
         if segment is None or self._writer is None:
