@@ -340,18 +340,18 @@ def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | N
     watch = _StatusWatch(spool)
     rung_at, again, pause = float("-inf"), _RING_AGAIN_AFTER, 0.001
     while True:
-        status = watch.news()
-        flushed = status.get("flushed")
-        # A status of before the last boot tells a time that is not yet.
-        if isinstance(flushed, float) and asked <= flushed <= clock.perf_counter():
-            failing = status.get("failing", [])
-            return not failing if targets is None else not any(target in failing for target in targets)
         now = clock.monotonic()
         if now - rung_at >= again:
             if collector_lives(spool, FLUSH):
                 rung_at, again = now, min(again * 2, _RING_AT_LEAST_EVERY)
             elif collect_here(spool, deadline):
                 return True
+        status = watch.news()
+        flushed = status.get("flushed")
+        # A status of before the last boot tells a time that is not yet.
+        if isinstance(flushed, float) and asked <= flushed <= clock.perf_counter():
+            failing = status.get("failing", [])
+            return not failing if targets is None else not any(target in failing for target in targets)
         if now + pause >= deadline:
             return False
         time.sleep(pause)
