@@ -2,7 +2,7 @@
 
 Owns: the putting off. Never knows: what they match.
 
-Compiled at import they were a tenth of what `import logboom` costs; a program that logs plain lines uses two.
+Compiling one takes a tenth of a millisecond or more, and a program that logs plain lines uses two of them.
 """
 
 from __future__ import annotations
