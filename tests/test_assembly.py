@@ -281,9 +281,28 @@ def test_detached_collector_ends_quietly_when_another_leads(
     leadership = Leadership.seek(factory.path)
     keep = os.open(factory.path, os.O_RDONLY)
     assembly.run_detached(str(factory.path), keep)
-    os.close(keep)
     assert leadership is not None
     leadership.release()
+
+
+def test_detached_collector_asks_again_once_others_may_start_one(
+    factory: SpoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who led until now left because it saw a candidate: if that gives up, nobody collects."""
+    free: list[bool] = []
+
+    def collect(spool: Path, **options: Any) -> str:
+        free.append(launch.start_is_free(spool))
+        if len(free) == 1:
+            raise SpoolError("another collector has this spool")
+        return "stopped"
+
+    monkeypatch.setattr(platform, "name_process", lambda name: None)
+    monkeypatch.setattr(assembly, "collect", collect)
+    keep = platform.claim(factory.path / launch.STARTING_LOCK)
+    assert keep is not None
+    assembly.run_detached(str(factory.path), keep)
+    assert free == [False, True]
 
 
 def test_roots_collector_is_the_spools_owner_before_it_reads_anything(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import logboom
+from logboom import platform
 
 SOURCE = str(Path(logboom.__file__).parents[1])
 # One second is promised where a collector lives; the rest is for a busy machine.
@@ -202,6 +203,22 @@ def test_leaving_waits_no_longer_than_close_timeout(place: Place) -> None:
     assert time.monotonic() - begin < 2.0 + WITHIN
     collector.send_signal(signal.SIGCONT)
     until(lambda: place.lines() == RECORDS, WITHIN)
+
+
+def test_what_is_left_when_the_time_is_over_is_for_a_collector(place: Place) -> None:
+    """Its collector was killed and it could not write in time itself: no other program may ever come."""
+    fd = os.open(place.directory / "app.log", os.O_RDWR | os.O_CREAT)
+    assert platform.try_lock(fd)
+    kill = """
+        import time
+        from pathlib import Path
+        from logboom.demo.collector import kill_collector
+        assert kill_collector(Path("app.log").absolute(), set(), time.monotonic() + 20)
+        """
+    place.run(SETUP + textwrap.dedent(kill))
+    assert place.lines() == []
+    os.close(fd)
+    until(lambda: place.lines() == RECORDS, 20)
 
 
 def test_two_handlers_share_one_close_timeout(place: Place) -> None:

@@ -357,6 +357,8 @@ class Producer:
         flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
         if flushed:
             self._all_flushed_at = began
+        elif self.options.collector == "auto":
+            self._ensure_collector()  # this program may log nothing more, and another one never come
         return flushed
 
     def _wait_for_others(self, began: float, deadline: float) -> None:
