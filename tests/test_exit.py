@@ -205,7 +205,8 @@ def test_leaving_waits_no_longer_than_close_timeout(place: Place) -> None:
     until(lambda: place.lines() == RECORDS, WITHIN)
 
 
-def test_what_is_left_when_the_time_is_over_is_for_a_collector(place: Place) -> None:
+@pytest.mark.parametrize("ending", ["return", "handler dropped without close"])
+def test_what_is_left_when_the_time_is_over_is_for_a_collector(place: Place, ending: str) -> None:
     """Its collector was killed and it could not write in time itself: no other program may ever come."""
     fd = os.open(place.directory / "app.log", os.O_RDWR | os.O_CREAT)
     assert platform.try_lock(fd)
@@ -215,7 +216,7 @@ def test_what_is_left_when_the_time_is_over_is_for_a_collector(place: Place) -> 
         from logboom.demo.collector import kill_collector
         assert kill_collector(Path("app.log").absolute(), set(), time.monotonic() + 20)
         """
-    place.run(SETUP + textwrap.dedent(kill))
+    place.run(SETUP + textwrap.dedent(kill) + ENDINGS[ending][0])
     assert place.lines() == []
     os.close(fd)
     until(lambda: place.lines() == RECORDS, 20)

@@ -14,8 +14,10 @@ from typing import Final
 
 from logboom import launch
 from logboom.handlers import lifecycle
+from logboom.handlers.options import Options
 from logboom.handlers.room import Drops
 from logboom.journal import streams
+from logboom.journal.layout import FORMAT
 
 __all__ = ["Left", "keep_no_watch", "left_in", "when_dropped"]
 
@@ -37,17 +39,20 @@ class Left:
         self._pid = os.getpid()
         self._targets: set[str] = set()
         self._lost = False
+        self._starts = False
 
-    def add(self, target: str, close_timeout: float, *, lost: bool) -> None:
+    def add(self, target: str, close_timeout: float, *, lost: bool, starts: bool) -> None:
         """Something for `target` is to be waited for. Takes no lock: garbage is collected anywhere.
 
         Args:
             lost: some of it was dropped, and the log does not say so.
+            starts: a collector may be started for what cannot be waited for.
         """
         if self._pid != os.getpid():
             self.forget()
         self._targets.add(target)
         self._lost = self._lost or lost
+        self._starts = self._starts or starts
         self.close_timeout = max(self.close_timeout, close_timeout)
 
     def wait(self, deadline: float) -> bool:
@@ -58,15 +63,21 @@ class Left:
         if waiting:
             targets = waiting if len(waiting) <= _MOST else None
             if not launch.wait_until_flushed(self._spool, lifecycle.budget(deadline), targets):
+                self._leave_to_a_collector()
                 return False
             self._targets -= waiting
         return not self._lost
+
+    def _leave_to_a_collector(self) -> None:
+        lives = launch.collector_lives(self._spool)
+        if self._starts and not lives and launch.made_way(self._spool) < FORMAT:
+            launch.start_collector(self._spool)
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
         self._pid = os.getpid()
         self._targets = set()
-        self._lost = False
+        self._lost = self._starts = False
         self.close_timeout = 0.0
 
 
@@ -78,7 +89,7 @@ def left_in(spool: Path) -> Left:
 
 
 def when_dropped(
-    producer: object, stream: Hashable, left: Left, target: str, close_timeout: float, drops: Drops
+    producer: object, stream: Hashable, left: Left, target: str, options: Options, drops: Drops
 ) -> weakref.ref[object]:
     """Give back what `producer` holds of `stream` when nobody has it any more, without waiting.
 
@@ -89,7 +100,7 @@ def when_dropped(
     def dropped(watch: weakref.ref[object]) -> None:
         if watch in _watches:
             _watches.discard(watch)
-            _leave(pid, stream, user, left, target, close_timeout, drops)
+            _leave(pid, stream, user, left, target, options, drops)
 
     # Not `weakref.finalize`: the first one of a program imports, and a log call must not.
     watch = weakref.ref(producer, dropped)
@@ -103,8 +114,8 @@ def keep_no_watch(watch: weakref.ref[object]) -> None:
 
 
 def _leave(
-    pid: int, stream: Hashable, user: int, left: Left, target: str, close_timeout: float, drops: Drops
+    pid: int, stream: Hashable, user: int, left: Left, target: str, options: Options, drops: Drops
 ) -> None:
     if pid == os.getpid():
-        left.add(target, close_timeout, lost=drops.pending)
+        left.add(target, options.close_timeout, lost=drops.pending, starts=options.starts)
         streams.leave(stream, user)

@@ -75,6 +75,11 @@ class Options(msgspec.Struct, frozen=True):
     close_timeout: float = 2.0
     raw: bool = False
 
+    @property
+    def starts(self) -> bool:
+        """Whether a collector is started when none runs."""
+        return self.collector == "auto"
+
 
 _SIZES = frozenset(("max_total_size", "spool_max_size"))
 _TIMES = frozenset(("max_age", "block_timeout", "linger", "flush_timeout", "close_timeout"))

@@ -211,8 +211,8 @@ class Producer:
             lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
         )
         lifecycle.register(self)
-        left, timeout = left_in(self.spool_path), self.close_timeout
-        self._when_dropped = when_dropped(self, self._stream, left, self.target.key, timeout, self.drops)
+        left, key = left_in(self.spool_path), self.target.key
+        self._when_dropped = when_dropped(self, self._stream, left, key, self.options, self.drops)
         return self._writer
 
     def _make_spool(self) -> Spool:
@@ -256,7 +256,7 @@ class Producer:
         if not self._ensure_open():
             return False
         self._ensure_linked()
-        return self.options.collector == "auto"
+        return self.options.starts
 
     def _ensure_linked(self) -> None:
         """A segment that somebody unlinked or moved is silent: go on in a new one."""
@@ -357,7 +357,7 @@ class Producer:
         flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
         if flushed:
             self._all_flushed_at = began
-        elif self.options.collector == "auto":
+        elif self.options.starts:
             self._ensure_collector()  # this program may log nothing more, and another one never come
         return flushed
 
@@ -427,7 +427,8 @@ class Producer:
         self.live = NOT_LIVE
         began = clock.monotonic()
         if not self.wait(deadline):
-            left_in(self.spool_path).add(self.target.key, 0.0, lost=self.drops.pending)
+            left, starts = left_in(self.spool_path), self.options.starts
+            left.add(self.target.key, 0.0, lost=self.drops.pending, starts=starts)
         self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
