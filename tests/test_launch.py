@@ -426,6 +426,27 @@ def test_who_waits_rings_less_and_less_often(spool: Path, monkeypatch: pytest.Mo
     assert 10 <= len(rings) <= 16
 
 
+def test_who_collected_here_until_the_time_was_over_waits_no_longer(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flush_timeout` is a promise, and the pause between two looks comes on top of it."""
+    now = 100.0
+    pauses: list[float] = []
+
+    def collect(spool: Path, deadline: float) -> bool:
+        nonlocal now
+        now = deadline
+        return False
+
+    monkeypatch.setattr(
+        launch, "clock", types.SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
+    )
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(launch, "collect_here", collect)
+    assert not launch.wait_until_flushed(spool, 101.0)
+    assert pauses == []
+
+
 CHILDREN = """
 import os, pathlib, signal, sys
 from logboom import launch

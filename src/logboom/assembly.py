@@ -207,7 +207,7 @@ def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
 
 
 class _CloseOnce:
-    """Gives the lock `starting.lock` back when the collector can be found."""
+    """Gives the lock `starting.lock` back, however often it is called."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -220,12 +220,12 @@ class _CloseOnce:
 
 def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
-    path, found = Path(spool), _CloseOnce(keep)
+    path, give_back = Path(spool), _CloseOnce(keep)
     with contextlib.suppress(OSError):
         platform.drop_privileges(path)
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
             with contextlib.suppress(SpoolError):
-                collect(path, started=found)
+                collect(path, started=give_back)
                 return
-            found()
+            give_back()

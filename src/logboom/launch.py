@@ -35,6 +35,7 @@ __all__ = [
     "collect_here",
     "collector_lives",
     "import_collector",
+    "lacks_collector",
     "made_way",
     "make_room",
     "python_for_collector",
@@ -88,6 +89,15 @@ class Launch(NamedTuple):
 def collector_lives(spool: Path, message: bytes = WAKE) -> bool:
     """Whether a collector listens at the spool's doorbell; rings it with `message`."""
     return platform.ring(spool / DOORBELL, message)
+
+
+def lacks_collector(spool: Path, format: int) -> bool:
+    """Whether one is to be started: none lives to be rung, and none has just made way for a newer one.
+
+    Args:
+        format: the journal format of this release.
+    """
+    return not collector_lives(spool) and made_way(spool) < format
 
 
 def python_for_collector() -> str | None:
@@ -352,7 +362,7 @@ def wait_until_flushed(spool: Path, deadline: float, target: Collection[str] | N
         if isinstance(flushed, float) and asked <= flushed <= clock.perf_counter():
             failing = status.get("failing", [])
             return not failing if targets is None else not any(target in failing for target in targets)
-        if now + pause >= deadline:
+        if clock.monotonic() + pause >= deadline:  # not `now`: who collected here has used up the time
             return False
         time.sleep(pause)
         pause = min(pause * 2, 0.04)

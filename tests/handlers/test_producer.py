@@ -367,6 +367,30 @@ def test_no_collector_is_started_while_a_newer_release_has_its_turn(
     program.handler.close()
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("collector", ["auto", "external", "off"])
+def test_only_auto_leaves_the_rest_to_a_collector_that_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, collector: str, dropped: bool
+) -> None:
+    """Who said that another one collects, or none, must find no process that he did not start."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", collector)
+    starts: list[Path] = []
+    monkeypatch.setattr(launch, "collector_lives", lambda spool, message=b"": False)
+    monkeypatch.setattr(launch, "start_collector", lambda spool: starts.append(spool) or launch.Launch(True))
+    monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
+    program = Program(tmp_path, close_timeout=0)
+    program.logger.error("waits in the journal")
+    starts.clear()
+    if dropped:
+        program.logger.removeHandler(program.handler)
+        del program.handler
+        gc.collect()
+        assert not lifecycle.flush(0)
+    else:
+        program.handler.close()
+    assert bool(starts) is (collector == "auto")
+
+
 def test_close_flushes_once_however_long_that_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow flush for the own records has covered those of others, too: leaving must not cost it twice."""
     monkeypatch.setattr(producing, "_JUST_NOW", 0.0)  # as if each flush took longer than that

@@ -70,7 +70,10 @@ def test_claim_passes_to_the_started_process(tmp_path: Path) -> None:
     keep = platform.claim(tmp_path / "starting.lock")
     assert keep is not None
     assert platform.claim(tmp_path / "starting.lock") is None
-    code = "import sys, os, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    code = (
+        "import sys, os, time\nend = time.monotonic() + 60\n"
+        "while not os.path.exists(sys.argv[1]) and time.monotonic() < end: time.sleep(0.01)"
+    )
     argv = [sys.executable, "-c", code, str(tmp_path / "end")]
     platform.spawn_detached(argv, dict(os.environ), keep)
     os.close(keep)

@@ -63,15 +63,11 @@ class Left:
         if waiting:
             targets = waiting if len(waiting) <= _MOST else None
             if not launch.wait_until_flushed(self._spool, lifecycle.budget(deadline), targets):
-                self._leave_to_a_collector()
+                if self._starts and launch.lacks_collector(self._spool, FORMAT):
+                    launch.start_collector(self._spool)
                 return False
             self._targets -= waiting
         return not self._lost
-
-    def _leave_to_a_collector(self) -> None:
-        lives = launch.collector_lives(self._spool)
-        if self._starts and not lives and launch.made_way(self._spool) < FORMAT:
-            launch.start_collector(self._spool)
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
@@ -117,5 +113,5 @@ def _leave(
     pid: int, stream: Hashable, user: int, left: Left, target: str, options: Options, drops: Drops
 ) -> None:
     if pid == os.getpid():
-        left.add(target, options.close_timeout, lost=drops.pending, starts=options.starts)
+        left.add(target, options.close_timeout, lost=drops.pending, starts=options.starts_collector)
         streams.leave(stream, user)

@@ -76,7 +76,7 @@ class Options(msgspec.Struct, frozen=True):
     raw: bool = False
 
     @property
-    def starts(self) -> bool:
+    def starts_collector(self) -> bool:
         """Whether a collector is started when none runs."""
         return self.collector == "auto"
 

@@ -256,7 +256,7 @@ class Producer:
         if not self._ensure_open():
             return False
         self._ensure_linked()
-        return self.options.starts
+        return self.options.starts_collector
 
     def _ensure_linked(self) -> None:
         """A segment that somebody unlinked or moved is silent: go on in a new one."""
@@ -287,10 +287,8 @@ class Producer:
 
     def _ensure_collector(self) -> None:
         """Called behind the record, so that the collector that is rung finds it."""
-        if launch.collector_lives(self.spool_path):
+        if not launch.lacks_collector(self.spool_path, FORMAT):
             self._started = 0
-            return
-        if launch.made_way(self.spool_path) >= FORMAT:
             return
         if self._started >= _IN_VAIN and self._started % _IN_VAIN:
             self._started += 1  # now and then is enough
@@ -357,7 +355,7 @@ class Producer:
         flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
         if flushed:
             self._all_flushed_at = began
-        elif self.options.starts:
+        elif self.options.starts_collector:
             self._ensure_collector()  # this program may log nothing more, and another one never come
         return flushed
 
@@ -427,7 +425,7 @@ class Producer:
         self.live = NOT_LIVE
         began = clock.monotonic()
         if not self.wait(deadline):
-            left, starts = left_in(self.spool_path), self.options.starts
+            left, starts = left_in(self.spool_path), self.options.starts_collector
             left.add(self.target.key, 0.0, lost=self.drops.pending, starts=starts)
         self._wait_for_others(began, deadline)
         count = self.drops.count()
