@@ -159,16 +159,18 @@ def start_collector(spool: Path) -> Launch:
         return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
     if keep is None:
         return Launch(False)
-    _handing_over.add(keep)
     try:
+        _handing_over.add(keep)
         with _unheard():
             _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
             _see_off()
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
-        _handing_over.discard(keep)
-        os.close(keep)
+        try:
+            _handing_over.discard(keep)
+        finally:  # whatever a signal handler of the application raises
+            os.close(keep)
     return Launch(True)
 
 

@@ -20,12 +20,14 @@ from types import FrameType
 import pytest
 
 import logboom
-from logboom import launch
+from logboom import launch, platform
+from logboom.collector.election import Leadership
 from logboom.handlers import lifecycle
 from logboom.handlers.producer import NOT_LIVE, Producer
 
 POINTS = ("call", "c_return", "c_exception")
 FOR_EVER = math.inf
+NO_CHILD = 2**22 + 1  # more than Linux gives out
 
 
 @pytest.fixture(autouse=True)
@@ -205,3 +207,34 @@ def test_a_signal_handler_that_raises_stops_nothing_that_follows(
         point += STRETCHES[act]
     assert point > 20
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 6
+
+
+def lead(spool: Path) -> None:
+    leadership = Leadership.seek(spool)
+    assert leadership is not None
+    leadership.release()
+
+
+def look(spool: Path) -> None:
+    launch.start_is_free(spool)
+
+
+def start(spool: Path) -> None:
+    launch.start_collector(spool)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("act", [lead, look, start])
+def test_a_signal_handler_that_raises_leaves_no_lock_behind(
+    act: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that nobody frees keeps everybody from collecting while this program lives."""
+    monkeypatch.setattr(platform, "spawn_detached", lambda *_: NO_CHILD)
+    inside, point = True, 1
+    while inside:
+        with contextlib.suppress(Interrupted):
+            inside = interrupt(partial(act, tmp_path), point, raise_it)
+        assert launch.start_is_free(tmp_path), point
+        lead(tmp_path)
+        point += 1
+    assert point > 20

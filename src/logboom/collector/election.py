@@ -26,12 +26,12 @@ _held: weakref.WeakSet[Leadership] = weakref.WeakSet()
 class Leadership:
     """The lock `collector.lock`, held. Get one with `Leadership.seek`."""
 
-    _fd = _directory = -1
+    _fd = _directory = _owner = -1
 
     def __init__(self, path: Path, fd: int) -> None:
-        self.path = path
-        self._owner = os.getpid()
         self._fd = fd
+        self._owner = os.getpid()
+        self.path = path
         _held.add(self)
 
     @classmethod
@@ -46,9 +46,9 @@ class Leadership:
         """
         path = spool / LEADER_LOCK
         while True:
-            fd = _open(path)
-            leadership = cls(path, fd)
-            if platform.try_lock(fd) and leadership.is_held() and leadership._hold_directory():
+            leadership = cls(path, platform.open_file(path, os.O_RDWR | os.O_CREAT, 0o660))
+            leadership._give_access()
+            if platform.try_lock(leadership._fd) and leadership.is_held() and leadership._hold_directory():
                 return leadership
             leadership.release()
             if time.monotonic() >= deadline:
@@ -81,20 +81,18 @@ class Leadership:
         # Where an application's process leads for a moment, a signal handler of its own may raise anywhere.
         self.release()
 
+    def _give_access(self) -> None:
+        """Who may lead: whoever may write to the spool."""
+        with contextlib.suppress(OSError):
+            if os.fstat(self._fd).st_mode & 0o777 != self.path.parent.stat().st_mode & 0o666:
+                platform.give_like(self._fd, self.path.parent.stat().st_mode & 0o666, self.path.parent)
+
     def _hold_directory(self) -> bool:
         held = platform.hold_directory(self.path.parent)
         if held is None:
             return False
         self._directory = held
         return True
-
-
-def _open(path: Path) -> int:
-    fd = platform.open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
-    with contextlib.suppress(OSError):
-        if os.fstat(fd).st_mode & 0o777 != path.parent.stat().st_mode & 0o666:
-            platform.give_like(fd, path.parent.stat().st_mode & 0o666, path.parent)
-    return fd
 
 
 def _let_go() -> None:

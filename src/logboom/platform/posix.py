@@ -118,10 +118,7 @@ def claim(path: str | Path) -> int | None:
     with contextlib.suppress(OSError):
         directory = Path(path).parent
         give_like(fd, os.stat(directory).st_mode & 0o666, directory)
-    if try_lock(fd):
-        return fd
-    os.close(fd)
-    return None
+    return fd if _locked_or_closed(fd) else None
 
 
 def hold_directory(path: str | Path) -> int | None:
@@ -134,12 +131,21 @@ def hold_directory(path: str | Path) -> int | None:
     except OSError:
         return -1
     try:
-        held = fd if try_lock(fd) else None
+        return fd if _locked_or_closed(fd) else None
     except OSError:
-        held = -1
-    if held != fd:
+        return -1
+
+
+def _locked_or_closed(fd: int) -> bool:
+    """Take the lock; else, or when anything is raised, `fd` is closed: nobody else could free it."""
+    try:
+        locked = try_lock(fd)
+    except BaseException:  # a signal handler of the application's as well
         os.close(fd)
-    return held
+        raise
+    if not locked:
+        os.close(fd)
+    return locked
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
