@@ -223,7 +223,6 @@ def start(spool: Path) -> None:
     launch.start_collector(spool)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("act", [lead, look, start])
 def test_a_signal_handler_that_raises_leaves_no_lock_behind(
     act: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -231,6 +230,7 @@ def test_a_signal_handler_that_raises_leaves_no_lock_behind(
     """A lock that nobody frees keeps everybody from collecting while this program lives."""
     monkeypatch.setattr(platform, "spawn_detached", lambda *_: NO_CHILD)
     inside, point = True, 1
+    descriptors = len(os.listdir("/proc/self/fd"))
     while inside:
         with contextlib.suppress(Interrupted):
             inside = interrupt(partial(act, tmp_path), point, raise_it)
@@ -238,3 +238,4 @@ def test_a_signal_handler_that_raises_leaves_no_lock_behind(
         lead(tmp_path)
         point += 1
     assert point > 20
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 6

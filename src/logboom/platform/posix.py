@@ -114,11 +114,9 @@ def lock_is_free(fd: int) -> bool:
 
 def claim(path: str | Path) -> int | None:
     """A descriptor that one process at a time can have, and hand over; None when another has it."""
+    directory = Path(path).parent
     fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
-    with contextlib.suppress(OSError):
-        directory = Path(path).parent
-        give_like(fd, os.stat(directory).st_mode & 0o666, directory)
-    return fd if _locked_or_closed(fd) else None
+    return fd if _locked_or_closed(fd, like=directory) else None
 
 
 def hold_directory(path: str | Path) -> int | None:
@@ -136,9 +134,15 @@ def hold_directory(path: str | Path) -> int | None:
         return -1
 
 
-def _locked_or_closed(fd: int) -> bool:
-    """Take the lock; else, or when anything is raised, `fd` is closed: nobody else could free it."""
+def _locked_or_closed(fd: int, like: Path | None = None) -> bool:
+    """Take the lock; else, or when anything is raised, `fd` is closed: nobody else could free it.
+
+    With `like`, a directory, the file gets what rights that has.
+    """
     try:
+        if like is not None:
+            with contextlib.suppress(OSError):
+                give_like(fd, os.stat(like).st_mode & 0o666, like)
         locked = try_lock(fd)
     except BaseException:  # a signal handler of the application's as well
         os.close(fd)
