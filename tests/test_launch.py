@@ -486,6 +486,32 @@ def test_application_has_no_child_of_ours(spool: Path, way: str, shell: str) -> 
     wait_until(lambda: launch.collector_lives(spool, launch.STOP), "the collector lives", 20)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="wait")
+@pytest.mark.parametrize("way", ["default", "ignored", "handled"])
+def test_helper_that_takes_its_time_is_no_child_either(spool: Path, tmp_path: Path, way: str) -> None:
+    """A Python that starts on a busy machine takes some tenths of a second to fork and end."""
+    shell = tmp_path / "sh"
+    shell.write_text(f'#!/bin/sh\nsleep 0.3\nexec {launch._SHELL} "$@"\n')
+    shell.chmod(0o755)
+    test_application_has_no_child_of_ours(spool, way, str(shell))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no children to wait for there")
+def test_helper_that_hangs_is_left_to_itself(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log call must not wait for ever for a process that a full disk or a debugger holds."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    pauses: list[float] = []
+    monkeypatch.setattr(platform, "spawn_detached", lambda *_: process.pid)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert launch.start_collector(spool).started
+    assert sum(pauses) == pytest.approx(1.0), "seconds"
+    assert launch._children == [process.pid]
+    monkeypatch.undo()
+    process.communicate(b"\n")
+    launch.reap()
+    assert launch._children == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_collector_can_be_interrupted(spool: Path) -> None:
     """What a shell starts in the background ignores SIGINT and SIGQUIT; a collector does not."""

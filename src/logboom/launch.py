@@ -68,7 +68,8 @@ _BOOTSTRAP: Final = (
 # A shell, where there is one, starts it in the background and ends: a Python takes longer to do that.
 _SHELL: Final = "/bin/sh"
 _IN_BACKGROUND: Final = '"$@" &'
-_SEE_OFF: Final = 0.1
+# A shell needs the first few; an interpreter on a busy machine many. Together one second.
+_SEE_OFF: Final = (*[0.0005] * 40, *[0.002] * 90, *[0.01] * 80)
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
@@ -226,11 +227,13 @@ def _unheard() -> Iterator[None]:
 def _see_off() -> None:
     """Wait until the helper has ended, so that an `os.wait()` of the application does not find it.
 
-    It does at once; one that hangs is left to a later `reap`.
+    It does at once; one that hangs is left to a later `reap`. The time is counted in pauses: where the
+    whole machine stood still, the helper has not had it.
     """
-    deadline = clock.monotonic() + _SEE_OFF
-    while reap() and clock.monotonic() < deadline:
-        time.sleep(0.0005)
+    for pause in _SEE_OFF:
+        if not reap():
+            return
+        time.sleep(pause)
 
 
 def reap() -> bool:
