@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -73,6 +73,9 @@ _SEE_OFF: Final = (*[0.0005] * 40, *[0.002] * 90, *[0.01] * 80)
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
+_sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
+_SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
+_SIGCHLD: Final = (getattr(signal, "SIGCHLD", 0),)
 _children: list[int] = []
 _importing: set[int] = set()  # threads that import the collector
 _never = False  # no thread of this process can import it any more
@@ -162,9 +165,7 @@ def start_collector(spool: Path) -> Launch:
         return Launch(False)
     try:
         _handing_over.add(keep)
-        with _unheard():
-            _children.append(platform.spawn_detached(_argv(python, spool, keep), _environment(), keep))
-            _see_off()
+        _spawn(_argv(python, spool, keep), keep)
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
@@ -210,18 +211,20 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8", "LOGBOOM_COLLECTOR": ""}
 
 
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """The application is told of no child here: its SIGCHLD handler would take ours for one of its own."""
-    posix: Any = signal
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = posix.pthread_sigmask(posix.SIG_BLOCK, {posix.SIGCHLD})
+def _spawn(argv: list[str], keep: int) -> None:
+    """The application is told of no child here: its SIGCHLD handler would take ours for one of its own.
+
+    What a thread blocks, the programs that it starts block too, and a `forkserver` that never hears of
+    SIGCHLD waits for ever. So the mask is read before it is changed: a signal handler of the application
+    may raise at any call.
+    """
+    before = _sigmask(_SIG_BLOCK, ())
     try:
-        yield
+        _sigmask(_SIG_BLOCK, _SIGCHLD)
+        _children.append(platform.spawn_detached(argv, _environment(), keep))
+        _see_off()
     finally:
-        posix.pthread_sigmask(posix.SIG_SETMASK, before)
+        _sigmask(_SIG_SETMASK, before)
 
 
 def _see_off() -> None:

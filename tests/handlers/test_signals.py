@@ -11,6 +11,7 @@ import gc
 import logging
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -227,13 +228,18 @@ def start(spool: Path) -> None:
 def test_a_signal_handler_that_raises_leaves_no_lock_behind(
     act: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lock that nobody frees keeps everybody from collecting while this program lives."""
+    """A lock that nobody frees keeps everybody from collecting while this program lives.
+
+    Nor is a signal left blocked: the programs that this one starts would never hear of it.
+    """
     monkeypatch.setattr(platform, "spawn_detached", lambda *_: NO_CHILD)
     inside, point = True, 1
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     descriptors = len(os.listdir("/proc/self/fd"))
     while inside:
         with contextlib.suppress(Interrupted):
             inside = interrupt(partial(act, tmp_path), point, raise_it)
+        assert signal.pthread_sigmask(signal.SIG_SETMASK, blocked) == blocked, point
         assert launch.start_is_free(tmp_path), point
         lead(tmp_path)
         point += 1
