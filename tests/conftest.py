@@ -5,10 +5,14 @@ Pytest's own directories are closed to all users but one.
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,6 +33,31 @@ def nothing_left() -> Iterator[None]:
     if left is not None:
         for one in left._left.values():
             one.forget()
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """Which tests share a process is chance: none may change it for those that follow.
+
+    A collector that runs in it, instead of a process of its own, takes the signals and stops the garbage's.
+    """
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    before = _process()
+    yield
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+    gc.enable()
+    assert _process() == before
+
+
+def _process() -> dict[str, Any]:
+    """What programs inherit."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    mask: Any = getattr(signal, "pthread_sigmask", lambda *_: ())
+    blocked = mask(getattr(signal, "SIG_BLOCK", 0), ())
+    return {"umask": umask, "directory": os.getcwd(), "blocked": blocked, "profile": sys.getprofile()}
 
 
 @pytest.fixture
