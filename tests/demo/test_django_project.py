@@ -90,6 +90,7 @@ def test_ctrl_c_ends_all_of_it_at_once(tmp_path: Path) -> None:
     pytest.importorskip("django")
     pytest.importorskip("gunicorn")
     environment = os.environ | {"DEMO_SECONDS": "60", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     demo = subprocess.Popen(
         [sys.executable, "-P", str(PROJECT / "drive.py")],
         env=environment,
