@@ -39,7 +39,8 @@ def nothing_left() -> Iterator[None]:
 def process_as_it_was() -> Iterator[None]:
     """Which tests share a process is chance: none may change it for those that follow.
 
-    A collector that runs in it, instead of a process of its own, takes the signals and stops the garbage's.
+    A collector that a test runs here, instead of in a process of its own, sets signal handlers and calls
+    `gc.disable`: both are taken back.
     """
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     before = _process()
