@@ -29,7 +29,7 @@ settings.load_profile("shared machine")
 def nothing_left() -> Iterator[None]:
     """What a test has given up on is not the next one's: `logboom.flush()` is about all of a process."""
     yield
-    left = sys.modules.get("logboom.handlers.left")
+    left = sys.modules.get("logboom.producer.left")
     if left is not None:
         for one in left._left.values():
             one.forget()

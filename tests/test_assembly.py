@@ -16,16 +16,19 @@ import msgspec
 import pytest
 
 import logboom
-from logboom import assembly, clock, launch, platform
+from logboom import platform
 from logboom.cli import collect as collecting
 from logboom.cli import drain as draining
+from logboom.collector import assembly
 from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
-from logboom.collector.status import Notebook, write_status
 from logboom.errors import ConfigurationError, SpoolError
-from logboom.journal.allowed import allow
 from logboom.journal.layout import FORMAT, encode_line, segment_name
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.platform import clock
+from logboom.spool import launch
+from logboom.spool.allowed import allow
+from logboom.spool.status import Notebook, write_status
 from logboom.testing import SpoolFactory
 
 A, B = "a" * 16, "b" * 16
@@ -208,7 +211,7 @@ def test_collector_that_made_way_for_a_newer_release_does_not_stand_again_at_onc
 LATER = """
 import sys, time
 from pathlib import Path
-from logboom import assembly
+from logboom.collector import assembly
 before = set(sys.modules)
 assert assembly.drain(Path(sys.argv[1]), time.monotonic() + 30)
 print(*sorted(name for name in set(sys.modules) - before if name.startswith("logboom")))

@@ -14,9 +14,10 @@ import pytest
 from harness import wait_until
 
 import logboom
-from logboom import clock, launch
-from logboom.handlers import lifecycle
-from logboom.journal.spool import Spool
+from logboom.platform import clock
+from logboom.producer import lifecycle
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 
 STOPPED = 1_704_067_200.0
 
@@ -96,7 +97,7 @@ IMPORTED_LATE = """
 import time, types
 def stopped(): return 1704067200.0
 time.monotonic = time.perf_counter = stopped
-from logboom import clock
+from logboom.platform import clock
 begun = clock.monotonic(), clock.perf_counter()
 assert begun < (clock.monotonic(), clock.perf_counter()), "it stands still"
 assert clock.perf_counter() < 1e9 > clock.monotonic()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from logboom.coerce import coerce, describe_exception
+from logboom.records.coerce import coerce, describe_exception
 
 
 class Broken:

@@ -21,7 +21,7 @@ import pytest
 
 import logboom
 from logboom.cli import COMMANDS, make_parser
-from logboom.handlers.options import Keywords
+from logboom.producer.options import Keywords
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -82,7 +82,7 @@ def test_no_command_is_only_on_paper() -> None:
 def test_the_json_fields_are_all_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Monitoring is written from this table."""
     from logboom.cli.overview import overview
-    from logboom.journal.spool import Spool
+    from logboom.spool.directory import Spool
 
     table = _page("reference/commands.md").split("### --json", 1)[1].split("\n## ", 1)[0]
     for field in overview(Spool.create(tmp_path / ".logboom").path):
@@ -142,7 +142,7 @@ def test_no_variable_or_option_is_only_on_paper() -> None:
 
 def _warnings() -> Iterator[str]:
     """What the handlers write on stderr: the constant words of each line."""
-    for path in (SOURCE / "handlers" / "producer.py", SOURCE / "launch.py"):
+    for path in (SOURCE / "producer" / "producer.py", SOURCE / "spool" / "launch.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and "_warn" in (
                 getattr(node.func, each, "") for each in ("attr", "id")
@@ -161,7 +161,11 @@ def test_every_line_on_stderr_is_explained() -> None:
 
 def _notes() -> Iterator[str]:
     """What the collector and its sinks write into its log: the constant words of each line."""
-    for path in [*sorted((SOURCE / "collector").glob("*.py")), *sorted((SOURCE / "sinks").glob("*.py"))]:
+    for path in [
+        *sorted((SOURCE / "collector").glob("*.py")),
+        *sorted((SOURCE / "sinks").rglob("*.py")),
+        *sorted((SOURCE / "spool").glob("*.py")),
+    ]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             said: ast.expr | None = None
             if (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.encoding import bom, encode_text, escape, escape_tail, has_controls
+from logboom.records.encoding import bom, encode_text, escape, escape_tail, has_controls
 
 HEAD = "2026-11-22 10:00:00,123 INFO app: paid"
 FORGED = "2026-11-22 10:00:01,000 ERROR app: forged"

@@ -19,7 +19,7 @@ import pytest
 from everybody import EverybodysPython
 
 import logboom
-from logboom import launch
+from logboom.spool import launch
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX environments")
 
@@ -163,7 +163,7 @@ def test_leaving_takes_little_time_with_a_collector(log: Path) -> None:
     Of a few tens: other tests run on this machine, and a wait for them is none for the collector.
     """
     leave = (
-        "from logboom.handlers import lifecycle\nbegin = time.perf_counter()\nlogging.shutdown()\n"
+        "from logboom.producer import lifecycle\nbegin = time.perf_counter()\nlogging.shutdown()\n"
         "lifecycle._finish()\nprint(time.perf_counter() - begin)\n"
     )
     stay = subprocess.Popen(

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from logboom import failpoints
+from logboom.platform import failpoints
 
 PROGRAM = """
-from logboom.failpoints import reach
+from logboom.platform.failpoints import reach
 for count in range(3):
     print(count, flush=True)
     reach("other")

@@ -17,10 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logboom.errors import ConfigurationError
-from logboom.formatters import JSONFormatter
-from logboom.record import finished_plan, plan_for, zone_at
-from logboom.rendering import render_notice, renderer_for
-from logboom.rendering.jsonl import FIELDS
+from logboom.records.formatters import JSONFormatter
+from logboom.records.jsonl import FIELDS
+from logboom.records.plan import finished_plan, plan_for, zone_at
+from logboom.records.rendering import render_notice, renderer_for
 
 OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
 
@@ -168,7 +168,7 @@ def test_it_can_be_named_in_a_dictionary(how: str) -> None:
     """Django's LOGGING uses either spelling."""
     configuration: Any = {
         "version": 1,
-        "formatters": {"json": {how: "logboom.formatters.JSONFormatter"}},
+        "formatters": {"json": {how: "logboom.records.formatters.JSONFormatter"}},
         "handlers": {"h": {"class": "logging.StreamHandler", "formatter": "json"}},
     }
     logging.config.dictConfig(configuration)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from logboom.guard import guard
+from logboom.records.guard import guard
 
 FORGED = "2026-11-22 10:00:01,000 ERROR app: forged"
 HEAD = "2026-11-22 10:00:00,123 INFO app: paid"

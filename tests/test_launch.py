@@ -22,10 +22,11 @@ import pytest
 from harness import wait_until
 
 import logboom
-from logboom import launch, platform
+from logboom import platform
 from logboom.collector.election import Leadership
-from logboom.journal.spool import Spool
 from logboom.platform import Doorbell
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 
 
 @pytest.fixture
@@ -110,12 +111,12 @@ def test_collecting_here_does_not_raise(spool: Path) -> None:
     assert not launch.wait_until_flushed(spool, soon())
 
 
-@pytest.mark.parametrize("half", [None, types.ModuleType("logboom.assembly")])
+@pytest.mark.parametrize("half", [None, types.ModuleType("logboom.collector.assembly")])
 def test_collecting_here_needs_no_import_to_work(
     spool: Path, monkeypatch: pytest.MonkeyPatch, half: types.ModuleType | None
 ) -> None:
     """pip may be replacing the files; and a signal handler may flush in the middle of this very import."""
-    monkeypatch.setitem(sys.modules, "logboom.assembly", half)
+    monkeypatch.setitem(sys.modules, "logboom.collector.assembly", half)
     assert not launch.collect_here(spool, 0.0)
 
 
@@ -308,7 +309,7 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
 
 FORK_DURING_IMPORT = """
 import importlib.machinery, os, pathlib, signal, sys, threading, time
-from logboom import launch
+from logboom.spool import launch
 spool, begun, go_on = pathlib.Path(sys.argv[1]), threading.Event(), threading.Event()
 
 class Slow:
@@ -359,9 +360,9 @@ def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.
         made.append(argv)
         return os.getpid()
 
-    package = os.path.dirname(os.path.abspath(launch.__file__))
+    package = os.path.dirname(os.path.abspath(logboom.__file__))
     monkeypatch.chdir(os.path.dirname(package))
-    monkeypatch.setattr(launch, "__file__", os.path.join("logboom", "launch.py"))
+    monkeypatch.setattr(launch, "_PACKAGE", os.path.join("logboom", "__init__.py"))
     monkeypatch.setattr(platform, "spawn_detached", spawn)
     assert launch.start_collector(spool).started
     (argv,) = made
@@ -449,7 +450,7 @@ def test_who_collected_here_until_the_time_was_over_waits_no_longer(
 
 CHILDREN = """
 import os, pathlib, signal, sys
-from logboom import launch
+from logboom.spool import launch
 told, way = [], sys.argv[2]
 if way == "ignored":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

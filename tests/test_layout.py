@@ -14,8 +14,8 @@ from logboom.errors import JournalError
 from logboom.journal import layout
 from logboom.journal.layout import Context, Dropped, Header, committed_length
 from logboom.journal.segment import Segment
+from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
-from logboom.target import Target
 
 TARGET = Target("app.log")
 CONTEXT = layout.encode_line(Context(1, "text", ("msg",)))

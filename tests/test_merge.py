@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.merge import Merge, Merged
+from logboom.collector.merge import Merge, Merged
 
 WALL = 1_800_000_000.0
 INF = float("inf")

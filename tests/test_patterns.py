@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from logboom.patterns import later
+from logboom.platform.patterns import later
 
 
 def test_it_is_the_pattern() -> None:

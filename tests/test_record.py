@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from logboom.formatters import JSONFormatter
 from logboom.journal.layout import Context, encode_line
-from logboom.record import Plan, UnencodableError, Zone, finished_plan, plan_for, zone_at
-from logboom.rendering import renderer_for
+from logboom.records.formatters import JSONFormatter
+from logboom.records.plan import Plan, UnencodableError, Zone, finished_plan, plan_for, zone_at
+from logboom.records.rendering import renderer_for
 
 OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
 VERBOSE = "%(asctime)s %(levelname)s %(name)s: %(message)s"

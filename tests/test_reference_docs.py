@@ -17,8 +17,8 @@ import pytest
 import logboom
 from logboom import errors, testing
 from logboom.handlers.base import JournalHandler
-from logboom.handlers.options import Keywords, Options, parse_options
-from logboom.rendering.jsonl import FIELDS
+from logboom.producer.options import Keywords, Options, parse_options
+from logboom.records.jsonl import FIELDS
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference"
 HANDLERS = [logboom.FileHandler, logboom.RotatingFileHandler, logboom.TimedRotatingFileHandler]

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 import logboom
-from logboom.rotation import (
+from logboom.journal.target import Rotation
+from logboom.sinks.file.rotation import (
     Archive,
     Belief,
     Move,
@@ -31,7 +32,6 @@ from logboom.rotation import (
     size_limit,
     surplus,
 )
-from logboom.target import Rotation
 
 
 def moment(text: str, zone: str = "UTC") -> float:
@@ -368,7 +368,7 @@ def test_the_machines_zone_is_not_the_collectors(
     found = [root for root in TZPATH if Path(root, "Europe/Berlin").exists()]
     if not found:
         pytest.skip("no zone data outside of Python")
-    monkeypatch.setattr("logboom.rotation._LOCALTIME", Path(found[0], "Europe/Berlin"))
+    monkeypatch.setattr("logboom.sinks.file.rotation._LOCALTIME", Path(found[0], "Europe/Berlin"))
     zone_of_this_process("Asia/Tokyo")
     start = moment("2026-11-22T23:30")
     assert Schedule(Rotation(when="MIDNIGHT")).stamp(start) == "2026-11-23"
@@ -376,7 +376,7 @@ def test_the_machines_zone_is_not_the_collectors(
     assert Schedule(Rotation(when="MIDNIGHT")).rollover_at(start) == moment(
         "2026-11-24T00:00", "Europe/Berlin"
     )
-    monkeypatch.setattr("logboom.rotation._LOCALTIME", tmp_path / "none")
+    monkeypatch.setattr("logboom.sinks.file.rotation._LOCALTIME", tmp_path / "none")
     assert Schedule(Rotation(when="H")).stamp(start) == "2026-11-23_08"
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.errors import ConfigurationError
-from logboom.target import Rotation, Target, check_encoding, parse_duration, parse_size
+from logboom.journal.target import Rotation, Target, check_encoding, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logboom.template import Part, parse, safe_datefmt
+from logboom.records.template import Part, parse, safe_datefmt
 
 
 @pytest.mark.parametrize(

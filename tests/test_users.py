@@ -20,7 +20,7 @@ WWW, DEPLOY = 33, 1234
 PROGRAM = """
 import os, sys
 user, mode, path = int(sys.argv[1]), int(sys.argv[2], 8) or None, sys.argv[3]
-import logging, logboom, logboom.assembly
+import logging, logboom, logboom.collector.assembly
 if user:
     os.setgroups([33]); os.setgid(user); os.setuid(user)
 logging.basicConfig(level="INFO", format="%(message)s", handlers=[

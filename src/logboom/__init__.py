@@ -9,10 +9,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "FileHandler": "logboom.handlers",
-    "JSONFormatter": "logboom.formatters",
+    "JSONFormatter": "logboom.records.formatters",
     "RotatingFileHandler": "logboom.handlers",
     "TimedRotatingFileHandler": "logboom.handlers",
-    "flush": "logboom.handlers.lifecycle",
+    "flush": "logboom.producer.lifecycle",
 }
 
 __all__ = [
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from logboom.formatters import JSONFormatter
     from logboom.handlers import FileHandler, RotatingFileHandler, TimedRotatingFileHandler
-    from logboom.handlers.lifecycle import flush
+    from logboom.producer.lifecycle import flush
+    from logboom.records.formatters import JSONFormatter
 
 
 def __getattr__(name: str) -> Any:

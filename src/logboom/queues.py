@@ -10,8 +10,8 @@ import os
 from typing import Any, Unpack
 
 from logboom.handlers import RotatingFileHandler
-from logboom.handlers.options import Keywords
 from logboom.handlers.unlocked import Unlocked
+from logboom.producer.options import Keywords
 
 __all__ = ["MultiProcessingLogHandler"]
 
@@ -42,7 +42,7 @@ class MultiProcessingLogHandler(Unlocked, logging.Handler):
 
     Args:
         filename, mode, maxBytes, backupCount, encoding, delay: as `logging.handlers.RotatingFileHandler`.
-        **options: logboom's own (see `logboom.handlers.options.Options`).
+        **options: logboom's own (see `logboom.producer.options.Options`).
 
     Attributes:
         queue: takes records as a queue would, and writes each at once.

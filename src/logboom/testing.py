@@ -31,8 +31,8 @@ from typing import Any, Final
 import msgspec
 
 from logboom.journal import layout
+from logboom.journal.target import Target
 from logboom.sinks.base import Outcome, Step
-from logboom.target import Target
 
 __all__ = ["FakeClock", "MemorySink", "Oracle", "Report", "SpoolFactory", "Writer", "log_files"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from logboom import launch
 from logboom.collector.election import Leadership
+from logboom.spool import launch
 
 
 def test_a_supervisor_ends_it_with_sigterm_and_loses_nothing(desk: Any) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from logboom.cli.overview import overview
 from logboom.cli.terminal import Paint
-from logboom.collector.status import Notebook
 from logboom.journal.layout import Dropped, encode_line
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
-from logboom.target import Target
+from logboom.spool.directory import Spool
+from logboom.spool.status import Notebook
 
 REQUIRED = {"collector", "producers", "pending_bytes", "dropped", "written", "late", "damaged"}
 

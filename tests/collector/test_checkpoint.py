@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from logboom import platform
-from logboom.collector import checkpoint as checkpoint_module
-from logboom.collector import checkpoint as module
-from logboom.collector.checkpoint import Checkpoint, Counts
+from logboom.journal.target import Target
 from logboom.sinks.base import Step
-from logboom.target import Target
+from logboom.spool import checkpoint as checkpoint_module
+from logboom.spool import checkpoint as module
+from logboom.spool.checkpoint import Checkpoint, Counts
 
 FILE = "checkpoint.jsonl"
 NOTHING_OPEN = f"{zlib.crc32(b'a.log'):08x}"

@@ -12,17 +12,17 @@ import pytest
 
 import logboom
 from logboom import platform
-from logboom.assembly import make_cycle
 from logboom.collector import cycle as cycle_module
-from logboom.collector.checkpoint import Checkpoint
+from logboom.collector.assembly import make_cycle
 from logboom.collector.cycle import Cycle
 from logboom.collector.holding import BIRTH
-from logboom.collector.status import Notebook
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.layout import REST, WAKE, Dropped, encode_line, segment_name
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
 from logboom.sinks.base import Outcome, Sink, Step
-from logboom.target import Target
+from logboom.spool.checkpoint import Checkpoint
+from logboom.spool.directory import Spool
+from logboom.spool.status import Notebook
 from logboom.testing import FakeClock, MemorySink, SpoolFactory
 
 NOW = 1_800_000_000.0

@@ -6,7 +6,7 @@ import math
 from types import SimpleNamespace
 
 from logboom.collector.holding import BIRTH, ready_until
-from logboom.merge import Merge
+from logboom.collector.merge import Merge
 
 LISTED = 1_800_000_000.0
 LOOKED = LISTED + 1.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logboom.collector.runs import Runs
-from logboom.target import Target
+from logboom.journal.target import Target
 from logboom.testing import FakeClock
 
 NONE = -math.inf

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from logboom import launch
-from logboom.clock import SYSTEM_CLOCK, Clock
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
 from logboom.collector.service import UNNEEDED, Service
-from logboom.collector.status import Notebook
+from logboom.platform.clock import SYSTEM_CLOCK, Clock
+from logboom.spool import launch
+from logboom.spool.status import Notebook
 from logboom.testing import FakeClock
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from logboom import launch, platform
-from logboom.clock import SYSTEM_CLOCK
-from logboom.collector import status
-from logboom.collector.status import LOG, Notebook, write_status
+from logboom import platform
+from logboom.platform.clock import SYSTEM_CLOCK
+from logboom.spool import launch, status
+from logboom.spool.status import LOG, Notebook, write_status
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits")
 

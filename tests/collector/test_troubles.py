@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from logboom import platform
-from logboom.collector import checkpoint as checkpoint_module
 from logboom.collector import cycle as cycle_module
-from logboom.collector.checkpoint import Checkpoint, Counts
 from logboom.collector.cycle import Cycle
 from logboom.errors import SinkError
-from logboom.journal import damaged as damaged_module
 from logboom.journal.layout import segment_name
-from logboom.journal.spool import Spool
+from logboom.journal.target import Rotation, Target
 from logboom.sinks.base import Outcome, Step
-from logboom.sinks.file import FileSink
-from logboom.target import Rotation, Target
+from logboom.sinks.file.sink import FileSink
+from logboom.spool import checkpoint as checkpoint_module
+from logboom.spool import damaged as damaged_module
+from logboom.spool.checkpoint import Checkpoint, Counts
+from logboom.spool.directory import Spool
 from logboom.testing import FakeClock, MemorySink, SpoolFactory
 
 NOW = 1_800_000_000.0

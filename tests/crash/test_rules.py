@@ -33,7 +33,7 @@ import psutil
 import pytest
 from harness import ROOT, Lab, wait_until
 
-from logboom.target import Target
+from logboom.journal.target import Target
 from logboom.testing import SpoolFactory
 
 pytestmark = pytest.mark.crash

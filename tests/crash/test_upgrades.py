@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from harness import ROOT, Lab, wait_until
 
-from logboom.assembly import drain
+from logboom.collector.assembly import drain
 from logboom.journal.layout import FORMAT, encode_line, segment_name
 from logboom.testing import SpoolFactory
 

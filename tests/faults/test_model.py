@@ -28,9 +28,9 @@ from hypothesis.stateful import (
 from logboom.journal.layout import Context, committed_length, encode_line
 from logboom.journal.reader import JournalReader
 from logboom.journal.segment import Segment
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
-from logboom.target import Target
+from logboom.spool.directory import Spool
 
 CONTEXT = encode_line(Context(context=1, renderer="message", columns=("text",)))
 EXAMPLES = int(40 * float(os.environ.get("LOGBOOM_TEST_SCALE", "1")))

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import logboom
-from logboom import launch
 from logboom.errors import ConfigurationError
-from logboom.handlers.producer import NOT_LIVE, Live, Producer
+from logboom.producer.producer import NOT_LIVE, Live, Producer
+from logboom.spool import launch
 
 
 @pytest.fixture(autouse=True)

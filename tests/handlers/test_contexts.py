@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from logboom.handlers import contexts
-from logboom.handlers.contexts import Context, Contexts
+from logboom.producer import contexts
+from logboom.producer.contexts import Context, Contexts
 
 OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
 

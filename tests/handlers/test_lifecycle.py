@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from logboom.handlers import lifecycle
+from logboom.producer import lifecycle
 
 
 class Producer:
@@ -101,8 +101,8 @@ LATE_IMPORTS = """
 import logging, sys
 from pathlib import Path
 import logboom
-from logboom import launch
-from logboom.journal.spool import Spool
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 from logboom.platform import Doorbell
 directory = Path(sys.argv[1])
 handler = logboom.RotatingFileHandler(directory / "app.log", maxBytes=9999, backupCount=2, close_timeout=0)

@@ -20,16 +20,17 @@ import pytest
 from harness import wait_until
 
 import logboom
-from logboom import launch, platform
+from logboom import platform
 from logboom.errors import ConfigurationError, SpoolFullError
-from logboom.handlers import left, lifecycle
-from logboom.handlers import producer as producing
-from logboom.handlers.producer import NOT_LIVE, Producer
-from logboom.handlers.room import Room
 from logboom.journal import segment as writing
 from logboom.journal.layout import REST, WAKE, segment_name
-from logboom.journal.spool import Spool
 from logboom.journal.writer import JournalWriter
+from logboom.producer import left, lifecycle
+from logboom.producer import producer as producing
+from logboom.producer.producer import NOT_LIVE, Producer
+from logboom.producer.room import Room
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 
 
 @pytest.fixture(autouse=True)

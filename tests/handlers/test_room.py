@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from logboom import launch, platform
+from logboom import platform
 from logboom.errors import SpoolFullError
-from logboom.handlers import room as module
-from logboom.handlers.options import Options
-from logboom.handlers.room import Drops, Room
-from logboom.journal.spool import Spool
+from logboom.producer import room as module
+from logboom.producer.options import Options
+from logboom.producer.room import Drops, Room
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 
 SIZE = 65536
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import logboom
-from logboom import launch
+from logboom.spool import launch
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,11 @@ from types import FrameType
 import pytest
 
 import logboom
-from logboom import launch, platform
+from logboom import platform
 from logboom.collector.election import Leadership
-from logboom.handlers import lifecycle
-from logboom.handlers.producer import NOT_LIVE, Producer
+from logboom.producer import lifecycle
+from logboom.producer.producer import NOT_LIVE, Producer
+from logboom.spool import launch
 
 POINTS = ("call", "c_return", "c_exception")
 FOR_EVER = math.inf

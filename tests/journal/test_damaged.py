@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.journal import damaged
-from logboom.journal.damaged import DamagedPlace
+from logboom.spool import damaged
+from logboom.spool.damaged import DamagedPlace
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits")
 

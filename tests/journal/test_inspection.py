@@ -8,7 +8,7 @@ import pytest
 
 from logboom.journal.inspection import SegmentFile
 from logboom.journal.layout import Context, Header, encode_line
-from logboom.target import Target
+from logboom.journal.target import Target
 
 HEAD = encode_line(Header(1, "a" * 16, 1, 7, "host", "program", 1000.0, True, Target(name="app.log")))
 CONTEXT = encode_line(Context(1, "message", ("text",)))

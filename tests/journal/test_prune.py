@@ -9,7 +9,7 @@ import pytest
 from logboom.journal.layout import pack_position, segment_name
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
-from logboom.journal.spool import Spool
+from logboom.spool.directory import Spool
 from logboom.testing import SpoolFactory
 
 A = "a" * 16

@@ -13,7 +13,7 @@ import pytest
 from logboom import platform
 from logboom.journal.layout import END, REST, Context, Dropped, encode_line, pack_position, segment_name
 from logboom.journal.reader import Damage, JournalReader
-from logboom.journal.spool import Spool
+from logboom.spool.directory import Spool
 from logboom.testing import SpoolFactory
 
 PRODUCER = "0123456789abcdef"

@@ -8,7 +8,7 @@ import pytest
 
 from logboom.journal.layout import encode_line
 from logboom.journal.recovery import Gap, find_gap, salvage_target
-from logboom.target import Rotation, Target
+from logboom.journal.target import Rotation, Target
 from logboom.testing import SpoolFactory
 
 

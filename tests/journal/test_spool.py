@@ -13,9 +13,9 @@ import pytest
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.journal.descriptors import Descriptors
 from logboom.journal.layout import segment_name
-from logboom.journal.spool import Spool, spool_for
+from logboom.spool.descriptors import Descriptors
+from logboom.spool.directory import Spool, spool_for
 
 ONE, TWO = "1" * 16, "2" * 16
 needs_root = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only root may give files away")

@@ -10,9 +10,9 @@ import pytest
 
 from logboom.journal import streams
 from logboom.journal.layout import REST, WAKE
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
-from logboom.target import Target
+from logboom.spool.directory import Spool
 
 
 @pytest.fixture

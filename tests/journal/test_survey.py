@@ -8,10 +8,10 @@ import pytest
 
 from logboom.journal.layout import Context, Header, encode_line, pack_position
 from logboom.journal.reader import JournalReader
-from logboom.journal.spool import Spool
 from logboom.journal.survey import survey
+from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
-from logboom.target import Target
+from logboom.spool.directory import Spool
 
 CONTEXT = encode_line(Context(1, "message", ("text",)))
 LINES = [b'[%d.5,1,20,"root","record %d"]\n' % (1000 + number, number) for number in range(10)]

@@ -23,9 +23,9 @@ from logboom.journal import segment as module
 from logboom.journal.layout import END, REST, WAKE, Header, committed_length, decode_header
 from logboom.journal.reader import JournalReader
 from logboom.journal.segment import Segment
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
 from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, program_name
-from logboom.target import Target
+from logboom.spool.directory import Spool
 
 CONTEXT = b'{"context":1,"renderer":"message","columns":["text"]}\n'
 STATED = {1: CONTEXT}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logboom.journal.layout import Context
-from logboom.rendering import render_notice, renderer_for
+from logboom.records.rendering import render_notice, renderer_for
 
 OPTIONS = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s", "style": "%"}
 OPTIONS |= {"time": "%Y-%m-%d %H:%M:%S", "msecs": "%s,%03d"}

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, currently_in_test_context, given, note, sett
 from hypothesis import strategies as st
 
 from logboom.journal.layout import Context, decode_control, encode_line
-from logboom.record import finished_plan, plan_for, zone_at
-from logboom.rendering import renderer_for
+from logboom.records.plan import finished_plan, plan_for, zone_at
+from logboom.records.rendering import renderer_for
 
 ZONES = [
     "UTC",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logboom.rendering.stamps import Memo, Stamps
+from logboom.records.stamps import Memo, Stamps
 
 
 def test_a_value_is_made_once() -> None:

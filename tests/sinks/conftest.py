@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from logboom import platform, rotation
+from logboom import platform
+from logboom.journal.target import Target
 from logboom.platform.files import Directory
-from logboom.sinks import compression, file, live, rollover
 from logboom.sinks.base import Outcome, Step
-from logboom.sinks.file import FileSink
-from logboom.target import Target
+from logboom.sinks.file import compression, live, rollover, rotation
+from logboom.sinks.file import sink as file
+from logboom.sinks.file.sink import FileSink
 
 
 class Killed(BaseException):

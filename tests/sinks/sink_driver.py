@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
+from logboom.journal.target import Rotation, Target
 from logboom.sinks.base import Step
-from logboom.sinks.file import FileSink
-from logboom.target import Rotation, Target
+from logboom.sinks.file.sink import FileSink
 
 START = 1_790_000_000.0
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.sinks.append import Found, adapted, locate, newline_of, read_from, write_all
+from logboom.sinks.file.append import Found, adapted, locate, newline_of, read_from, write_all
 
 DATA = b"2026-11-22 10:00:00 one\n2026-11-22 10:00:00 two\n2026-11-22 10:00:01 three\n"
 ONE, TWO = 24, 48

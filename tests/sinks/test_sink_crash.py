@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from logboom.sinks import append
-from logboom.target import Rotation, Target
+from logboom.journal.target import Rotation, Target
+from logboom.sinks.file import append
 
 START = 1_790_000_000.0
 LINES = [b"2026-09-21 14:13:20,%03d line %04d\n" % (i, i) for i in range(60)]

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from logboom import platform, rotation
+from logboom import platform
 from logboom.errors import ConfigurationError, SinkError
+from logboom.journal.target import Rotation, Target
 from logboom.platform.files import Directory
-from logboom.sinks import append, compression, known_time
 from logboom.sinks.base import Outcome
-from logboom.sinks.file import FileSink
-from logboom.sinks.maintenance import list_archives
-from logboom.target import Rotation, Target
+from logboom.sinks.file import append, compression, known_time, rotation
+from logboom.sinks.file.maintenance import list_archives
+from logboom.sinks.file.sink import FileSink
 
 START = 1_790_000_000.0
 NewRig = Callable[..., Any]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from logboom import platform, rotation
+from logboom import platform
+from logboom.journal.target import Rotation, Target
 from logboom.platform.files import Directory
-from logboom.rotation import Archive
-from logboom.sinks import held
-from logboom.target import Rotation, Target
+from logboom.sinks.file import held, rotation
+from logboom.sinks.file.rotation import Archive
 
 START = 1_790_000_000.0
 LINES = [b"line %04d of a log that is rolled often\n" % i for i in range(40)]

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from logboom import failpoints, rotation
+from logboom.platform import failpoints
+from logboom.sinks.file import rotation
 
 pytestmark = pytest.mark.crash
 

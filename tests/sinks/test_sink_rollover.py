@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from logboom.platform.files import Directory
-from logboom.rotation import Move
-from logboom.sinks.rollover import delete_files, find_inode, make_moves, place
+from logboom.sinks.file.rollover import delete_files, find_inode, make_moves, place
+from logboom.sinks.file.rotation import Move
 
 
 @pytest.fixture

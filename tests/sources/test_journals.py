@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from logboom import platform
+from logboom.collector.journals import JournalsSource
+from logboom.collector.source import Source
 from logboom.journal.layout import END, pack_position, segment_name
 from logboom.journal.reader import JournalReader
-from logboom.journal.spool import Spool
-from logboom.sources.base import Source
-from logboom.sources.journals import JournalsSource
+from logboom.spool.directory import Spool
 from logboom.testing import FakeClock, SpoolFactory
 
 A, B = "a" * 16, "b" * 16

@@ -37,7 +37,7 @@ class EverybodysPython(NamedTuple):
 
     def works(self) -> bool:
         """Whether a user without any rights can run it."""
-        command = self.command("-c", "import logboom.assembly, multiprocessing, decimal, zoneinfo")
+        command = self.command("-c", "import logboom.collector.assembly, multiprocessing, decimal, zoneinfo")
         return not subprocess.run(
             **command, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True
         ).returncode

@@ -7,8 +7,8 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from logboom.transport.puller import Puller
-from logboom.transport.zmtp import GREETING, Message, frame
+from logboom.receivers.puller import Puller
+from logboom.wire.zmtp import GREETING, Message, frame
 
 LARGEST = 1_000_000
 

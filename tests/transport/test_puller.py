@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from harness import wait_until
 
-from logboom.transport.puller import Puller
-from logboom.transport.zmtp import GREETING, PING, Message, frame
+from logboom.receivers.puller import Puller
+from logboom.wire.zmtp import GREETING, PING, Message, frame
 
 READY = frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PUSH", 4)
 
@@ -149,7 +149,7 @@ class Exhausted:
 
 def test_who_does_not_say_what_it_is_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand connections that say nothing would keep all others out, without a word."""
-    monkeypatch.setattr("logboom.transport.puller._MOST_PEERS", 3)
+    monkeypatch.setattr("logboom.receivers.puller._MOST_PEERS", 3)
     said: list[str] = []
     got: list[Message] = []
     puller = Puller("tcp://127.0.0.1:*", got.extend, 1000, said.append)
@@ -159,13 +159,13 @@ def test_who_does_not_say_what_it_is_makes_room(monkeypatch: pytest.MonkeyPatch)
     peers[-1].sendall(GREETING + READY + frame(b"hello"))
     polled(puller, lambda: said, "it is said")
     with monkeypatch.context() as impatient:
-        impatient.setattr("logboom.transport.puller._HANDSHAKE", 0.0)
+        impatient.setattr("logboom.receivers.puller._HANDSHAKE", 0.0)
         polled(puller, lambda: puller.strangers == 3, "they are let go")
     polled(puller, lambda: got == [b"hello"], "it is let in")
     assert len(said) == 1
     (there,) = puller._connections
     assert there.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-    monkeypatch.setattr("logboom.transport.puller._HANDSHAKE", 0.0)
+    monkeypatch.setattr("logboom.receivers.puller._HANDSHAKE", 0.0)
     polled(puller, lambda: not puller._strange, "it is looked at")
     assert puller._connections == {there}
     puller.close()

@@ -8,9 +8,9 @@ import threading
 import pytest
 from pulling import greeted, pulling
 
-from logboom.transport.endpoints import check_address, is_public, listen
-from logboom.transport.pusher import Pusher
-from logboom.transport.zmtp import GREETING, Message, Peer, frame
+from logboom.sinks.pusher import Pusher
+from logboom.wire.endpoints import check_address, is_public, listen
+from logboom.wire.zmtp import GREETING, Message, Peer, frame
 
 
 def test_batches_arrive_whole_and_in_order() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logboom.transport.zmtp import GREETING, Oversized, Peer, PeerError, boundary, frame
+from logboom.wire.zmtp import GREETING, Oversized, Peer, PeerError, boundary, frame
 
 READY = frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PUSH", 4)
 

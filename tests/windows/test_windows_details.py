@@ -17,9 +17,10 @@ import pytest
 from windows_log_set import LogSet, logboom, until
 
 import logboom as package
-from logboom import launch, platform
-from logboom.collector.status import write_status
+from logboom import platform
 from logboom.errors import ConfigurationError
+from logboom.spool import launch
+from logboom.spool.status import write_status
 
 if sys.platform == "win32":
     from logboom.platform import windows

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from harness import PATIENCE
 
-from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.pipe import Pipe
 from logboom.errors import SinkError
+from logboom.journal.target import Target
 from logboom.sinks.push import PushSink
-from logboom.target import Target
-from logboom.transport.zmtp import GREETING, Peer, frame
+from logboom.spool.checkpoint import Checkpoint
+from logboom.wire.zmtp import GREETING, Peer, frame
 
 READY = frame(b"\x05READY\x0bSocket-Type\0\0\0\x04PULL", 4)
 

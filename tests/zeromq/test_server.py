@@ -17,7 +17,7 @@ from harness import wait_until
 from zmq_lab import Processes, lines_of, serving, wait_for_lines
 
 from logboom.errors import ConfigurationError
-from logboom.transport.puller import Puller
+from logboom.receivers.puller import Puller
 from logboom.zeromq import LoggingServer, PUSHHandler, get_logger
 
 Send = Callable[..., None]

@@ -10,11 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-from logboom import assembly, platform
+from logboom import platform
 from logboom.cli.places import is_spool, one_spool
 from logboom.cli.terminal import escape
+from logboom.collector import assembly
 from logboom.collector.service import STOPPED, UNNEEDED
-from logboom.journal.spool import Spool
+from logboom.spool.directory import Spool
 
 __all__ = ["add", "run"]
 

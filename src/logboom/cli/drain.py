@@ -9,10 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from logboom import clock, launch, platform
+from logboom import platform
 from logboom.cli.overview import overview
 from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, size
+from logboom.platform import clock
+from logboom.spool import launch
 
 __all__ = ["add", "run"]
 

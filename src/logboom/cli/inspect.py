@@ -17,7 +17,7 @@ from typing import Any
 from logboom.cli.terminal import Paint, escape, plural, size
 from logboom.errors import JournalError
 from logboom.journal.inspection import SegmentFile
-from logboom.rendering import renderer_for
+from logboom.records.rendering import renderer_for
 
 __all__ = ["add", "run"]
 

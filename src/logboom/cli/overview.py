@@ -17,12 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from logboom import platform
-from logboom.collector.checkpoint import Counts, Recorded, read_recorded
-from logboom.collector.status import LOG
-from logboom.journal.spool import Spool
 from logboom.journal.survey import Stream, survey
-from logboom.launch import DOORBELL, collector_lives, read_status
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.spool.checkpoint import Counts, Recorded, read_recorded
+from logboom.spool.directory import Spool
+from logboom.spool.launch import DOORBELL, collector_lives, read_status
+from logboom.spool.status import LOG
 
 __all__ = ["last_lines", "overview"]
 

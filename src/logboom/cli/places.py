@@ -10,7 +10,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.journal.spool import spool_for
+from logboom.spool.directory import spool_for
 
 __all__ = ["is_spool", "one_spool", "spools_here", "spools_of"]
 

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logboom import launch, platform
+from logboom import platform
 from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, plural
 from logboom.errors import SpoolError
-from logboom.journal.spool import Spool
 from logboom.journal.survey import survey
+from logboom.spool import launch
+from logboom.spool.directory import Spool
 
 __all__ = ["add", "run"]
 

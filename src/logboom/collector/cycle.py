@@ -10,19 +10,19 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from logboom.clock import Clock
-from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import ready_until
+from logboom.collector.journals import JournalsSource
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
 from logboom.errors import SinkError
-from logboom.failpoints import reach
 from logboom.journal.layout import FORMAT, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
-from logboom.journal.spool import Spool
-from logboom.sources.journals import JournalsSource
+from logboom.platform.clock import Clock
+from logboom.platform.failpoints import reach
+from logboom.spool.checkpoint import Checkpoint
+from logboom.spool.directory import Spool
 
 __all__ = ["Cycle"]
 

@@ -15,8 +15,8 @@ import weakref
 from pathlib import Path
 
 from logboom import platform
-from logboom.launch import LEADER_LOCK
 from logboom.platform.files import in_forked_child
+from logboom.spool.launch import LEADER_LOCK
 
 __all__ = ["Leadership"]
 

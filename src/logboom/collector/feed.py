@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from logboom.transport import endpoints, zeromq
+from logboom.wire import endpoints
+from logboom.zeromq import sockets as zeromq
 
 __all__ = ["FEED", "Feed", "open_feed"]
 

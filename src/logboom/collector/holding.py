@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from logboom.merge import Merge
+from logboom.collector.merge import Merge
 
 __all__ = ["BIRTH", "ready_until"]
 

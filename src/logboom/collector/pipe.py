@@ -17,15 +17,15 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom.collector.checkpoint import Checkpoint, Counts
+from logboom.collector.merge import Merge, Merged
 from logboom.errors import SinkError
-from logboom.failpoints import reach
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
 from logboom.journal.reader import Chunk
-from logboom.merge import Merge, Merged
-from logboom.rendering import Renderer, render_notice, renderer_for
+from logboom.journal.target import Target
+from logboom.platform.failpoints import reach
+from logboom.records.rendering import Renderer, render_notice, renderer_for
 from logboom.sinks.base import Outcome, Sink, Step
-from logboom.target import Target
+from logboom.spool.checkpoint import Checkpoint, Counts
 
 __all__ = ["Pipe"]
 

@@ -14,8 +14,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from logboom.clock import Clock
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.platform.clock import Clock
 
 __all__ = ["Runs"]
 

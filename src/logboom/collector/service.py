@@ -17,14 +17,14 @@ from typing import Any, Final
 import msgspec
 
 from logboom import __version__
-from logboom.clock import Clock
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
-from logboom.collector.status import Notebook, write_status
-from logboom.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
 from logboom.platform import Doorbell
+from logboom.platform.clock import Clock
+from logboom.spool.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
+from logboom.spool.status import Notebook, write_status
 
 __all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
 

@@ -13,16 +13,16 @@ from typing import Final
 
 import msgspec
 
-from logboom.clock import Clock
-from logboom.collector.checkpoint import Checkpoint
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.runs import Runs
 from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import pack_position
 from logboom.journal.reader import JournalReader
-from logboom.journal.spool import Spool
+from logboom.journal.target import Target
+from logboom.platform.clock import Clock
 from logboom.sinks.base import Sink
-from logboom.target import Target
+from logboom.spool.checkpoint import Checkpoint
+from logboom.spool.directory import Spool
 
 __all__ = ["MakeSink", "Targets"]
 

@@ -28,7 +28,7 @@ from django.core.checks import CheckMessage, Info, Warning
 
 from logboom.django.settings import Handler, attached, called, dotted, handlers, line_of
 from logboom.errors import ConfigurationError
-from logboom.target import parse_size
+from logboom.journal.target import parse_size
 
 __all__ = ["check_logging"]
 

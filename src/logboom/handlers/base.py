@@ -10,15 +10,16 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from logboom import clock, platform
+from logboom import platform
 from logboom.errors import ConfigurationError
-from logboom.handlers.options import Keywords, Options, parse_options
 from logboom.handlers.places import check_spool, is_special, make_live_file
-from logboom.handlers.producer import NOT_LIVE, Producer
 from logboom.handlers.unlocked import Unlocked, is_ours
-from logboom.journal.spool import spool_for
-from logboom.record import stamp_of
-from logboom.target import Rotation, Target, check_encoding
+from logboom.journal.target import Rotation, Target, check_encoding
+from logboom.platform import clock
+from logboom.producer.options import Keywords, Options, parse_options
+from logboom.producer.producer import NOT_LIVE, Producer
+from logboom.records.plan import stamp_of
+from logboom.spool.directory import spool_for
 
 __all__ = ["JournalHandler"]
 

@@ -13,8 +13,8 @@ from typing import Unpack
 
 from logboom.errors import ConfigurationError
 from logboom.handlers.base import JournalHandler
-from logboom.handlers.options import Keywords
-from logboom.target import Rotation, parse_size
+from logboom.journal.target import Rotation, parse_size
+from logboom.producer.options import Keywords
 
 __all__ = ["FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"]
 
@@ -29,7 +29,7 @@ class FileHandler(JournalHandler, logging.FileHandler):
         mode: `a`, or `w`: the first process of a run empties the file.
         encoding, errors: of the file; None means UTF-8 with `backslashreplace` everywhere.
         delay: make the file with the first record.
-        **options: logboom's own, keyword-only (see `logboom.handlers.options.Options`).
+        **options: logboom's own, keyword-only (see `logboom.producer.options.Options`).
 
     Raises:
         ConfigurationError: an option cannot work; the text says what to use.

@@ -34,8 +34,8 @@ from typing import Any, Final
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.patterns import later
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.platform.patterns import later
 
 __all__ = [
     "END",

@@ -21,7 +21,7 @@ import msgspec
 from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import END, Dropped, decode_header, encode_line, segment_name, unpack_position
-from logboom.journal.spool import Spool
+from logboom.spool.directory import Spool
 
 __all__ = ["prune"]
 

@@ -32,7 +32,7 @@ from logboom.journal.layout import (
 )
 from logboom.journal.lines import LineDecoder
 from logboom.journal.recovery import Gap, find_gap, salvage_target
-from logboom.journal.spool import Spool
+from logboom.spool.directory import Spool
 
 __all__ = ["Chunk", "Damage", "JournalReader"]
 

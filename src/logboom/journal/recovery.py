@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.target import Target
+from logboom.journal.target import Target
 
 __all__ = ["Gap", "find_gap", "salvage_target"]
 

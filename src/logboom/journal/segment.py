@@ -16,7 +16,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.journal.layout import END
-from logboom.journal.spool import DEAD_SUFFIX
+from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
 

@@ -24,7 +24,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
-from logboom.journal.spool import DEAD_SUFFIX, Spool
+from logboom.spool.directory import DEAD_SUFFIX, Spool
 
 __all__ = ["Stream", "survey"]
 

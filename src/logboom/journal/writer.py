@@ -23,8 +23,8 @@ from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
-from logboom.record import stamp_of
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.records.plan import stamp_of
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from logboom.failpoints import reach
+from logboom.platform.failpoints import reach
 
 assert sys.platform == "win32"
 

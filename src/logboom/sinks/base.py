@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from logboom.target import Target
+from logboom.journal.target import Target
 
 __all__ = ["Outcome", "Sink", "Step"]
 

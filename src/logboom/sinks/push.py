@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from logboom.errors import LogboomError, SinkError
-from logboom.failpoints import reach
+from logboom.journal.target import Target
+from logboom.platform.failpoints import reach
 from logboom.sinks.base import Outcome, Step
-from logboom.target import Target
-from logboom.transport import zmtp
-from logboom.transport.pusher import Pusher
+from logboom.sinks.pusher import Pusher
+from logboom.wire import zmtp
 
 __all__ = ["MOST", "PushSink"]
 

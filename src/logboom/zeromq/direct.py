@@ -11,9 +11,9 @@ import time
 import weakref
 from collections.abc import Callable
 
-from logboom.handlers import lifecycle
-from logboom.transport.sender import Sender
+from logboom.producer import lifecycle
 from logboom.zeromq.outbox import Outbox
+from logboom.zeromq.sender import Sender
 from logboom.zeromq.waiting import Waiting
 
 __all__ = ["Direct"]

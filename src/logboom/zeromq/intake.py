@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
-from logboom.transport.zmtp import Message, Oversized
+from logboom.wire.zmtp import Message, Oversized
 
 __all__ = ["Intake"]
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from logboom.handlers import lifecycle
-from logboom.transport import zeromq
+from logboom.producer import lifecycle
+from logboom.zeromq import sockets as zeromq
 from logboom.zeromq.waiting import Waiting
 
 __all__ = ["Line", "Outbox"]

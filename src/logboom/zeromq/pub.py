@@ -12,7 +12,8 @@ import time
 from typing import Any, Final
 
 from logboom.handlers.unlocked import Unlocked
-from logboom.transport import endpoints, zeromq
+from logboom.wire import endpoints
+from logboom.zeromq import sockets as zeromq
 from logboom.zeromq.outbox import Line, Outbox
 
 __all__ = ["DEFAULT_PORT", "PUBHandler", "PUBLogger"]

@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any, ClassVar, Final, Unpack
 
 from logboom.errors import ConfigurationError
-from logboom.handlers.options import Keywords
-from logboom.handlers.producer import Live
 from logboom.handlers.unlocked import Unlocked
-from logboom.target import parse_duration
-from logboom.transport import endpoints, zeromq
-from logboom.transport.pusher import takes_messages
+from logboom.journal.target import parse_duration
+from logboom.producer.options import Keywords
+from logboom.producer.producer import Live
+from logboom.sinks.pusher import takes_messages
+from logboom.wire import endpoints
+from logboom.zeromq import sockets as zeromq
 from logboom.zeromq.direct import Direct
 from logboom.zeromq.lines import Quick, by_level, default_formatter
 from logboom.zeromq.outbox import Line, Outbox

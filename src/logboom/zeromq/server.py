@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Unpack
 
 from logboom.handlers import RotatingFileHandler
-from logboom.handlers.options import Keywords
-from logboom.target import parse_size
-from logboom.transport import endpoints
-from logboom.transport.puller import Puller
+from logboom.journal.target import parse_size
+from logboom.producer.options import Keywords
+from logboom.receivers.puller import Puller
+from logboom.wire import endpoints
 from logboom.zeromq.intake import Intake, Newlines
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import cast
 
-from logboom import clock
 from logboom.errors import ConfigurationError
-from logboom.handlers.options import Keywords, parse_options
-from logboom.handlers.producer import Producer
-from logboom.target import Target
+from logboom.journal.target import Target
+from logboom.platform import clock
+from logboom.producer.options import Keywords, parse_options
+from logboom.producer.producer import Producer
 
 __all__ = ["Spooled"]
 

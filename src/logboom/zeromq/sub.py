@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from logboom.handlers import RotatingFileHandler
-from logboom.transport import endpoints, zeromq
+from logboom.wire import endpoints
+from logboom.zeromq import sockets as zeromq
 from logboom.zeromq.pub import DEFAULT_PORT
 
 __all__ = ["SUBLogger", "run_sub_logger"]

@@ -14,7 +14,7 @@ import weakref
 from abc import ABC, abstractmethod
 from typing import Final
 
-from logboom.handlers import lifecycle
+from logboom.producer import lifecycle
 
 __all__ = ["Drops", "Waiting"]
 

@@ -1,0 +1,303 @@
+"""The journals of one spool, as a source.
+
+Owns: which journal is looked at when, the division of the read budget, when a segment is freed.
+Never knows: sinks, checkpoints, what records mean.
+
+A journal where something came is looked at in each poll. One where nothing came is looked at less
+and less often, up to a quarter of a second, or two seconds where there are a thousand; but while others
+are busy, often enough that its records are not late for the merge.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from logboom import platform
+from logboom.journal.reader import Chunk, JournalReader
+from logboom.platform.clock import Clock
+from logboom.spool.directory import Spool
+
+__all__ = ["JournalsSource"]
+
+_SHORTEST_PAUSE: Final = 0.002
+_LONGEST_PAUSE: Final = 0.25
+_PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes into looking at idle ones
+_IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
+_LONGEST_PAUSE_OF_MANY: Final = 2.0
+_LIVENESS_PAUSE: Final = 1.0
+_DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
+_SMALLEST_SHARE: Final = 4 * 1024
+_BLOCK: Final = 1024 * 1024
+_REST: Final = 5.0  # a late writer of a dead journal has this long
+
+
+class _Journal:
+    """What the source remembers of one stream.
+
+    Attributes:
+        reader: the stream.
+        pause: seconds until an idle stream is looked at again.
+        looked, checked: monotonic times: last read, last look whether its writer lives.
+        retired: monotonic time at which it was set aside, or None.
+        confirmed: it was read again `_REST` after that, and nothing came.
+    """
+
+    __slots__ = ("checked", "confirmed", "looked", "pause", "reader", "retired")
+
+    def __init__(self, reader: JournalReader, now: float) -> None:
+        self.reader = reader
+        self.pause = 0.0
+        self.looked = now
+        self.checked = now
+        self.retired: float | None = None
+        self.confirmed = False
+
+    def is_due(self, now: float, longest: float) -> bool:
+        if self.retired is not None:
+            return not self.confirmed and now >= self.retired + _REST
+        return now >= self.looked + min(self.pause, longest)
+
+
+class JournalsSource:
+    """Every producer's stream in a spool.
+
+    Attributes:
+        readers: by producer.
+        errors: producer -> why its stream could not be read when it was last tried.
+        listed: wall time at which it was last looked which streams there are.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        positions: Mapping[str, int],
+        clock: Clock,
+        accept: Callable[[JournalReader], bool] = lambda reader: True,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            spool: the directory.
+            positions: for each producer, the packed position to go on from.
+            clock: decides when a journal is looked at.
+            accept: asked before a stream is read, with its header known (unless that is damaged): False
+                leaves it untouched for now, so that its records wait in the journal.
+        """
+        self.readers: dict[str, JournalReader] = {}
+        self.errors: dict[str, OSError] = {}
+        self._unread_since: dict[str, float] = {}
+        self.listed = float("-inf")
+        self._spool = spool
+        self._positions = dict(positions)
+        self._clock = clock
+        self._accept = accept
+        self._journals: dict[str, _Journal] = {}
+        self._busy = 1
+        self._longest = _LONGEST_PAUSE
+        self._listing: dict[str, list[int]] = {}
+        self._discovered_at = float("-inf")
+
+    def poll(
+        self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
+    ) -> list[tuple[JournalReader, Chunk]]:
+        """See `Source.poll`."""
+        now = self._clock.monotonic()
+        if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
+            self._discover(now, thorough)
+        share = max(budget // self._busy, _SMALLEST_SHARE)
+        busy = set(skip)
+        idle = min(_IDLE_PAUSE_A_JOURNAL * len(self._journals), _LONGEST_PAUSE_OF_MANY)
+        self._longest = max(_LONGEST_PAUSE, idle)
+        found = self._round(now, share, busy, longest=0.0 if thorough else self._longest, check=thorough)
+        if len(busy) > len(skip) and not thorough:
+            often = max(_SHORTEST_PAUSE, _PAUSE_A_JOURNAL * len(self._journals))
+            found += self._round(now, share, busy, longest=often, check=False)
+        self._busy = max(1, len(busy) - len(skip))
+        return found
+
+    @property
+    def idle_pause(self) -> float:
+        """Seconds that a look for idle journals may be put off: it costs, where there are many."""
+        return self._longest / 4
+
+    def unfinished(self) -> list[str]:
+        """Producers with more to read than the last poll's budget allowed."""
+        return [
+            name for name, reader in self.readers.items() if not reader.exhausted and name not in self.errors
+        ]
+
+    def unreadable(self, seconds: float) -> list[str]:
+        """Streams that could not be read for so long: there is no use in waiting for them."""
+        now = self._clock.monotonic()
+        return [name for name, since in self._unread_since.items() if now >= since + seconds]
+
+    def headless(self) -> list[str]:
+        """Streams whose writer is gone, that hold something, and of which no header can be read."""
+        names = [name for name, reader in self.readers.items() if reader.header is None and not reader.newer]
+        return [name for name in names if name not in self.errors and self._is_headless(name)]
+
+    def set_aside(self, name: str) -> bool:
+        """Keep a headless stream in `damaged/`, and forget it; False when it could not be moved."""
+        moved = [self._spool.set_aside(name, number) for number in self._spool.numbers(name)]
+        if all(moved):
+            del self._journals[name], self.readers[name]
+            self._positions.pop(name, None)
+        return all(moved)
+
+    def _is_headless(self, name: str) -> bool:
+        try:
+            self.readers[name].peek()
+            if self.readers[name].header is not None or self.readers[name].newer:
+                return False
+            segments = [self._spool.open_segment(name, number) for number in self._spool.numbers(name)[-1:]]
+            return any(self._spool.owner_gone(fd) and _holds_bytes(fd) for fd in segments)
+        except OSError:
+            return False
+
+    def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
+        """See `Source.reclaim`."""
+        finished = self._vanished(now_mono)
+        if not os.path.isdir(self._spool.journal_path):
+            return []  # moved away: it may come back with everything in it
+        for name in finished:
+            del self._positions[name]
+        for name, journal in list(self._journals.items()):
+            numbers = self._listing.get(name, ())
+            if len(numbers) < 2 and not journal.reader.gone:
+                continue
+            done = self._delivered(name, delivered)
+            self._free_passed(journal.reader, numbers, done)
+            if journal.reader.gone and done >= journal.reader.last and self._bury(name, journal, now_mono):
+                finished.append(name)
+        return finished
+
+    def reclaimable(self, delivered: Mapping[str, int]) -> bool:
+        """Whether `reclaim` would delete something now: the moment to make the outputs durable first."""
+        for name, journal in self._journals.items():
+            reader, done = journal.reader, self._delivered(name, delivered)
+            if any(done >= last for last in reader.passed.values()):
+                return True
+            if journal.confirmed and reader.gone and done >= reader.last:
+                return True
+        return False
+
+    def burying(self, now_mono: float) -> bool:
+        """Whether a dead stream is removed within the next second."""
+        retired = (journal.retired for journal in self._journals.values())
+        return any(since is not None and now_mono + 1.0 >= since + _REST for since in retired)
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        self._spool.close()
+
+    def _vanished(self, now: float) -> list[str]:
+        """Streams without a segment; a new look at the directory is made when there seem to be any."""
+        if self._positions.keys() - self._journals.keys():
+            self._discover(now, thorough=False)
+        return [name for name in self._positions if name not in self._journals]
+
+    def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
+        return max(delivered.get(name, 0), self._positions.get(name, 0))
+
+    def _discover(self, now: float, thorough: bool) -> None:
+        self._discovered_at, self.listed = now, self._clock.wall()
+        # Whoever waits for a thorough look is not told what a directory's time seems to say.
+        listing = self._spool.segments() if thorough else self._spool.listing()
+        if listing is self._listing:
+            return
+        self._listing = listing
+        for producer, numbers in listing.items():
+            journal = self._journals.get(producer)
+            if journal is None:
+                reader = JournalReader(self._spool, producer, self._positions.get(producer, 0))
+                self._journals[producer] = _Journal(reader, now)
+                self.readers[producer] = reader
+            elif numbers[-1] > journal.reader.segment and journal.retired is not None:
+                journal.retired = None  # a closed writer went on
+                journal.pause = 0.0
+
+    def _round(
+        self, now: float, share: int, busy: set[str], *, longest: float, check: bool
+    ) -> list[tuple[JournalReader, Chunk]]:
+        """Look at every journal that is due and was not found busy in this poll."""
+        found: list[tuple[JournalReader, Chunk]] = []
+        for name, journal in list(self._journals.items()):
+            if name in busy or not journal.is_due(now, longest):
+                continue
+            chunks = self._read(name, journal, now, share, check)
+            if chunks or not journal.reader.exhausted:
+                busy.add(name)
+            found += ((journal.reader, chunk) for chunk in chunks)
+        return found
+
+    def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
+        reader = journal.reader
+        seldom = max(_LIVENESS_PAUSE, 2 * self._longest)
+        check = check or journal.retired is not None or now >= journal.checked + seldom
+        journal.looked = now
+        try:
+            chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
+            if self.errors.pop(name, None) is not None:
+                del self._unread_since[name]
+        except OSError as error:
+            self.errors[name] = error
+            self._unread_since.setdefault(name, now)
+            journal.pause = _LONGEST_PAUSE
+            return []
+        if check:
+            journal.checked = now
+        self._settle(journal, bool(chunks) or not reader.exhausted)
+        return chunks
+
+    def _may_read(self, reader: JournalReader) -> bool:
+        if (reader.header is None and not reader.peek()) or self._accept(reader):
+            return True
+        reader.exhausted = True
+        return False
+
+    def _settle(self, journal: _Journal, active: bool) -> None:
+        """How soon to look again."""
+        if journal.retired is not None:
+            journal.confirmed = journal.reader.gone and not active
+            if not journal.confirmed:
+                journal.retired = None
+        if active:
+            journal.pause = 0.0
+        else:
+            journal.pause = min(self._longest, max(_SHORTEST_PAUSE, journal.pause * 2))
+
+    def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
+        for number in numbers:
+            last = 0 if number < reader.began else reader.passed.get(number)
+            passed = last is not None and done >= last and number != reader.segment
+            if passed and self._spool.remove(reader.producer, number):
+                reader.passed.pop(number, None)
+
+    def _bury(self, name: str, journal: _Journal, now: float) -> bool:
+        """A dead stream that is delivered: set it aside, read it once more later, then remove it."""
+        reader = journal.reader
+        if journal.retired is None:
+            self._spool.retire(name, reader.segment)
+            journal.retired = now
+            journal.confirmed = False
+            return False
+        if not journal.confirmed:
+            return False
+        numbers = {reader.segment, *self._listing.get(name, ())}
+        if not all(self._spool.remove(name, number) for number in numbers):
+            return False
+        del self._journals[name], self.readers[name]
+        self._positions.pop(name, None)
+        return True
+
+
+def _holds_bytes(fd: int) -> bool:
+    """Whether not all of it is zero, as a power loss leaves what was allocated."""
+    offset = 0
+    while block := platform.read_at(fd, _BLOCK, offset):
+        if block.strip(b"\0"):
+            return True
+        offset += len(block)
+    return False

@@ -1,0 +1,195 @@
+"""What a producer asks for: the output file, its rotation, retention and encoding.
+
+Owns: `Target` and the validation of everything a user may write in a handler's configuration.
+Never knows: who writes the file, and when.
+
+Units: sizes are bytes, times are seconds, unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime
+import encodings
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from logboom.errors import ConfigurationError
+from logboom.platform.patterns import later
+
+__all__ = ["Rotation", "Target", "parse_duration", "parse_size"]
+
+Compression = Literal["gzip", "zstd"]
+
+_SIZE = later(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_TRIAL = "2026-11-22 10:00:00,123 INFO a..b: paid\n"
+_DURATION = later(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_DURATION_UNITS = {
+    "": 1.0,
+    "ms": 0.001,
+    "s": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
+
+
+class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When the live file is rolled, and how many backups stay.
+
+    Attributes:
+        max_bytes: roll before the live file would reach this size; 0 never rolls by size.
+        backup_count: how many rotated files stay (files, not days); 0 keeps all of a timed rotation,
+            and means "never roll" for a rotation by size alone, as in the standard library.
+        when: None, or the unit of a timed rotation in the standard library's letters
+            (`S`, `M`, `H`, `D`, `MIDNIGHT`, `W0` to `W6`), upper case.
+        interval: how many units; for `S`, `M`, `H`, `D`.
+        at_time: seconds after midnight at which `MIDNIGHT` and `W0` to `W6` roll; None for the midnight at
+            which the day ends: it is not named (0 is the one at which the weekday begins).
+        utc: the schedule and the names are in UTC instead of local time.
+        zone: the producer's `TZ` environment variable when it was configured, or an empty string for
+            the machine's own zone (used when `utc` is false).
+    """
+
+    max_bytes: int = 0
+    backup_count: int = 0
+    when: str | None = None
+    interval: int = 1
+    at_time: int | None = None
+    utc: bool = False
+    zone: str = ""
+
+
+class Target(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything an embedded collector needs to write one log set.
+
+    Attributes:
+        name: the live file's name: one path component.
+        directory: absolute directory of the live file, or None for the spool's parent.
+        mode: `a`, or `w`: the first producer of a run empties the file.
+        encoding: codec of the file; the journal itself is always UTF-8.
+        errors: error handler of the codec.
+        rotation: when to roll.
+        compress: codec of rotated files but the newest, or None.
+        max_age: rotated files older than this many seconds are deleted; None keeps them.
+        max_total_size: rotated files beyond this many bytes in total are deleted, oldest first.
+        file_mode: permission bits of the log files, or None for 0o666 less the producer's umask,
+            which is then in `umask_mode`.
+        delay: the live file is made with the first record, not at configuration.
+        configured: wall time in seconds when the handler was made: the newest configuration of a
+            file decides its rotation.
+        linger: seconds that a collector stays without producers.
+        synced: some records of this file are synced to disk, so the output is too, before a segment goes.
+        push: ZeroMQ address that each record is pushed to, instead of a file; `name` is the same.
+    """
+
+    name: str
+    directory: str | None = None
+    mode: str = "a"
+    encoding: str = "utf-8"
+    errors: str = "backslashreplace"
+    rotation: Rotation = Rotation()
+    compress: Compression | None = None
+    max_age: float | None = None
+    max_total_size: int | None = None
+    file_mode: int | None = None
+    umask_mode: int = 0o644
+    delay: bool = False
+    configured: float = 0.0
+    linger: float = 5.0
+    synced: bool = False
+    push: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells the targets of one spool apart, however their file is spelled."""
+        return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
+
+    def path(self, spool: Path) -> Path:
+        """The log file that a spool's target names."""
+        return (spool.parent if self.directory is None else Path(self.directory)) / self.name
+
+    def settings(self) -> dict[str, Any]:
+        """The fields in which two configurations of one file can be in conflict."""
+        fields = msgspec.to_builtins(self)
+        for volatile in ("configured", "mode", "delay", "umask_mode"):
+            fields.pop(volatile, None)
+        return dict(fields)
+
+
+def parse_size(value: int | float | str, option: str) -> int:
+    """Bytes from a number or a string such as `"10 MB"` (10**6) or `"10 MiB"` (2**20).
+
+    Raises:
+        ConfigurationError: it is neither, or negative.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return int(value)
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ConfigurationError(
+            f"{option}={value!r} is not a size", hint='Use bytes or a string like "10 MB"'
+        )
+    return int(float(match[1]) * _SIZE_UNITS[match[2].lower().removesuffix("b")])
+
+
+def parse_duration(value: int | float | str | datetime.timedelta, option: str) -> float:
+    """Seconds from a number, a `timedelta` or a string such as `"7 d"`, `"90 s"`, `"1.5 h"`.
+
+    Raises:
+        ConfigurationError: it is none of these, or negative.
+    """
+    if isinstance(value, datetime.timedelta):
+        value = value.total_seconds()
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    unit = None if match is None else _DURATION_UNITS.get(match[2].lower())
+    if match is None or unit is None:
+        raise ConfigurationError(
+            f"{option}={value!r} is not a time", hint='Use seconds or a string like "7 d"'
+        )
+    return float(match[1]) * unit
+
+
+def _codec_name(encoding: str) -> str:
+    """The name that every process knows the codec by; a program's own codec has only the one it gave.
+
+    Raises:
+        Exception: what the codec raises for a line that every codec of text takes.
+    """
+    _TRIAL.encode(encoding)
+    known = encodings.search_function(encoding.lower()) is not None
+    return codecs.lookup(encoding).name if known else encoding
+
+
+def check_encoding(encoding: str | None, errors: str | None) -> tuple[str, str]:
+    """The codec and its error handler: UTF-8 with `backslashreplace` when none is named.
+
+    Raises:
+        ConfigurationError: Python knows no such codec for text or no such error handler.
+    """
+    try:
+        name = "utf-8" if encoding in (None, "locale") else _codec_name(str(encoding))
+    except Exception as error:
+        raise ConfigurationError(
+            f"encoding={encoding!r}: {error}", hint="Use a codec for text that Python knows"
+        ) from None
+    if errors is None:
+        errors = "backslashreplace" if encoding in (None, "locale") else "strict"
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, UnicodeError) as error:
+        raise ConfigurationError(
+            f"errors={errors!r}: {error}", hint="Use an error handler of codecs"
+        ) from None
+    return name, errors

@@ -1,0 +1,1 @@
+"""One process's side of the journal."""

@@ -1,0 +1,1 @@
+"""What arrives over a network and goes into a journal."""

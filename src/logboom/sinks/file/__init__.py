@@ -1,0 +1,1 @@
+"""The log set: the live file and its backups."""

@@ -1,1 +1,0 @@
-"""Where a collector's records come from."""

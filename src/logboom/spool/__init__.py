@@ -1,0 +1,1 @@
+"""The spool directory and what lies in it."""
