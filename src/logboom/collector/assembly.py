@@ -118,7 +118,7 @@ def drain(spool: Path, deadline: float) -> bool:
         return False
     try:
         cycle = make_cycle(spool, _notebook(spool))
-        cycle.hasty = True  # somebody waits for each step of it
+        cycle.hasty = True  # a caller waits for each step of it
         try:
             mark = cycle.flush_mark()
             while True:
@@ -140,7 +140,7 @@ def drain(spool: Path, deadline: float) -> bool:
 def _tell(spool: Path, flushed: float) -> None:
     """Many may wait for what one of them wrote: else each leads in turn, and some never come to it.
 
-    Of a failure nobody is told: another one may have the right to write what this one has not.
+    A failure is not reported: another process may have the right to write what this one has not.
     """
     write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": []})
 
@@ -203,7 +203,7 @@ def _collect(
 
 
 def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
-    """Whether somebody logged between the last look and the lock's release: he may be gone already."""
+    """Return True if a program logged between the last look and the release of the lock; it may be gone."""
     listing = Spool(spool).segments()
     return any((producer, number) not in seen for producer, numbers in listing.items() for number in numbers)
 
