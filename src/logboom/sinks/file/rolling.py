@@ -144,8 +144,9 @@ class Rolling:
         schedule = rotation.schedule_of(target.rotation)
         stamp = None if schedule is None or start is None else schedule.stamp(start)
         # A move that was killed half-way left the live file a second name: the move is finished, not rolled.
-        archives = [one for one in list_archives(directory, target) if one.inode != live.inode]
-        moves = self.held.moves(target.name, live.inode, archives, stamp)
+        found = [one for one in list_archives(directory, target) if one.inode != live.inode]
+        archives, unfinished = rotation.twins(found)
+        moves = [*unfinished, *self.held.moves(target.name, live.inode, archives, stamp)]
         rollover.check_moves(directory, moves)
         delete = rotation.surplus(archives, moves, target.rotation.backup_count)
         if self.held.live:

@@ -48,6 +48,7 @@ __all__ = [
     "settled",
     "size_limit",
     "surplus",
+    "twins",
     "waiting_name",
 ]
 
@@ -269,6 +270,18 @@ def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None)
         taken = [one.number for one in archives if one.stamp == stamp]
         return [Move(inode, live, f"{live}.{stamp}" + (f".{max(taken) + 1}" if taken else ""))]
     return [*_shifted(live, archives, 1), Move(inode, live, f"{live}.1")]
+
+
+def twins(archives: Sequence[Archive]) -> tuple[list[Archive], list[Move]]:
+    """The archives without the second names that unfinished moves left, and the moves that finish those.
+
+    Of two names the later one in the chain is kept: the one that the file was on its way to.
+    """
+    last = {one.inode: one for one in archives}
+    kept = [one for one in archives if last[one.inode] is one]
+    return kept, [
+        Move(one.inode, one.name, last[one.inode].name) for one in archives if last[one.inode] is not one
+    ]
 
 
 def settled(live: str, archives: Sequence[Archive]) -> list[Move]:

@@ -271,7 +271,8 @@ class FileSink:
         if (live.device, live.inode) == (device, inode):
             return self._complete(live, step, gone=False)
         name = rollover.find_inode(self._opened(), device, inode)
-        if name is None:
+        before = append.Region(live.fd, step.details["before"], live.status().st_size)
+        if name is None or before[: len(step.data)] == step.data:  # a restored copy has another inode
             return self._complete(live, step, gone=True)
         renamed = open_locked(self._opened(), name)
         try:
@@ -284,15 +285,14 @@ class FileSink:
         before, size = step.details["before"], file.status().st_size
         elsewhere = gone or size < before
         newline = append.newline_of(self._target.encoding)
-        written = append.read_from(file.fd, 0 if elsewhere else before, len(step.data))
-        found = append.locate(written, step.data, newline)
+        found = append.find_appended(file.fd, before, step.data, newline, same=not elsewhere)
         if found.kept < len(step.data):
             missing = step.data[found.kept :]
             if not found.kept:
                 missing = append.adapted(missing, size, self._target.encoding)
             self._append(file, newline + missing if found.fresh_line else missing)
         self._keep_period(step)
-        again = step.count if elsewhere and found == append.Found(0) else 0
+        again = step.count if elsewhere and not found.kept else 0
         reason = "is gone" if gone else "was truncated"
         note = f"{again} lines were written again: the file that they were for {reason}"
         return Outcome(damaged=int(found.damaged), rewritten=again, notes=(note,) if again else ())
