@@ -1,7 +1,7 @@
 """Files of one directory, named by single components against the directory's descriptor.
 
 Links are never followed, and a move never overwrites. A network file system may report the failure of a call
-that took effect (the answer was lost, or the repeated call met the effect of the first): after a failure, what
+that took effect (its answer was lost, or its repetition met its effect): after a failure, what
 is there decides what has happened.
 """
 
