@@ -145,7 +145,7 @@ def fitting(
 class Schedule:
     """When a timed rotation is due, and what the period is called: the standard library's rules.
 
-    A day has one rollover, however its clock is changed: at the first moment at which `atTime` is shown or has
+    A day has one rollover, however its clock is changed: at the first moment that shows `atTime` or has
     been passed over. What cannot be reckoned (a period of a million years) never ends.
     """
 
@@ -194,7 +194,7 @@ class Schedule:
             return _NEVER.strftime(self._format)
 
     def began(self, stamp: str, modified: float) -> float:
-        """When the period of this name began; where an hour came twice, the file's own time says which it was.
+        """When the period of this name began; where an hour came twice, the file says which.
 
         Args:
             stamp: from `stamp`, perhaps of another schedule.
