@@ -185,7 +185,7 @@ class JournalHandler(_Base):
             try:
                 usual = (
                     live.low <= record.created < live.high
-                    and record.process == live.pid
+                    and live.mark[0]
                     and self.formatter is live.formatter
                 )
                 line = live.encode(record) if usual else b""
