@@ -87,22 +87,29 @@ class FileSink:
             live = self._current_live()
             self._remove_strays()
             status = live.status()
-            data_at = status.st_size or len(append.adapted(b"", 0, self._target.encoding))
-            rollover_at = self._rollover_at(keys[0], empty=status.st_size == 0)
-            take = rotation.fitting(
-                lines,
-                keys,
-                data_at,
-                limit=rotation.size_limit(self._target.rotation),
-                rollover_at=rollover_at,
-                empty=status.st_size == 0,
-            )
-            if take == 0 or (self._forced and status.st_size):
-                step = self._roll_step(live)
-                if step is not None:
-                    return step
+            try:
+                take = self._fitting(lines, keys, status.st_size)
+                if take == 0 or (self._forced and status.st_size):
+                    if step := self._roll_step(live):
+                        return step
+                    take = len(lines)
+            except (OSError, SinkError):
+                raise
+            except Exception as error:  # a setting that cannot be carried out costs rollovers, and no record
+                self._rolling.give_up(self._target.name, error)
                 take = len(lines)
             return self._append_step(live, status.st_size, lines[:take])
+
+    def _fitting(self, lines: Sequence[bytes], keys: Sequence[float], size: int) -> int:
+        """How many of the lines go to the live file of this size."""
+        return rotation.fitting(
+            lines,
+            keys,
+            size or len(append.adapted(b"", 0, self._target.encoding)),
+            limit=rotation.size_limit(self._target.rotation),
+            rollover_at=self._rollover_at(keys[0], empty=size == 0),
+            empty=size == 0,
+        )
 
     def rollover(self, now: float) -> Step | None:
         """A rollover that was asked for by hand; None when the live file is empty or must wait.
@@ -148,15 +155,15 @@ class FileSink:
                 if not self._target.delay or directory.stat(self._target.name) is not None:
                     self._current_live()
                 self._remove_strays()
-        except SinkError as error:
+            self._trouble = ""
+            if not (self._rolls() or self._maintenance.compressing):
+                return None
+            if settle := self._rolling.settle(directory, self._target):
+                return settle
+            return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
+        except Exception as error:
             self._say_once(str(error))
             return None
-        self._trouble = ""
-        if not (self._rolls() or self._maintenance.compressing):
-            return None
-        if settle := self._rolling.settle(directory, self._target):
-            return settle
-        return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
 
     def sync(self) -> None:
         """See `Sink.sync`. After a failure the live file is not trusted: the next records go to a new one."""
