@@ -51,6 +51,12 @@ _EMITTING: Final = frozenset(("emit", "handle", "_handle_in_turn", "_handle_aski
 _CO_VARARGS: Final = 4  # `inspect.CO_VARARGS`, without the time to import it
 
 
+def _is_shared_mode(mode: object) -> bool:
+    """Return True for `a` and `w`, also with `t` and `+`, which change nothing here."""
+    letters = list(mode) if isinstance(mode, str) else []
+    return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
+
+
 class Terminator:
     """What ends a record in the file; another one counts from the next record on."""
 
@@ -110,7 +116,7 @@ class JournalHandler(_Base):
         keywords: Keywords,
     ) -> None:
         """Called by the constructors when the namesake's attributes are set."""
-        if mode not in ("a", "w"):
+        if not _is_shared_mode(mode):
             raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
         self._refuse_overrides()
         self._settled = True
@@ -138,7 +144,7 @@ class JournalHandler(_Base):
         target = Target(
             name=path.name,
             directory=None if spool.parent == path.parent else str(path.parent),
-            mode=mode,
+            mode="w" if "w" in mode else "a",
             encoding=codec,
             errors=error_handler,
             rotation=rotation,
@@ -215,7 +221,7 @@ class JournalHandler(_Base):
                 with self.lock or _NO_LOCK:
                     super().emit(record)
                 return
-            if self._closed and self.mode == "w":
+            if self._closed and "w" in self.mode:
                 return
             producer.terminator = self.terminator
             producer.append(record, self._formatting())

@@ -107,7 +107,7 @@ def size_limit(rotation: Rotation) -> int:
 
 def keeps_none(rotation: Rotation) -> bool:
     """Whether a rolled file would have no name: a rotation by size without backups."""
-    return rotation.when is None and rotation.backup_count <= 0
+    return rotation.when is None and rotation.backup_count <= 0 and not rotation.keep_all
 
 
 def rotates(rotation: Rotation) -> bool:
@@ -289,7 +289,7 @@ def ours(archives: Sequence[Archive], rotation: Rotation, *, holding: bool) -> l
     numbers = {one.number for one in archives}
     unbroken = next(number for number in count(1) if number not in numbers) - 1
     last = max(rotation.backup_count, unbroken)
-    waiting = holding and rotation.backup_count > 0
+    waiting = holding and not keeps_none(rotation)
     return [one for one in archives if one.number <= last and (waiting or one.number > 0)]
 
 
