@@ -18,7 +18,6 @@ import msgspec
 
 from logboom import platform
 from logboom.errors import ConfigurationError
-from logboom.handlers.naming import advice_for, check_names, derived_names, moves_files
 from logboom.handlers.places import check_spool, is_special, make_live_file
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.target import Rotation, Target, check_encoding
@@ -61,6 +60,18 @@ def _is_shared_mode(mode: object) -> bool:
     """Return True for `a` and `w`, also with `t` and `+`, which change nothing here."""
     letters = list(mode) if isinstance(mode, str) else []
     return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
+
+
+def _moves_files(rotator: Any) -> bool:
+    """Return True for `os.rename`, `shutil.move` and the like, which do what is done anyway."""
+    return rotator is None or (
+        getattr(rotator, "__name__", "") in ("move", "rename", "replace")
+        and getattr(rotator, "__module__", "") in ("os", "posix", "nt", "shutil")
+    )
+
+
+def _is_standard(method: Any) -> bool:
+    return getattr(method, "__module__", "") == "logging.handlers"
 
 
 class Terminator:
@@ -111,7 +122,7 @@ class JournalHandler(_Base):
         if self._settled and value != getattr(self, name, None):
             if name in _TOLD:
                 raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_ONCE)
-            if name in _ROTATES and not (name == "rotator" and moves_files(value)):
+            if name in _ROTATES and not (name == "rotator" and _moves_files(value)):
                 raise self._refusal(name, value)
             if name in _NAMING:
                 self._rename_backups(name, value)
@@ -184,13 +195,15 @@ class JournalHandler(_Base):
             if is_ours(kind):
                 continue
             for name in sorted(_ROTATES.keys() & vars(kind).keys()):
-                if not (name == "rotator" and moves_files(getattr(self, name))):
+                if not (name == "rotator" and _moves_files(getattr(self, name))):
                     raise self._refusal(f"{kind.__name__}.{name}", vars(kind)[name])
-        if not moves_files(rotator := getattr(self, "rotator", None)):
+        if not _moves_files(rotator := getattr(self, "rotator", None)):
             raise self._refusal("rotator", rotator)
 
     def _refusal(self, name: str, function: Any) -> ConfigurationError:
         """Names what was found, and what to use for it."""
+        from logboom.handlers.naming import advice_for
+
         function = getattr(function, "__func__", function)
         hint = advice_for(function, _ROTATES[name.rpartition(".")[2]])
         return ConfigurationError(f"{name} cannot be used: another process rotates", hint=hint)
@@ -202,6 +215,8 @@ class JournalHandler(_Base):
                 raise ConfigurationError("names= needs a rotation", hint="Use RotatingFileHandler")
             return ""
         if self._names is not None:
+            from logboom.handlers.naming import check_names
+
             live = os.path.basename(self.baseFilename)
             return check_names(self._names, live, timed=self._usual_suffix is not None)
         try:
@@ -217,6 +232,11 @@ class JournalHandler(_Base):
         naming: Any = self
         what = "namer" if callable(naming.namer) else "rotation_filename"
         suffix = None if self._usual_suffix is None else naming.suffix
+        own = "rotation_filename" in vars(self) or not _is_standard(type(self).rotation_filename)
+        if naming.namer is None and not own and suffix == self._usual_suffix:
+            return ""
+        from logboom.handlers.naming import derived_names
+
         if suffix != self._usual_suffix and what != "namer":
             what = f"suffix={suffix!r}"
         return derived_names(what, naming.rotation_filename, self.baseFilename, suffix, self._usual_suffix)
