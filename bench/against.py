@@ -1,7 +1,7 @@
 """`python -m bench.against REV`: this tree beside another revision of it, in one run.
 
-Each round runs the same trial with both, one directly behind the other, so that whatever slows the machine slows
-both. What counts is the ratio within each pair; its confidence interval is a bootstrap of the pairs.
+Each round runs the same trial with both, one directly behind the other, so that whatever slows the machine
+slows both. What counts is the ratio within each pair; its confidence interval is a bootstrap of the pairs.
 """
 
 from __future__ import annotations
