@@ -195,3 +195,47 @@ def test_owner_of_the_directory_cuts_what_root_writes(open_path: Path) -> None:
         lab.leave(program)
     finally:
         lab.close()
+
+
+def test_quota_of_a_user_or_subvolume(mounts: Mounts) -> None:
+    """`EDQUOT` comes while the disk has room: what does not fit is counted, and nothing is raised."""
+    disk = mounts.loop("btrfs")
+    for command in (["subvolume", "create", disk / "set"], ["quota", "enable", disk]):
+        if trouble := _run("btrfs", *command):
+            pytest.skip(f"btrfs: {trouble}")
+    assert not _run("btrfs", "qgroup", "limit", "3M", disk / "set")
+    with lab_on(disk / "set") as lab:
+        program = lab.start("p", "phases", count=100, size=2000)
+        lab.phase(program, "within")
+        lab.verdict(10)
+        lab.phase(program, "beyond 4000")
+        assert not _run("btrfs", "qgroup", "limit", "none", disk / "set")
+        lab.until_delivered(program)
+        lab.leave(program)
+        lab.drain()
+        report = lab.oracle.wait(10)
+        assert report.duplicated == report.torn == report.forged == 0
+        assert report.dropped == report.missing > 0, report
+
+
+def test_log_file_is_a_mount_of_its_own(mounts: Mounts) -> None:
+    """Containers are given one file: it cannot be renamed, so it grows on, and the status says so."""
+    outside = mounts.place / "outside.log"
+    outside.touch()
+    logs = mounts.place / "logs"
+    logs.mkdir()
+    (logs / "app.log").touch()
+    if trouble := _run("mount", "--bind", outside, logs / "app.log"):
+        pytest.skip(f"cannot mount: {trouble}")
+    try:
+        lab = Lab(mounts.place, maxBytes=5_000, backupCount=3)
+        program = lab.start("p", "phases", count=300)
+        lab.phase(program, "a")
+        lab.verdict(10)
+        assert outside.stat().st_size > 15_000
+        status = lab.run(sys.executable, "-m", "logboom", "status", str(lab.log)).communicate(timeout=20)[0]
+        assert "cannot be rotated" in status or "mounted on the file" in status, status
+        lab.leave(program)
+        lab.close()
+    finally:
+        _run("umount", "-l", logs / "app.log")

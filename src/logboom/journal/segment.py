@@ -54,11 +54,15 @@ class Segment:
         self._identity = platform.identity(os.fstat(fd))
 
     def is_linked(self) -> bool:
-        """Whether a reader still finds it under its name."""
+        """Return False if a reader does not find it under its name any more."""
         try:
             return platform.identity(os.stat(self.path)) == self._identity
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except (
+            OSError
+        ):  # a directory without `x`: who cannot see it cannot know, and a new one could not be made
+            return True
 
     def was_set_aside(self) -> bool:
         """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
