@@ -278,13 +278,13 @@ class Producer:
             self._full_until = -math.inf
             self._roll(writer, segment, 0)
         except OSError as error:
-            self._warn(f"the spool is gone and cannot be made again: {error}")
+            self.warn(f"the spool is gone and cannot be made again: {error}")
 
     def _say_removed(self, segment: Segment) -> None:
         """A segment without its name that no collector set aside."""
         if not segment.was_set_aside():
             lacks = "what was not in the file by then is missing"
-            self._warn(f"the journal was removed: {lacks} ({self.spool_path})")
+            self.warn(f"the journal was removed: {lacks} ({self.spool_path})")
 
     def _ensure_open(self) -> bool:
         try:
@@ -307,9 +307,9 @@ class Producer:
         vain = f"{_IN_VAIN} were started and ended at once"
         trouble = vain if self._started > _IN_VAIN else launched.trouble
         if trouble:
-            self._warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
+            self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """One line on stderr, once a process."""
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
@@ -323,7 +323,7 @@ class Producer:
         reason = error.message if isinstance(error, LogboomError) else str(error)
         self.drops.add(reason)
         lifecycle.register(self)
-        self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
+        self.warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 
     def _say_drops(self) -> None:
         """The last chance to say in the log itself what is missing there."""
@@ -409,7 +409,7 @@ class Producer:
                 start = 0
             self._synced = (segment.number, segment.sync(start))
         except OSError as error:
-            self._warn(f"fsync failed: {error}; going on in a new segment")
+            self.warn(f"fsync failed: {error}; going on in a new segment")
             self._writer.close()
 
     def _sync_names(self, directory: Path, *, first: bool) -> None:
@@ -439,7 +439,7 @@ class Producer:
         self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
-            self._warn(f"{count} records were dropped: {self.drops.reason}")
+            self.warn(f"{count} records were dropped: {self.drops.reason}")
         if self._writer is not None and self._mark[0]:
             streams.leave(self._stream, id(self))
         if self._when_dropped is not None:
