@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from logboom import __version__
-from logboom.cli import collect, demo, drain, inspect, pull, status, stop
+from logboom.cli import cat, collect, demo, drain, inspect, pull, search, status, stop, tail
 from logboom.cli.terminal import escape
 from logboom.errors import LogboomError
 
@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "status": (status.add, status.run, "who logs, who collects, what waits"),
     "drain": (drain.add, drain.run, "write what waits, now"),
     "stop": (stop.add, stop.run, "end the collector after it wrote everything"),
+    "search": (search.add, search.run, "find records in log sets, live, rotated and compressed"),
+    "tail": (tail.add, tail.run, "show the last records of log sets, and follow them"),
+    "cat": (cat.add, cat.run, "print a log set as one stream, whatever its compression"),
     "inspect": (inspect.add, inspect.run, "show or export what a journal segment holds"),
     "pull": (pull.add, pull.run, "write what programs push over ZeroMQ to a rotating file"),
     "demo": (demo.add, demo.run, "kill logging processes and count what arrived"),

@@ -54,7 +54,7 @@ __all__ = [
     "UNKNOWN_CLASS",
     "Batch",
     "Columns",
-    "batches_of",
+    "Facts",
     "ends_of",
     "facts_name",
     "facts_path",
@@ -77,6 +77,7 @@ _WIDE, _PLANES = 1, 2
 _ENDS: Final = 64
 _READ: Final = 4 << 20
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def facts_name(inode: int) -> str:
@@ -234,39 +235,42 @@ def sound_length(read_at: Callable[[int, int], bytes]) -> int:
     return end
 
 
-def batches_of(
-    found: Iterator[tuple[int, int, bytes]], size: int | None
-) -> tuple[list[Batch], list[tuple[dict[int, Any], dict[int, Any]]], dict[str, Any], bytes | None]:
-    """What a facts file says of a log of `size` bytes of text (None: of any size).
+class Facts:
+    """What a facts file says; it may be read on when it has grown.
 
-    Returns:
-        The batches in the order of the log; for each epoch its classes and its formats as dictionaries by
-        number; the last header; the payload of the index.
+    Attributes:
+        batches: in the order of the log.
+        epochs: for each its classes and its formats, as dictionaries by number.
+        header: the last one.
+        index: its payload, or None.
     """
-    batches: list[Batch] = []
-    epochs: list[tuple[dict[int, Any], dict[int, Any]]] = []
-    header: dict[str, Any] = {}
-    index: bytes | None = None
-    decode = msgspec.json.Decoder().decode
-    for kind, place, payload in found:
-        if kind == BATCH:
-            if not epochs:
-                continue
-            batch = batch_at(place, payload, len(epochs) - 1)
-            while batches and (batches[-1].end > batch.offset or batches[-1].offset >= batch.offset):
-                batches.pop()
-            batches.append(batch)
-        elif kind == HEADER:
-            header = decode(payload)
-            if header.get("logboom_facts", 0) > VERSION:
-                return [], [], {}, None
-            epochs.append(({}, {}))
-        elif kind == INDEX:
-            index = payload
-        elif epochs and kind in (CLASS, FORMAT):
-            value = decode(payload)
-            epochs[-1][0 if kind == CLASS else 1][value["number"]] = value
-    if size is not None:
-        while batches and batches[-1].end > size:
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.epochs: list[tuple[dict[int, Any], dict[int, Any]]] = []
+        self.header: dict[str, Any] = {}
+        self.index: bytes | None = None
+        self.read = 0
+
+    def take(self, read_at: Callable[[int, int], bytes]) -> None:
+        """Read what is new. Raises `ValueError`, `KeyError` when it is not as it should be."""
+        for kind, place, payload in frames(read_at, self.read):
+            if kind == BATCH and self.epochs:
+                self._take_batch(batch_at(place, payload, len(self.epochs) - 1))
+            elif kind == HEADER:
+                self.header = _decode(payload)
+                if self.header.get("logboom_facts", 0) > VERSION:
+                    raise ValueError("written by a newer release")
+                self.epochs.append(({}, {}))
+            elif kind == INDEX:
+                self.index = payload
+            elif kind in (CLASS, FORMAT) and self.epochs:
+                value = _decode(payload)
+                self.epochs[-1][0 if kind == CLASS else 1][value["number"]] = value
+            self.read = place + len(payload)
+
+    def _take_batch(self, batch: Batch) -> None:
+        batches = self.batches
+        while batches and (batches[-1].end > batch.offset or batches[-1].offset >= batch.offset):
             batches.pop()
-    return batches, epochs, header, index
+        batches.append(batch)

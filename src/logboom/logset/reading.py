@@ -6,7 +6,9 @@ What no facts cover is a *gap*, and is parsed from its beginning to its end.
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -156,8 +158,6 @@ class LogFile:
         file: its text.
         blocks: its parts in their order.
         kinds: of all records that have facts.
-        header: what the collector wrote on top of the facts; empty where there are none.
-        index: the payload of the index, where there is one.
         guess: the format that was recognised in a part without facts.
     """
 
@@ -176,44 +176,68 @@ class LogFile:
         self.base = place[0], place[1] << _FILE_BITS
         self.kinds: list[Kind] = []
         self.guess: Format | None = None
-        self.header: dict[str, Any] = {}
-        self.index: bytes | None = None
-        self._tables: list[list[Kind]] = []
         self.reading = reading
-        self._facts: Callable[[int, int], bytes] | None = None
+        self._said = facts.Facts()
+        self._tables: list[list[Kind]] = []
+        self._facts: Callable[[int, int], bytes] = _nothing
         self._clock: Clock | None = None
         self._time: float | None = None
-        batches = self._read_facts(path)
-        self.blocks: list[Block | Gap] = list(self._cut(batches))
+        self.blocks: list[Block | Gap] = list(self._cut(self._read_facts(), 0, self.file.size))
 
     def close(self) -> None:
         self.file.close()
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return self._said.header
+
+    @property
+    def index(self) -> bytes | None:
+        """The payload of the index, where there is one."""
+        return self._said.index
 
     @property
     def known(self) -> bool:
         """Return True if facts say all of it."""
         return not any(isinstance(block, Gap) for block in self.blocks)
 
+    def grow(self) -> list[Block | Gap]:
+        """What was appended to a plain file since it was opened, or since the last call, in whole lines."""
+        before = self.file.size
+        assert before is not None
+        self.file.status = os.fstat(self.file.fd)
+        size = self.file.status.st_size
+        if size <= before:
+            return []
+        self.file.size = size
+        batches = [batch for batch in self._read_facts() if batch.offset >= before]
+        end = batches[-1].end if batches else before
+        tail = self.file.read(end, size - end)
+        self.file.size = end + tail.rfind(b"\n") + 1
+        return list(self._cut(batches, before, self.file.size))
+
     # -- facts -------------------------------------------------------------------------------------
 
-    def _read_facts(self, path: Path) -> list[Batch]:
-        status = self.file.status
+    def _read_facts(self) -> list[Batch]:
+        status, size = self.file.status, self.file.size
         try:
-            data = _trusted_bytes(facts.facts_path(path, status.st_ino), status)
-        except OSError:
+            data = _trusted_bytes(facts.facts_path(self.file.path, status.st_ino), status)
+            self._facts = lambda place, length: data[place : place + length]
+            self._said.take(self._facts)
+        except (OSError, ValueError, KeyError):
             return []
-        self._facts = lambda place, length: data[place : place + length]
-        try:
-            batches, epochs, self.header, self.index = facts.batches_of(
-                facts.frames(self._facts), self.file.size if self.file.codec is None else None
-            )
-        except (ValueError, KeyError):
-            return []
-        if self.file.codec is None and self.file.size is not None:
+        batches = list(self._said.batches)
+        if self.file.codec is None and size is not None:
+            while batches and batches[-1].end > size:
+                partial = batches.pop()
+                if partial.offset < size:
+                    self.file.size = size = partial.offset  # its bytes are being appended
             batches = self._sound_ends(batches)
         elif not self._is_copy_of_this():
             return []
-        for classes, formats in epochs:
+        self._tables.clear()
+        self.kinds.clear()
+        for classes, formats in self._said.epochs:
             layouts = {number: layout_of(values) for number, values in formats.items()}
             unknown = Kind(OpaqueLayout())
             table = [unknown] * (max(classes, default=-1) + 1)
@@ -248,9 +272,8 @@ class LogFile:
         tail = platform.read_at(self.file.fd, width, size - width)
         return stated.get("size") == size and stated.get("ends") == _ends(head, tail)
 
-    def _cut(self, batches: list[Batch]) -> Iterator[Block | Gap]:
-        size = self.file.size
-        place = 0
+    def _cut(self, batches: list[Batch], place: int, size: int | None) -> Iterator[Block | Gap]:
+        size = self.file.size if size is not None else None
         run: list[Batch] = []
         for batch in batches:
             if run and (
@@ -277,7 +300,6 @@ class LogFile:
 
     def load(self, block: Block, *, text: bool = True) -> Loaded | None:
         """The records of a block; None when the bytes are not those that the facts are of."""
-        assert self._facts is not None
         columns = [facts.read_batch(batch, self._facts(batch.place, batch.size)) for batch in block.batches]
         data = self.file.read(block.start, block.end - block.start) if text else None
         if data is not None and not self._are_these(block, data):
@@ -333,6 +355,8 @@ class LogFile:
 
     def _recognised(self, text: bytes) -> Format:
         format = recognise(text[: 1 << 16], self.reading.format)
+        if self.guess is not None and format.name == "lines":
+            format = self.guess  # a few lines that follow: the rest of a traceback, perhaps
         if self._clock is None:
             self._clock = Clock(self.reading.zone, self._year(format))
         self.guess = format
@@ -434,6 +458,10 @@ _MONTH_NUMBERS: Final = {
 }
 
 
+def _nothing(place: int, length: int) -> bytes:
+    return b""
+
+
 def _block(run: list[Batch]) -> Block:
     return Block(
         run[0].offset,
@@ -462,8 +490,6 @@ def _starts(lengths: Sequence[int]) -> list[int]:
 
 
 def _ends(head: bytes, tail: bytes) -> int:
-    import zlib
-
     return zlib.crc32(tail, zlib.crc32(head))
 
 
@@ -484,8 +510,6 @@ def _trusted_bytes(path: Path, log: Any) -> bytes:
     """A facts file on the log's file system, of the log's owner, root or this user. Raises `OSError`."""
     fd = platform.open_for_reading(path)
     try:
-        import os
-
         status = os.fstat(fd)
         if status.st_dev != log.st_dev:
             raise OSError("on another file system")
