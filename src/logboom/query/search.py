@@ -88,6 +88,12 @@ class Search:
         for file, gap in self._gaps():
             yield from self._slices_of_gap(file, gap)
 
+    def with_text(self, loaded: Loaded) -> Loaded:
+        """The same records with their text."""
+        file = next(file for file in self._files if file.base == (loaded.set, loaded.base))
+        loaded.text = file.file.read(loaded.at, loaded.starts[-1])
+        return loaded
+
     def pending(self) -> list[Record]:
         """The hits among what is not delivered yet."""
         return [record for view in self.views for record in view.pending if self.matcher.judge(record)]
