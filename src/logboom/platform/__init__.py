@@ -41,6 +41,7 @@ if sys.platform == "win32":
         sync_directory,
         sync_file,
         try_lock,
+        unlink,
         unlock,
         write_at,
     )
@@ -77,6 +78,7 @@ else:
         sync_directory,
         sync_file,
         try_lock,
+        unlink,
         unlock,
         write_at,
     )
@@ -113,6 +115,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unlink",
     "unlock",
     "write_at",
 ]
