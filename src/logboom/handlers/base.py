@@ -185,19 +185,16 @@ class JournalHandler(_Base):
         if producer is not None:
             live = producer.live
             try:
-                usual = (
-                    live.low <= record.created < live.high
-                    and live.mark[0]
-                    and self.formatter is live.formatter
-                )
+                usual = live.low <= record.created < live.high and self.formatter is live.formatter
                 line = live.encode(record) if usual else b""
             except Exception:  # what it is worth is seen below
                 line = b""
             if line:
                 try:
-                    live.write(line)
-                    return
-                except ValueError:  # full, or a message's `__str__` has forked
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
                     pass
                 try:
                     producer.append_full(line, live, record.created)
