@@ -18,9 +18,9 @@ help:
 	@echo "make test-windows  the tests that apply on a Windows Python under Wine (made in .venv-windows)"
 	@echo "make quick   the quick tests on one Python"
 	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
-	@echo "make bench AGAINST=REV  the log call and the throughput beside another revision's, in one run"
 	@echo "make dist    wheel and sdist in dist/, checked and installed offline on each Python here"
 	@echo "make docs    the documentation as a site, in site/ (open site/index.html)"
+	@echo "make bench AGAINST=REV  the log call and the throughput beside another revision's, in one run"
 	@echo "make clean   removes the environments and caches"
 
 demo: demo-environment

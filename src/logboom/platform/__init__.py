@@ -46,6 +46,7 @@ if sys.platform == "win32":
         sync_directory,
         sync_file,
         try_lock,
+        unlink,
         unlock,
         write_at,
     )
@@ -87,6 +88,7 @@ else:
         sync_directory,
         sync_file,
         try_lock,
+        unlink,
         unlock,
         write_at,
     )
@@ -128,6 +130,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unlink",
     "unlock",
     "write_at",
 ]

@@ -19,7 +19,7 @@ import resource
 import select
 import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unlink",
     "unlock",
     "write_at",
 ]
@@ -305,12 +306,36 @@ def write_at(fd: int, data: bytes, offset: int) -> int:
 
 def rename(source: str | Path, target: str | Path) -> None:
     """Give a file a name that is free. Raises `OSError`."""
-    os.rename(source, target)
+    _move(os.rename, source, target)
 
 
 def replace(source: str | Path, target: str | Path) -> None:
     """Put a file in another's place, at once for everybody. Raises `OSError`."""
-    os.replace(source, target)
+    _move(os.replace, source, target)
+
+
+def _move(move: Callable[..., None], source: str | Path, target: str | Path) -> None:
+    """A network file system may report the failure of a move that took effect: what is there decides."""
+    moved = os.lstat(source)
+    try:
+        move(source, target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(moved, os.lstat(target)) and not os.path.lexists(source):
+                return
+        raise
+
+
+def unlink(path: str | Path) -> None:
+    """Remove a name; one that is gone already, or gone although a failure is reported, is fine."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)
+            raise
 
 
 def real_path(path: str | Path) -> Path:

@@ -58,6 +58,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unlink",
     "unlock",
     "write_at",
 ]
@@ -215,6 +216,12 @@ def rename(source: str | Path, target: str | Path) -> None:
 def replace(source: str | Path, target: str | Path) -> None:
     """Put a file in another's place, with patience while that is in use. Raises `OSError`."""
     api.patiently(lambda: os.replace(source, target))
+
+
+def unlink(path: str | Path) -> None:
+    """Remove a name; one that is gone already is fine. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def spelled(directory: Path, name: str) -> str:
