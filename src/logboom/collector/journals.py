@@ -42,9 +42,10 @@ class _Journal:
         looked, checked: monotonic times: last read, last look whether its writer lives.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
+        late: something came while it was set aside.
     """
 
-    __slots__ = ("checked", "confirmed", "looked", "pause", "reader", "retired")
+    __slots__ = ("checked", "confirmed", "late", "looked", "pause", "reader", "retired")
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
@@ -52,7 +53,7 @@ class _Journal:
         self.looked = now
         self.checked = now
         self.retired: float | None = None
-        self.confirmed = False
+        self.confirmed = self.late = False
 
     def is_due(self, now: float, longest: float) -> bool:
         if self.retired is not None:
@@ -263,6 +264,7 @@ class JournalsSource:
             journal.confirmed = journal.reader.gone and not active
             if not journal.confirmed:
                 journal.retired = None
+                journal.late = True
         if active:
             journal.pause = 0.0
         else:
@@ -276,13 +278,18 @@ class JournalsSource:
                 reader.passed.pop(number, None)
 
     def _bury(self, name: str, journal: _Journal, now: float) -> bool:
-        """A dead stream that is delivered: set it aside, read it once more later, then remove it."""
+        """A dead stream that is delivered: set it aside, read it once more later, then remove it.
+
+        The file's own time says when that was done: most collectors of short jobs do not live for `_REST`.
+        """
         reader = journal.reader
         if journal.retired is None:
-            self._spool.retire(name, reader.segment)
-            journal.retired = now
-            journal.confirmed = False
-            return False
+            since = self._spool.retire(name, reader.segment)
+            if since is None or journal.late:
+                journal.retired, journal.late = now, False
+            else:  # a clock that was set back makes it one of the future
+                journal.retired = now - abs(self._clock.wall() - since)
+            journal.confirmed = journal.looked >= journal.retired + _REST
         if not journal.confirmed:
             return False
         numbers = {reader.segment, *self._listing.get(name, ())}

@@ -43,6 +43,7 @@ __all__ = [
     "REST",
     "ROLLOVER",
     "SEGMENT_SUFFIX",
+    "SMALLEST_SEGMENT",
     "WAKE",
     "Context",
     "Dropped",
@@ -60,6 +61,7 @@ __all__ = [
 
 FORMAT: Final = 1
 SEGMENT_SUFFIX: Final = ".segment"
+SMALLEST_SEGMENT: Final = 64 * 1024
 END: Final = b'{"end":true}\n'
 REST: Final = b"\t\n"
 WAKE: Final = b"\n"

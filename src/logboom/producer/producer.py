@@ -186,7 +186,8 @@ class Producer:
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = clock.monotonic() + _RETRY_AFTER
+            if not self._room.is_full:  # that has a pace of its own, and each caller its own wait
+                self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)

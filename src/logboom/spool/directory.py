@@ -131,12 +131,16 @@ class Spool:
 
     def used_bytes(self) -> int:
         """Bytes allocated on the disk to all segments."""
-        used = 0
+        return sum(self.allocated().values())
+
+    def allocated(self) -> dict[str, int]:
+        """Name -> bytes allocated on the disk, for each file in the journal."""
+        used: dict[str, int] = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self.journal_path) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
-                    used += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+                    used[entry.name] = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
         return used
 
     def open_segment(self, producer: str, number: int) -> int:
@@ -163,16 +167,24 @@ class Spool:
         free: bool = platform.lock_is_free(fd)
         return free
 
-    def retire(self, producer: str, number: int) -> None:
-        """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""
+    def retire(self, producer: str, number: int) -> float | None:
+        """Rename a segment aside, so that its writer, should it live, finds that it is not linked.
+
+        Returns:
+            The wall time at which it was set aside before this call; None when this call did it.
+        """
         name = segment_name(producer, number)
+        aside = self.journal_path / (name + DEAD_SUFFIX)
         try:
-            platform.rename(self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX))
+            platform.rename(self.journal_path / name, aside)
         except FileNotFoundError:
-            return
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(aside)
+                return max(status.st_mtime, status.st_ctime)  # where a rename sets neither, the last line's
         except OSError as error:
             if not platform.in_use(error):
                 raise
+        return None
 
     def remove(self, producer: str, number: int) -> bool:
         """Unlink a segment; False when another program has it open on Windows: try again later."""
