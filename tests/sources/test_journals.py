@@ -225,13 +225,13 @@ def test_what_is_about_to_be_removed_is_known(
     factory.segment(A, ["1"])
     for _ in range(3):
         texts(source, thorough=True)
+    assert not source.burying()
     source.reclaim(everything(source), clock.monotonic())
-    assert not source.burying(clock.monotonic())
+    assert source.burying()
     clock.advance(5.1)
-    assert source.burying(clock.monotonic())
     texts(source)
     source.reclaim(everything(source), clock.monotonic())
-    assert files(spool) == [] and not source.burying(clock.monotonic())
+    assert files(spool) == [] and not source.burying()
 
 
 def test_a_resting_stream_survives_its_collector(

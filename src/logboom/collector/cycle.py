@@ -35,6 +35,8 @@ _UPKEEP_EVERY: Final = 0.5
 _GIVE_UP_HASTILY: Final = 0.1
 _GIVE_UP: Final = 0.5  # no descriptors left for a moment is no bad sector, and a killed writer no rival
 _STRAYS_EVERY: Final = 600.0
+_CLEAR_EVERY: Final = 0.5
+_ERASE_EVERY: Final = 20.0
 
 
 class Cycle:
@@ -74,7 +76,8 @@ class Cycle:
         self._looked = -math.inf  # when the last look into every stream began
         self._sync_at = 0.0
         self._upkeep_at = 0.0
-        self._strays_at = 0.0
+        self._strays_at = self._clear_at = self._erase_at = 0.0
+        self._modes: dict[str, int] = {}  # by target, as its log's own
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
@@ -163,8 +166,8 @@ class Cycle:
         )
 
     def burying(self) -> bool:
-        """Whether what dead streams left is about to be removed."""
-        return self.source.burying(self._clock.monotonic())
+        """Return True while what dead streams left is still to be removed."""
+        return self.source.burying()
 
     def idle_pause(self) -> float:
         """Seconds between two steps while nobody logs."""
@@ -198,6 +201,8 @@ class Cycle:
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
+        if not (self._unsynced and any(pipe.target.synced for pipe in self.pipes.values())):
+            self.checkpoint.clear()
         self._targets.close()
         self.source.close()
         self.checkpoint.close()
@@ -283,6 +288,7 @@ class Cycle:
         self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
         self._targets.close_idle(now_mono, busy)
         self._targets.reopen()
+        self._follow_modes()
         self._set_headless_aside()
 
     def _set_headless_aside(self) -> None:
@@ -302,6 +308,7 @@ class Cycle:
     def _reclaim(self, now_mono: float) -> None:
         if not self._is_synced(now_mono):
             return
+        self._remove_text(now_mono)
         reach("cycle.reclaim")
         finished = self.source.reclaim(self.checkpoint.positions, now_mono)
         if not finished:
@@ -310,6 +317,24 @@ class Cycle:
         self.checkpoint.forget(finished)
         for producer in finished:
             self._forget(producer)
+
+    def _remove_text(self, now_mono: float) -> None:
+        """Records that are delivered are the log's, which has a retention of its own: nothing else keeps them."""
+        if now_mono >= self._clear_at:
+            self._clear_at = now_mono + _CLEAR_EVERY
+            self.checkpoint.clear()
+        if now_mono >= self._erase_at:
+            self._erase_at = now_mono + _ERASE_EVERY
+            self.source.erase(self.checkpoint.positions)
+
+    def _follow_modes(self) -> None:
+        """Who may not read a log any more may not read its records in the spool."""
+        for key, pipe in self.pipes.items():
+            mode = self.spool.segment_mode(pipe.target)
+            if self._modes.get(key) != mode:
+                self._modes[key] = mode
+                self.checkpoint.release(key)
+                self.source.give_modes(key)
 
     def _forget(self, producer: str) -> None:
         self._dropped.pop(producer, None)

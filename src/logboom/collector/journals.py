@@ -10,11 +10,13 @@ are busy, often enough that its records are not late for the merge.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from logboom import platform
+from logboom.journal.layout import unpack_position
 from logboom.journal.reader import Chunk, JournalReader
 from logboom.platform.clock import Clock
 from logboom.spool.directory import Spool
@@ -27,6 +29,7 @@ _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes int
 _IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
 _LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
+_LONGEST_LIVENESS_PAUSE: Final = 3.0
 _DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
 _SMALLEST_SHARE: Final = 4 * 1024
 _BLOCK: Final = 1024 * 1024
@@ -43,9 +46,10 @@ class _Journal:
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
         late: something came while it was set aside.
+        erased: packed position before which no record is in its segment any more.
     """
 
-    __slots__ = ("checked", "confirmed", "late", "looked", "pause", "reader", "retired")
+    __slots__ = ("checked", "confirmed", "erased", "late", "looked", "pause", "reader", "retired")
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
@@ -54,6 +58,7 @@ class _Journal:
         self.checked = now
         self.retired: float | None = None
         self.confirmed = self.late = False
+        self.erased = 0
 
     def is_due(self, now: float, longest: float) -> bool:
         if self.retired is not None:
@@ -184,10 +189,28 @@ class JournalsSource:
                 return True
         return False
 
-    def burying(self, now_mono: float) -> bool:
-        """Whether a dead stream is removed within the next second."""
-        retired = (journal.retired for journal in self._journals.values())
-        return any(since is not None and now_mono + 1.0 >= since + _REST for since in retired)
+    def burying(self) -> bool:
+        """Return True while dead streams that are delivered are still to be removed."""
+        return any(journal.retired is not None for journal in self._journals.values())
+
+    def erase(self, delivered: Mapping[str, int]) -> None:
+        """Take delivered records out of segments that are still written to; the others are removed as a whole."""
+        for name, journal in self._journals.items():
+            position = self._delivered(name, delivered)
+            number, offset = unpack_position(position)
+            if number != journal.reader.segment or journal.retired is not None or position <= journal.erased:
+                continue
+            with contextlib.suppress(OSError):
+                self._spool.erase(name, number, offset)
+                journal.erased = position
+
+    def give_modes(self, key: str) -> None:
+        """Give the segments of a target the permission bits that its log has now."""
+        for name, reader in self.readers.items():
+            if reader.header is not None and reader.header.target.key == key:
+                mode = self._spool.segment_mode(reader.header.target)
+                for number in self._listing.get(name, ()):
+                    self._spool.give_mode(name, number, mode)
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -235,7 +258,7 @@ class JournalsSource:
 
     def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
         reader = journal.reader
-        seldom = max(_LIVENESS_PAUSE, 2 * self._longest)
+        seldom = min(max(_LIVENESS_PAUSE, 2 * self._longest), _LONGEST_LIVENESS_PAUSE)
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:

@@ -9,7 +9,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
     | a line "{...}"     | control: `{"context":..}`, `{"dropped":..}`, `{"end":true}`    |
     | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`;       |
     |                    | in context 0 no record, but a request to roll the output       |
-    | a line of spaces   | filler, at the end of a mapped segment that is full            |
+    | a line of spaces   | filler, at the end of a mapped segment that is full, or where a |
+    |                    | record was that is delivered                                   |
     | a tab, or nothing  | who writes here waits until everything is delivered (`REST`),   |
     |                    | and goes on (`WAKE`): nothing is on its way between the two     |
     | zero bytes         | not yet written                                                |
@@ -17,7 +18,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
 
 Invariants:
 
-- Every byte goes from zero to its final value once.
+- Every byte goes from zero to its final value once. Only when a record is delivered, a collector may replace it by
+  filler of the same length: its text must not outlive the log's own retention.
 - *Committed* is the prefix before the first zero byte, up to its last newline. JSON escapes NUL, so
   no line holds a zero byte, and a half-copied line still has one.
 - A segment is *ended* when an `end` line was read, or when it is mapped (its size was allocated in

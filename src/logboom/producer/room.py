@@ -26,7 +26,7 @@ _DELIVERING: Final = 0.25
 _LOOK_AGAIN: Final = 0.005
 _LOOKING: Final = 4  # looks take a fifth of the time at most
 _LONGEST_PAUSE: Final = 0.05
-_APART: Final = 10
+_APART: Final = 10  # times as long as an attempt took that was in vain
 # More than all processes of a machine write while nobody looks: a look costs a system call a segment.
 _PLENTY: Final = 128 * 1024 * 1024
 _NO_LOOK_FOR: Final = 0.1
@@ -77,7 +77,7 @@ class Room:
             self._caller.vain = self._grants
             raise SpoolFullError("the spool is full", path=self._spool, hint="See `logboom status`")
         self._grants += 1
-        self._look_at = float("-inf")
+        self._look_at = self._deliver_at = float("-inf")
         return size if size <= self._free else least
 
     def _is_made(self, least: int, gone_on: Callable[[], bool]) -> bool:

@@ -15,6 +15,9 @@ from typing import Final
 from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.layout import parse_segment_name, segment_name
+from logboom.journal.target import Target
+from logboom.platform.files import set_mode
+from logboom.spool.erasing import erase
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
 
@@ -166,6 +169,39 @@ class Spool:
         """Whether nobody can write to this open segment any more: its lock is free."""
         free: bool = platform.lock_is_free(fd)
         return free
+
+    def erase(self, producer: str, number: int, end: int) -> bool:
+        """Overwrite what is before `end` in a segment that is delivered up to there.
+
+        Returns:
+            False when that is not permitted: it is another user's.
+
+        Raises:
+            OSError: it cannot be done now.
+        """
+        try:
+            fd = platform.open_file(self.journal_path / segment_name(producer, number), os.O_RDWR)
+        except (FileNotFoundError, PermissionError) as error:
+            return isinstance(error, FileNotFoundError)
+        try:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                erase(fd, end)
+        finally:
+            os.close(fd)
+        return True
+
+    def segment_mode(self, target: Target) -> int:
+        """Permission bits of segments: those who may not read the log may not read its records here."""
+        mode = target.umask_mode if target.file_mode is None else target.file_mode
+        return mode_like_log(mode & 0o040, target.path(self.path), self.journal_path)
+
+    def give_mode(self, producer: str, number: int, mode: int) -> None:
+        """Set a segment's permission bits, if it is ours."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            fd = self.open_segment(producer, number)
+            if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+                set_mode(fd, mode)
 
     def retire(self, producer: str, number: int) -> float | None:
         """Rename a segment aside, so that its writer, should it live, finds that it is not linked.
