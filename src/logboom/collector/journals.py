@@ -141,7 +141,8 @@ class JournalsSource:
 
     def headless(self) -> list[str]:
         """Streams whose writer is gone, that hold something, and of which no header can be read."""
-        names = [name for name, reader in self.readers.items() if reader.header is None and not reader.newer]
+        unknown = [reader for reader in self.readers.values() if reader.header is None and not reader.gone]
+        names = [reader.producer for reader in unknown if not reader.newer]
         return [name for name in names if name not in self.errors and self._is_headless(name)]
 
     def set_aside(self, name: str) -> bool:
@@ -198,7 +199,8 @@ class JournalsSource:
         for name, journal in self._journals.items():
             position = self._delivered(name, delivered)
             number, offset = unpack_position(position)
-            if number != journal.reader.segment or journal.retired is not None or position <= journal.erased:
+            dead = journal.reader.gone or journal.retired is not None
+            if dead or number != journal.reader.segment or position <= journal.erased:
                 continue
             with contextlib.suppress(OSError):
                 self._spool.erase(name, number, offset)
@@ -262,7 +264,7 @@ class JournalsSource:
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
-            chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
+            chunks = reader.read(share, liveness=check) if self._may_read(reader, check) else []
             if self.errors.pop(name, None) is not None:
                 del self._unread_since[name]
         except OSError as error:
@@ -275,11 +277,22 @@ class JournalsSource:
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
 
-    def _may_read(self, reader: JournalReader) -> bool:
-        if (reader.header is None and not reader.peek()) or self._accept(reader):
+    def _may_read(self, reader: JournalReader, check: bool) -> bool:
+        if reader.header is None and not reader.peek():
+            if check and self._is_empty(reader):
+                return True  # to be left, and removed
+        elif self._accept(reader):
             return True
         reader.exhausted = True
         return False
+
+    def _is_empty(self, reader: JournalReader) -> bool:
+        """True for what a power loss leaves of a segment whose writer is gone: zeros, or nothing at all."""
+        try:
+            fd = self._spool.open_segment(reader.producer, reader.segment)
+        except FileNotFoundError:
+            return False
+        return self._spool.owner_gone(fd) and not _holds_bytes(fd)
 
     def _settle(self, journal: _Journal, active: bool) -> None:
         """How soon to look again."""
@@ -325,9 +338,10 @@ class JournalsSource:
 
 def _holds_bytes(fd: int) -> bool:
     """Whether not all of it is zero, as a power loss leaves what was allocated."""
-    offset = 0
-    while block := platform.read_at(fd, _BLOCK, offset):
-        if block.strip(b"\0"):
-            return True
+    offset: int | None = 0
+    while (offset := platform.next_data(fd, offset)) is not None:
+        block = platform.read_at(fd, _BLOCK, offset)
+        if not block or block.strip(b"\0"):
+            return bool(block)
         offset += len(block)
     return False

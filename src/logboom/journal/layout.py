@@ -42,6 +42,7 @@ from logboom.platform.patterns import later
 __all__ = [
     "END",
     "FORMAT",
+    "LARGEST_SEGMENT",
     "REST",
     "ROLLOVER",
     "SEGMENT_SUFFIX",
@@ -69,6 +70,7 @@ REST: Final = b"\t\n"
 WAKE: Final = b"\n"
 ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
+LARGEST_SEGMENT: Final = (1 << _OFFSET_BITS) - 1  # bytes behind it have no position
 _DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser keeps
 _STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS: Final = later(rb"[\[\]{}]")
@@ -213,7 +215,7 @@ def parse_segment_name(name: str) -> tuple[str, int] | None:
     """`(producer, number)`, or None for a name that is not a segment's."""
     stem = name.removesuffix(SEGMENT_SUFFIX)
     producer, _, number = stem.partition("-")
-    if stem == name or len(producer) != 16 or not number.isdecimal():
+    if stem == name or len(producer) != 16 or not number.isdecimal() or not number.isascii():
         return None
     return producer, int(number)
 

@@ -143,13 +143,13 @@ class JournalWriter:
 
     def _make(self, old: Segment | None, preamble: bytes, room: int) -> Segment | None:
         """A new segment; None when another thread made one while this one waited for room."""
-        number = next(self._numbers)
-        head = encode_line(self._header(number)) + preamble
-        needed = len(head) + room + 4096
+        needed = len(encode_line(self._header(0))) + len(preamble) + room + 4096
         # The least that will do is enough: a stream whose segments have grown must not be stuck for that.
         size = self._admit(max(self._size, needed), max(FIRST_SIZE, needed), lambda: self._has_left(old))
         if not size:
             return None
+        number = next(self._numbers)
+        head = encode_line(self._header(number)) + preamble
         path = self.directory / segment_name(self.producer, number)
         temporary = self.directory / f".{path.name}.tmp"
         try:

@@ -58,7 +58,7 @@ class DamagedPlace:
         """Raises `OSError` where there is no such place."""
         self._make()
         with os.scandir(self.path) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries) < _KEPT
+            return sum(map(_allocated, entries)) < _KEPT
 
     def _make(self) -> None:
         """Open to those who share the spool, so that each finds there what the others have met."""
@@ -73,3 +73,9 @@ class DamagedPlace:
                 platform.give_like(fd, mode, self.path.parent)
             finally:
                 os.close(fd)
+
+
+def _allocated(entry: os.DirEntry[str]) -> int:
+    """Bytes on the disk: a sparse file looks larger, and a small one takes a block."""
+    status = entry.stat(follow_symlinks=False)
+    return int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512

@@ -29,8 +29,8 @@ def erase(fd: int, end: int) -> None:
     while end > 0:
         start = max(0, end - size)
         block = platform.read_at(fd, end - start, start)
-        if len(block) < end - start:
-            return  # somebody cut it
+        if len(block) < end - start or 0 in block:
+            return  # it was damaged: it goes as a whole, with its writer
         first = block.find(b"\n") + 1  # behind a line that begins before the block, or behind the header
         if start > 0 and first in (0, len(block)):
             size *= 2
