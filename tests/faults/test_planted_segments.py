@@ -1,4 +1,4 @@
-"""Segments that a stranger planted, or a dying disk left: whatever is in them takes little time and memory."""
+"""Segments that a stranger planted, or a dying disk left: whatever they hold takes little time and memory."""
 
 from __future__ import annotations
 
@@ -80,12 +80,14 @@ def test_sparse_segment_of_gigabytes(
 
 
 def deliver(factory: SpoolFactory) -> None:
-    """What is behind a hole is no committed record: it is looked for once nobody writes to the segment any more."""
+    """What is behind a hole is looked for once the segment is not written to any more."""
     for _ in range(4):
         assert drain(factory.path, time.monotonic() + 60)
 
 
-@pytest.mark.parametrize("garbage", [b"x\0" * 100_000, b"x\n" * 100_000, b"\r\n{}\n" * 40_000, b"x\0y\n" * 50_000])
+@pytest.mark.parametrize(
+    "garbage", [b"x\0" * 100_000, b"x\n" * 100_000, b"\r\n{}\n" * 40_000, b"x\0y\n" * 50_000]
+)
 def test_dense_garbage(garbage: bytes, tmp_path: Path) -> None:
     """A gap for every other byte: each cost a look at everything behind it, and a file in `damaged/`."""
     factory = SpoolFactory(tmp_path / ".logboom")

@@ -1,4 +1,4 @@
-"""Text that is delivered belongs to the log, which has a retention and a mode of its own: the spool keeps none of it."""
+"""Delivered text belongs to the log, which has a retention and a mode of its own: the spool keeps none."""
 
 from __future__ import annotations
 
@@ -115,7 +115,9 @@ def test_everything_follows_the_mode_of_the_log(tmp_path: Path) -> None:
     held = os.open(path, os.O_RDWR)
     assert platform.try_lock(held)
     clock = FakeClock(wall=time.time())
-    cycle = Cycle(Spool(factory.path), lambda target, note: FileSink(target, tmp_path, notes=note), clock, print)
+    cycle = Cycle(
+        Spool(factory.path), lambda target, note: FileSink(target, tmp_path, notes=note), clock, print
+    )
     try:
         for mode, expected in ((0o640, 0o640), (0o600, 0o600), (0o644, 0o640)):
             clock.advance(1.0)

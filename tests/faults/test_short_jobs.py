@@ -1,7 +1,7 @@
 """Short jobs, of which none has a collector that outlives it: the spool stays bounded, and nothing is lost.
 
-Containers whose collector ends with them, `collector="off"`, and a collector that is killed after each job: the
-segments that one job leaves are removed by those that come after it.
+Containers whose collector ends with them, `collector="off"`, and a collector that is killed after each job:
+the segments that one job leaves are removed by those that come after it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +97,9 @@ def test_segments_of_idle_programs_do_not_count(lab: Lab) -> None:
 @pytest.mark.parametrize("threads", [1, 8])
 def test_block_loses_nothing_beside_a_living_collector(threads: int, lab: Lab) -> None:
     """Each thread has its own wait: the first one's made all others drop without any."""
-    program = Program(lab, threads, 4000 // threads, spool_max_size=300_000, when_full="block", block_timeout=30)
+    program = Program(
+        lab, threads, 4000 // threads, spool_max_size=300_000, when_full="block", block_timeout=30
+    )
     program.longest()
     assert program.lines() == 4000
 
@@ -112,7 +113,9 @@ def test_block_waits_for_its_timeout_at_most_and_once(lab: Lab) -> None:
         assert 0.9 < longest < 1.6, "one wait, and no second one for a smaller segment"
         assert together < 2.5
     lab.kill_collector(signal.SIGCONT)
-    wait_until(lambda: "full" not in str(lab.status().get("failing")) and pid == lab.collector_pid(), "it goes on")
+    wait_until(
+        lambda: "full" not in str(lab.status().get("failing")) and pid == lab.collector_pid(), "it goes on"
+    )
     wait_until(lambda: max(one[0] for one in program.longest()) < 0.8, "nothing waits any more", 20)
 
 

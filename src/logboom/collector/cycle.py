@@ -319,7 +319,7 @@ class Cycle:
             self._forget(producer)
 
     def _remove_text(self, now_mono: float) -> None:
-        """Records that are delivered are the log's, which has a retention of its own: nothing else keeps them."""
+        """Delivered records belong to the log, which has a retention of its own: nothing else keeps them."""
         if now_mono >= self._clear_at:
             self._clear_at = now_mono + _CLEAR_EVERY
             self.checkpoint.clear()
@@ -329,11 +329,12 @@ class Cycle:
 
     def _follow_modes(self) -> None:
         """Who may not read a log any more may not read its records in the spool."""
+        known, self._modes = self._modes, {}
         for key, pipe in self.pipes.items():
-            mode = self.spool.segment_mode(pipe.target)
-            if self._modes.get(key) != mode:
-                self._modes[key] = mode
-                self.checkpoint.release(key)
+            mode = self._modes[key] = self.spool.segment_mode(pipe.target)
+            if known.get(key) != mode:
+                if key in known:
+                    self.checkpoint.release(key)
                 self.source.give_modes(key)
 
     def _forget(self, producer: str) -> None:

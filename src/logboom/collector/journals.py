@@ -195,7 +195,7 @@ class JournalsSource:
         return any(journal.retired is not None for journal in self._journals.values())
 
     def erase(self, delivered: Mapping[str, int]) -> None:
-        """Take delivered records out of segments that are still written to; the others are removed as a whole."""
+        """Take delivered records out of segments that are still written to; others are removed whole."""
         for name, journal in self._journals.items():
             position = self._delivered(name, delivered)
             number, offset = unpack_position(position)
@@ -338,10 +338,10 @@ class JournalsSource:
 
 def _holds_bytes(fd: int) -> bool:
     """Whether not all of it is zero, as a power loss leaves what was allocated."""
-    offset: int | None = 0
-    while (offset := platform.next_data(fd, offset)) is not None:
-        block = platform.read_at(fd, _BLOCK, offset)
+    offset = 0
+    while (place := platform.next_data(fd, offset)) is not None:
+        block = platform.read_at(fd, _BLOCK, place)
         if not block or block.strip(b"\0"):
             return bool(block)
-        offset += len(block)
+        offset = place + len(block)
     return False

@@ -18,8 +18,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
 
 Invariants:
 
-- Every byte goes from zero to its final value once. Only when a record is delivered, a collector may replace it by
-  filler of the same length: its text must not outlive the log's own retention.
+- Every byte goes from zero to its final value once. Only when a record is delivered, a collector may replace
+  it by filler of the same length: its text must not outlive the log's own retention.
 - *Committed* is the prefix before the first zero byte, up to its last newline. JSON escapes NUL, so
   no line holds a zero byte, and a half-copied line still has one.
 - A segment is *ended* when an `end` line was read, or when it is mapped (its size was allocated in

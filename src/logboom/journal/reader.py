@@ -21,9 +21,9 @@ import msgspec
 from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
+    LARGEST_SEGMENT,
     Context,
     Dropped,
-    LARGEST_SEGMENT,
     Header,
     committed_length,
     decode_control,
@@ -405,7 +405,7 @@ class JournalReader:
             self.newer = self.newer or bool(getattr(error, "hint", ""))
 
     def _restore_contexts(self, block: bytes) -> bytes:
-        """Note the contexts in whole lines of `block`; returns its last, cut line if that may be another one."""
+        """Note the contexts in whole lines of `block`; returns its cut last line if that may be one, too."""
         whole = block.rfind(b"\n")
         place = block.find(_CONTEXT_LINE, 0, whole)
         while place >= 0:

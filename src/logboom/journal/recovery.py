@@ -67,12 +67,11 @@ def _find_zero(fetch: Fetch, offset: int) -> tuple[int, bool]:
 
 def _find_data(fetch: Fetch, skip: Skip, offset: int) -> int | None:
     """The offset of the first byte from `offset` on that is not zero."""
-    at: int | None = offset
-    while (at := skip(at)) is not None and (block := fetch(_BLOCK, at)):
+    while (at := skip(offset)) is not None and (block := fetch(_BLOCK, at)):
         data = block.lstrip(b"\0")
-        at += len(block) - len(data)
+        offset = at + len(block) - len(data)
         if data:
-            return at
+            return offset
     return None
 
 
@@ -80,8 +79,7 @@ def _line_at(fetch: Fetch, skip: Skip, offset: int) -> tuple[int, bytes | None]:
     """Where the line at `offset` ends, and its bytes when it has a newline and no zero byte."""
     parts: list[bytes] | None = []
     end = offset
-    at: int | None = offset
-    while (at := skip(at)) is not None and (block := fetch(_BLOCK, at)):
+    while (at := skip(offset)) is not None and (block := fetch(_BLOCK, at)):
         place = block.find(b"\n") + 1
         part = block[:place] if place else block
         if parts is not None and 0 not in part:
@@ -92,7 +90,7 @@ def _line_at(fetch: Fetch, skip: Skip, offset: int) -> tuple[int, bytes | None]:
             return at + place, None if parts is None else b"".join(parts)
         data = block.rstrip(b"\0")
         end = at + len(data) if data else end
-        at += len(block)
+        offset = at + len(block)
     return end, None
 
 

@@ -241,7 +241,7 @@ def read_file(path: str | Path) -> bytes:
 
 
 def next_data(fd: int, offset: int) -> int | None:
-    """The first offset from `offset` on that is not in a hole of a sparse file; None when the file ends before.
+    """The first offset from `offset` on that is not in a hole of a sparse file; None at its end.
 
     Moves the position of the open file.
     """

@@ -163,7 +163,7 @@ class Checkpoint:
             ledger.dismiss(self._state, gone)
 
     def clear(self) -> None:
-        """Delete the bytes of steps that are done: they are text of the log, which has a retention of its own.
+        """Delete the bytes of steps that are done: the log, whose text they are, has a retention of its own.
 
         Call it when all that is done is as durable as it has to be.
         """
@@ -185,7 +185,7 @@ class Checkpoint:
                         os.unlink(entry.path)
 
     def release(self, target: str) -> None:
-        """Give up the file that is kept for steps of `target`; the next one makes another, with the mode of then."""
+        """Give up the file that is kept for steps of `target`; the next step makes a new one."""
         if target in self._state.intents:
             return
         fd = self._data.pop(target, None)

@@ -76,6 +76,7 @@ class DamagedPlace:
 
 
 def _allocated(entry: os.DirEntry[str]) -> int:
-    """Bytes on the disk: a sparse file looks larger, and a small one takes a block."""
+    """Bytes on the disk: a sparse file looks larger; a small one takes a block, or room in its directory."""
     status = entry.stat(follow_symlinks=False)
-    return int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512
+    used = int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512
+    return max(used, min(status.st_size, 4096))

@@ -17,9 +17,9 @@ from logboom.errors import SpoolError
 from logboom.journal.layout import parse_segment_name, segment_name
 from logboom.journal.target import Target
 from logboom.platform.files import set_mode
-from logboom.spool.erasing import erase
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
+from logboom.spool.erasing import erase
 
 __all__ = ["DEAD_SUFFIX", "Spool", "make_afresh", "mode_like_log", "spool_for"]
 

@@ -1,4 +1,4 @@
-"""What is delivered goes from a segment that is still written to: its text must not outlive the log's retention."""
+"""Delivered records go from segments that are still written to: text must not outlive the log's retention."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _BLOCK: Final = 64 * 1024
 def erase(fd: int, end: int) -> None:
     """Overwrite the records before `end` with filler; the header and other control lines stay.
 
-    Everything before a line that was erased is erased already, so only what is new is read. The oldest line goes
-    first: after a kill in the middle the rest is found by the same rule.
+    Everything before a line that was erased is erased already, so only what is new is read. The oldest line
+    goes first: after a kill in the middle the rest is found by the same rule.
 
     Args:
         fd: an open segment; its writer only ever writes behind `end`.
@@ -36,9 +36,7 @@ def erase(fd: int, end: int) -> None:
             size *= 2
             continue
         lines = block[first:]
-        blank = b"\n".join(
-            line if line.startswith(b"{") else b" " * len(line) for line in lines.split(b"\n")
-        )
+        blank = b"\n".join(line if line.startswith(b"{") else b" " * len(line) for line in lines.split(b"\n"))
         if blank != lines:
             found.append((start + first, blank))
         elif lines.startswith(b" ") or b"\n " in lines:
