@@ -23,7 +23,7 @@ import errno
 import os
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,16 +162,17 @@ class Checkpoint:
             self._append(Line(dismiss=gone))
             ledger.dismiss(self._state, gone)
 
-    def clear(self) -> None:
+    def clear(self, undurable: Collection[str] = ()) -> None:
         """Delete the bytes of steps that are done: the log, whose text they are, has a retention of its own.
 
-        Call it when all that is done is as durable as it has to be.
+        Args:
+            undurable: targets whose steps are not as durable yet as they have to be.
         """
-        for target in self._filled - self._state.intents.keys():
+        for target in self._filled - self._state.intents.keys() - set(undurable):
             with contextlib.suppress(OSError):
                 os.ftruncate(self._data_file(target), 0)
                 self._filled.discard(target)
-        if not self._cleared:
+        if not self._cleared and not undurable:
             self._cleared = True
             self._remove_others()
 
