@@ -327,6 +327,7 @@ class Producer:
         """The last chance to say in the log itself what is missing there."""
         if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
+            self._room.look_afresh()
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
 

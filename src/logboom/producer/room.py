@@ -52,6 +52,10 @@ class Room:
         """True when the last look found no room."""
         return clock.monotonic() < self._look_at
 
+    def look_afresh(self) -> None:
+        """Rely on no earlier look: it is the last chance."""
+        self._look_at = float("-inf")
+
     def admit(self, size: int, least: int, gone_on: Callable[[], bool] = lambda: False) -> int:
         """Return the size that a new segment may have, after what the policy allows to be done for room.
 
@@ -68,36 +72,35 @@ class Room:
         Raises:
             SpoolFullError: there is no room.
         """
-        if clock.monotonic() < self._plenty_until and size < _PLENTY:
-            return size
         self._wanted = least
-        if self._room() < least and not self._is_made(least, gone_on):
+        free = self._room()
+        if free < least:
+            free = self._make_room(least, gone_on)
             if gone_on():
                 return 0
+        if free < least:
             self._caller.vain = self._grants
             raise SpoolFullError("the spool is full", path=self._spool, hint="See `logboom status`")
         self._grants += 1
         self._look_at = self._deliver_at = float("-inf")
-        return size if size <= self._free else least
+        return size if size <= free else least
 
-    def _is_made(self, least: int, gone_on: Callable[[], bool]) -> bool:
-        """Deliver, make room, wait for it."""
+    def _make_room(self, least: int, gone_on: Callable[[], bool]) -> int:
+        """Deliver, make room, wait for it; returns the free bytes after that."""
         waits = {"block": self._options.block_timeout, "drop_oldest": _PRUNING}
         timeout = waits.get(self._options.when_full, 0.0)
         if getattr(self._caller, "vain", -1) == self._grants:
             timeout = 0.0
         deadline = clock.monotonic() + timeout
         if gone_on():
-            return False
+            return 0
         self._deliver(deadline if timeout else clock.monotonic() + _DELIVERING)
         if timeout and self._options.when_full == "drop_oldest" and self._room() < least:
             launch.make_room(self._spool, max(least, _PRUNED))
             self._look_at = float("-inf")
-        while self._room() < least:
-            if clock.monotonic() >= deadline or gone_on():
-                return False
+        while (free := self._room()) < least and clock.monotonic() < deadline and not gone_on():
             time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - clock.monotonic())))
-        return True
+        return free
 
     def _deliver(self, deadline: float) -> None:
         """Have delivered what waits, and reclaimed what is delivered: by the collector, else here."""
@@ -113,6 +116,8 @@ class Room:
     def _room(self) -> int:
         """Free bytes, as of a look that may be some milliseconds old where there was no room."""
         now = clock.monotonic()
+        if now < self._plenty_until:
+            return _PLENTY
         if now >= self._look_at:
             self._free = self._look()
             took = clock.monotonic() - now
