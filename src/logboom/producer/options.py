@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 import msgspec
 
 from logboom.errors import ConfigurationError
+from logboom.journal.layout import SMALLEST_SEGMENT
 from logboom.journal.target import parse_duration, parse_size
 
 __all__ = ["Keywords", "Options", "parse_options"]
@@ -118,8 +119,11 @@ def parse_options(keywords: Keywords) -> Options:
     for name in _TIMES & given.keys():
         if given[name] is not None:
             given[name] = parse_duration(given[name], name)
-    if given.get("spool_max_size") == 0:
-        raise ConfigurationError("spool_max_size=0 would drop every record", hint='Use a size like "1 GB"')
+    if given.get("spool_max_size", SMALLEST_SEGMENT) < SMALLEST_SEGMENT:
+        raise ConfigurationError(
+            f"spool_max_size={given['spool_max_size']} would drop every record",
+            hint='Use 65536 (64 KiB) or more, such as "1 GB"',
+        )
     return Options(**_convert(given))
 
 

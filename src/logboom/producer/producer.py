@@ -41,7 +41,7 @@ from logboom.producer.room import Drops, Room
 from logboom.records.plan import stamp_of
 from logboom.spool import launch
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool, mode_like_log
+from logboom.spool.directory import Spool
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
@@ -190,10 +190,12 @@ class Producer:
         if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
+        writer.mode = Spool(self.spool_path).segment_mode(self.target)  # the log's own may have changed
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = clock.monotonic() + _RETRY_AFTER
+            if not self._room.is_full:  # that has a pace of its own, and each caller its own wait
+                self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)
@@ -217,7 +219,7 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
+            lambda: make(mode=spool.segment_mode(self.target), admit=self._room.admit),
         )
         lifecycle.register(self)
         left, key = left_in(self.spool_path), self.target.key
@@ -231,10 +233,6 @@ class Producer:
         if self.target.push:
             allow(spool.path, self.target.push)
         return spool
-
-    def _segment_mode(self, journal: Path) -> int:
-        mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
-        return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
@@ -329,6 +327,7 @@ class Producer:
         """The last chance to say in the log itself what is missing there."""
         if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
+            self._room.look_afresh()
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
 
