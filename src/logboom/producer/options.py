@@ -39,6 +39,7 @@ class Keywords(TypedDict, total=False):
     flush_timeout: float | str
     close_timeout: float | str
     control_characters: Literal["escape", "raw"]
+    names: str | None
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class Options(msgspec.Struct, frozen=True):
         flush_timeout: longest wait of `flush()`.
         close_timeout: longest wait of all handlers together at the end of a program.
         raw: control characters go to the file as they are.
+        names: template of the backups' names; None is the standard library's.
     """
 
     compress: Literal["gzip", "zstd"] | None = None
@@ -75,6 +77,7 @@ class Options(msgspec.Struct, frozen=True):
     flush_timeout: float = 1.0
     close_timeout: float = 2.0
     raw: bool = False
+    names: str | None = None
 
     @property
     def starts_collector(self) -> bool:

@@ -107,6 +107,17 @@ class Producer:
     def close_timeout(self) -> float:
         return self.options.close_timeout
 
+    def retarget(self, target: Target) -> None:
+        """Ask for other settings from now on; what was logged before is in the file first."""
+        if self._writer is not None and self._mark[0]:
+            self.wait(clock.monotonic() + self.options.flush_timeout)
+            streams.leave(self._stream, id(self))
+            if self._when_dropped is not None:
+                keep_no_watch(self._when_dropped)
+        self._writer, self._flushed, self.live = None, None, NOT_LIVE
+        self.target = target
+        self._stream = (self.spool_path, target.key, self.options, str(target.settings()))
+
     # -- appending ---------------------------------------------------------------------------------
 
     def append(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> None:
