@@ -18,7 +18,7 @@ from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
-from logboom.records.plan import stamp_of
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool.directory import spool_for
 
 __all__ = ["JournalHandler"]
@@ -44,24 +44,12 @@ _TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "inter
 _FIXED = _ROTATES | _TOLD
 
 
-class Terminator:
-    """What ends a record in the file; another one counts from the next record on."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        said: str = getattr(instance, "_terminator", "\n")
-        return said
-
-    def __set__(self, instance: JournalHandler, value: str) -> None:
-        instance._terminator = value
-        if instance._producer is not None:
-            instance._producer.live = NOT_LIVE
-
-
 class _Own:
     """Stands for the formatter of a handler that formats by itself."""
 
     def __init__(self, handler: JournalHandler) -> None:
         self._handler = weakref.ref(handler)
+        self.shown = type(handler).__qualname__
 
     def format(self, record: logging.LogRecord) -> str:
         handler = self._handler()
@@ -76,8 +64,6 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    terminator: Any = Terminator()
-    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
@@ -177,15 +163,24 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
+            line = b""
             try:
                 usual = (
                     live.low <= record.created < live.high
                     and record.process == live.pid
                     and self.formatter is live.formatter
+                    and self.terminator == live.terminator
                 )
-                line = live.encode(record) if usual else b""
             except Exception:  # what it is worth is seen below
-                line = b""
+                usual = False
+            if usual:
+                try:
+                    line = live.encode(record)
+                except UnencodableError as error:
+                    record = error.record or record
+                except Exception:  # the record's own, or the formatter's
+                    self.handleError(record)
+                    return
             if line:
                 try:
                     live.write(line)

@@ -20,13 +20,13 @@ class Live:
     Attributes:
         low, high: the records' `created` for which it holds: one second, since zones change between seconds.
         pid: the process for which it holds.
-        formatter: the formatter for which it holds.
+        formatter, terminator: the formatter and the terminator for which it holds.
         context: how the records are to be rendered.
         encode: record to line, as `context` says.
         write: line to segment; `ValueError` when it is full.
     """
 
-    __slots__ = ("context", "encode", "formatter", "high", "low", "pid", "write")
+    __slots__ = ("context", "encode", "formatter", "high", "low", "pid", "terminator", "write")
 
     def __init__(
         self, low: float, high: float, pid: int, context: Context | None, write: Callable[[bytes], object]
@@ -36,6 +36,7 @@ class Live:
         self.pid = pid
         self.context = context
         self.formatter = None if context is None else context.formatter
+        self.terminator = None if context is None else context.terminator
         self.encode = _never if context is None else context.encode
         self.write = write
 

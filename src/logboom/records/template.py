@@ -18,7 +18,7 @@ __all__ = [
     "STANDARD_FIELDS",
     "TEXT_FIELDS",
     "Part",
-    "literals",
+    "fields",
     "parse",
     "safe_datefmt",
 ]
@@ -38,6 +38,7 @@ _SAMPLES: Final[tuple[tuple[frozenset[str], object], ...]] = (
     (FLOAT_FIELDS, 1.0),
 )
 _PERCENT = later(r"%(?:%|\((\w+)\)([#0\- +]*(?:\d{1,4})?(?:\.\d{1,4})?)([diouxXeEfFgGsra]))")
+_CONVERSION = later(r"%(?:\([^)]*\))?[^a-zA-Z%(]*(?:[hlL]?[a-zA-Z]|%)", re.DOTALL)
 # Directives of strftime that no locale changes, and no `TZ` beyond the offset and the zone's name.
 _DIRECTIVE = later(r"%(.?)", re.DOTALL)
 _NEUTRAL = frozenset("CDFGHIMRSTUVWYZdegjmuwyz%")
@@ -144,10 +145,16 @@ def parse(fmt: str, style: str) -> tuple[Part, ...] | None:
     return tuple(parts)
 
 
-def literals(fmt: str, style: str) -> str:
-    """The text of a format string that is no field; all of it, where it cannot be taken apart."""
-    parts = parse(fmt, style)
-    return fmt if parts is None else "".join(part.literal for part in parts)
+def fields(fmt: str, style: str) -> list[tuple[str | None, ...]] | None:
+    """What a format string says besides its literal text; None where that cannot be read."""
+    if style == "%":
+        return [(match[0],) for match in _CONVERSION.finditer(fmt)]
+    if style == "$":
+        return [(match["named"], match["braced"]) for match in string.Template.pattern.finditer(fmt)]
+    try:
+        return [found[1:] for found in string.Formatter().parse(fmt)]
+    except ValueError:
+        return None
 
 
 def safe_datefmt(datefmt: str) -> bool:
