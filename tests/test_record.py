@@ -236,7 +236,7 @@ def test_a_number_is_no_newline(layout: str, style: Any) -> None:
 def test_a_conversion_that_only_the_value_knows_does_not_cost_the_record() -> None:
     """`%c` takes a text of one character, of whatever class."""
     made = record("x", (), letter=Word("a"))
-    assert written(finished_plan(logging.Formatter("%(letter)c\n"), **OPTIONS), made) == "a\n \n"
+    assert written(finished_plan(logging.Formatter("%(letter)c\n"), **OPTIONS), made) == "a\n\n"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from logboom.records.marks import NAMES, below, lines_of, mask, tame
 
 __all__ = [
     "STYLES",
+    "about",
     "composed",
     "composes",
     "exception_text",
@@ -112,6 +113,14 @@ def stamp_formats(formatter: logging.Formatter) -> tuple[str | None, str | None]
     return stamp, msecs if type(msecs) is str else None
 
 
+def about(formatter: object) -> tuple[str | None, str, str | None, str | None]:
+    """The format that a formatter of any kind was given: what its records begin with as a rule."""
+    if not isinstance(formatter, logging.Formatter) or not _has_standard_style(formatter):
+        return None, "", None, None
+    style = formatter._style
+    return style._fmt, STYLES[type(style)], *stamp_formats(formatter)
+
+
 @lru_cache(maxsize=256)
 def _masked(fmt: str, letter: str) -> str:
     """A format with stand-ins for its own control characters, if they stand between its fields."""
@@ -151,5 +160,4 @@ def composed(formatter: logging.Formatter, record: logging.LogRecord, one_line: 
         text = below(text, trace)
     if record.stack_info:
         text = below(text, formatter.formatStack(record.stack_info))
-    rule = lines_of(style._fmt, letter, *stamp_formats(formatter), one_line)
-    return rule(text)
+    return lines_of(*about(formatter), one_line)(text)

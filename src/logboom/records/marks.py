@@ -1,8 +1,9 @@
 """The line rule: every further line of a record carries a mark that no first line can have.
 
-The mark is a space. A first line that would begin with it has `\\x20` instead. Where first lines begin with
-spaces by their format (`%(levelname)8s`, a bare `%(message)s`), the mark is a tab. So frames of a traceback
-keep their bytes, and so do Python's fixed headings where the format proves that they are no first line.
+The mark is a space. It is not needed by frames of a traceback, which begin with spaces, and Python's fixed
+headings go without it. A first line that would begin with a space or be a heading has its first character
+escaped. Where first lines begin with spaces by their format (`%(levelname)8s`) or likely do (a bare
+`%(message)s`), the mark is a tab, and all further lines have it.
 """
 
 from __future__ import annotations
@@ -18,24 +19,27 @@ from logboom.platform.patterns import later
 from logboom.records import template
 from logboom.records.encoding import CONTROL, escape, visible
 
-__all__ = ["NAMES", "Controls", "Lines", "below", "lines_of", "mask", "mask_colours", "tame"]
+__all__ = ["NAMES", "Controls", "Lines", "below", "lines_of", "mask", "mask_colours", "tame", "uncoloured"]
 
 # What becomes of control characters: one line a record, marked lines, or all as it is.
 Controls: TypeAlias = Literal["escape", "indent", "raw"]
 
-HEADINGS: Final = (
-    "",
-    "Traceback (most recent call last):",
-    "Stack (most recent call last):",
-    "During handling of the above exception, another exception occurred:",
-    "The above exception was the direct cause of the following exception:",
+_HEADINGS: Final = frozenset(
+    (
+        "Traceback (most recent call last):",
+        "Stack (most recent call last):",
+        "During handling of the above exception, another exception occurred:",
+        "The above exception was the direct cause of the following exception:",
+    )
 )
 # What changes the colour of a terminal's text, and nothing else of it.
 COLOURS: Final = later("\x1b\\[[0-9;]*m")
 # What programmers name: kept on one line, without the colours that another formatter may have put there.
 NAMES: Final = template.STANDARD_FIELDS - {"asctime", "message"}
-_DIRECTIVE: Final = later(r"%[-_0^#]?(.)", re.DOTALL)
-_NUMBERS: Final = frozenset("CDFGHIMRSTUVWYcdegjklmsuwxXy")
+_UNMARKED: Final = {
+    "\t": later("\n(?!\t)"),
+    " ": later(f"\n(?! |(?:|{'|'.join(map(re.escape, sorted(_HEADINGS)))})(?:\n|\\Z))"),
+}
 
 
 class Lines:
@@ -45,44 +49,53 @@ class Lines:
         mark: what every further line begins with.
     """
 
-    __slots__ = ("_clean", "_further", "_replaced", "mark")
+    __slots__ = ("_clean", "_unmarked", "mark")
 
-    def __init__(self, mark: str, kept: Sequence[str], one_line: bool) -> None:
-        """`kept`: the headings that no first line can be."""
+    def __init__(self, mark: str, one_line: bool) -> None:
         self.mark = mark
-        self._replaced = "\\t" if mark == "\t" else "\\x20"
-        headings = f"|(?:{'|'.join(map(re.escape, kept))})(?:\n|\\Z)" if kept else ""
-        self._further = re.compile(f"\n(?!{mark}{headings})")
+        self._unmarked = _UNMARKED[mark]
         self._clean = escape if one_line else visible
 
     def __call__(self, text: str) -> str:
         text = _unmask(self._clean(text))
-        if text[:1] == self.mark:
-            text = self._replaced + text[1:]
-        return self._further.sub("\n" + self.mark, text) if "\n" in text else text
+        first, newline, rest = text.partition("\n")
+        if self.is_further(first):
+            first = ("\\t" if first[0] == "\t" else f"\\x{ord(first[0]):02x}") + first[1:]
+        return first + self._unmarked.sub("\n" + self.mark, newline + rest) if newline else first
+
+    def is_further(self, line: str) -> bool:
+        """Return True for a line that has the mark, or that needs none."""
+        return line[:1] == self.mark or (line in _HEADINGS and self.mark == " ")
+
+    def needed(self, text: str, heads: Sequence[str]) -> bool:
+        """Return True if a first line has to be changed; `text` is all of them, each with a newline."""
+        if text[:1] == self.mark or "\n" + self.mark in text:
+            return True
+        return ":\n" in text and not _HEADINGS.isdisjoint(heads)
 
 
 @lru_cache(maxsize=256)
-def lines_of(fmt: str | None, style: str, stamp: str | None, msecs: str | None, one_line: bool) -> Lines:
-    """The rule for a format string; for an unknown format, None.
+def lines_of(
+    fmt: str | None, style: str, stamp: str | None, msecs: str | None, one_line: bool, exact: bool = True
+) -> Lines:
+    """The rule for a format string; None for an unknown one.
 
     Args:
         stamp, msecs: the formats of `asctime`, where they are known.
+        exact: records have this format, and not only about this one.
     """
-    parts = None if fmt is None else template.parse(fmt, style)
-    if parts is None:
-        return Lines(" ", (), one_line)
-    mark = "\t" if _begins_with_spaces(parts[0], style, stamp, msecs) else " "
-    literals, counted = _certain(parts, style, stamp)
-    kept = [heading for heading in HEADINGS if counted or not _may_be(heading, literals)]
-    return Lines(mark, kept, one_line)
+    first = template.Part("") if fmt is None else template.first(fmt, style)
+    padded = _begins_with_spaces(first, style, stamp, msecs, exact)
+    return Lines("\t" if padded else " ", one_line)
 
 
-def _begins_with_spaces(part: template.Part, style: str, stamp: str | None, msecs: str | None) -> bool:
+def _begins_with_spaces(
+    part: template.Part, style: str, stamp: str | None, msecs: str | None, exact: bool
+) -> bool:
     """Return True if first lines begin with a space by their format, and not by a chance value."""
     if part.literal or not part.field:
         return part.literal[:1] == " "
-    if part.field == "message":
+    if part.field == "message" and exact:
         return True
     sample: object = 1 if part.field in template.INT_FIELDS else "x"
     sample = 1.0 if part.field in template.FLOAT_FIELDS else sample
@@ -97,41 +110,13 @@ def _begins_with_spaces(part: template.Part, style: str, stamp: str | None, msec
     return text[:1] == " "
 
 
-def _certain(parts: Sequence[template.Part], style: str, stamp: str | None) -> tuple[list[str], bool]:
-    """The texts that stand in every first line, in order, and whether a number stands there, too."""
-    literals = []
-    counted = False
-    for part in parts:
-        literal, newline, _ = part.literal.partition("\n")
-        literals.append(literal)
-        if newline:
-            break
-        if part.field == "asctime" and stamp is not None:
-            counted = counted or not _NUMBERS.isdisjoint(_DIRECTIVE.findall(stamp.partition("\n")[0]))
-            if "\n" in stamp:
-                break
-        elif part.field not in NAMES:  # its value may end the line
-            break
-        counted = counted or (style == "%" and part.conversion in tuple("diu"))
-    return literals, counted
-
-
-def _may_be(heading: str, literals: Sequence[str]) -> bool:
-    """Return True if a first line with these texts in it can be `heading`."""
-    if not heading.startswith(literals[0]):
-        return False
-    at = len(literals[0])
-    for literal in literals[1:]:
-        at = heading.find(literal, at)
-        if at < 0:
-            return False
-        at += len(literal)
-    return True
+def uncoloured(name: str) -> str:
+    return COLOURS.sub("", name)
 
 
 def tame(name: str) -> str:
     """A name on one line, without colours."""
-    return name if name.isprintable() else escape(COLOURS.sub("", name))
+    return name if name.isprintable() else escape(uncoloured(name))
 
 
 def below(text: str, tail: str) -> str:

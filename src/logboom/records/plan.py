@@ -16,6 +16,7 @@ from logboom.journal.layout import Context, encode_line
 from logboom.records import template
 from logboom.records.composing import (
     STYLES,
+    about,
     composed,
     composes,
     exception_text,
@@ -256,10 +257,10 @@ def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> 
         return composed(formatter, record, controls == "escape")
     msg, args = record.msg, record.args
     text = _decoded(formatter, formatter.format(record))
-    if controls != "raw" and not (text.isprintable() and text[:1] != " "):
-        if not _has_escape(msg, args):
+    if controls != "raw":
+        if not text.isprintable() and not _has_escape(msg, args):
             text = mask_colours(text)
-        text = lines_of(None, "", None, None, controls == "escape")(text)
+        text = lines_of(*about(formatter), controls == "escape", exact=False)(text)
     return json_text(text, codec[0]) if isinstance(formatter, JSONText) else text
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "TEXT_FIELDS",
     "Part",
     "fields",
+    "first",
     "parse",
     "safe_datefmt",
 ]
@@ -143,6 +144,22 @@ def parse(fmt: str, style: str) -> tuple[Part, ...] | None:
     if parts is None or any(part.field in _OPAQUE for part in parts):
         return None
     return tuple(parts)
+
+
+def first(fmt: str, style: str) -> Part:
+    """What a format string begins with, also of one that only its own formatter can render."""
+    if style == "{":
+        try:
+            for literal, field, spec, conversion in string.Formatter().parse(fmt):
+                return Part(literal, field or "", conversion or "", spec or "")
+        except ValueError:
+            pass
+        return Part(fmt)
+    match = (_CONVERSION if style == "%" else string.Template.pattern).search(fmt)
+    parts = _PARSERS[style](match[0]) if match is not None else None
+    if match is None or not parts:
+        return Part(fmt)
+    return parts[0]._replace(literal=fmt[: match.start()] + parts[0].literal)
 
 
 def fields(fmt: str, style: str) -> list[tuple[str | None, ...]] | None:

@@ -130,7 +130,6 @@ class _Text:
         self._context = context
         self._heads = _compile_heads(parts, context)
         self._lines = lines_of(options["format"], options["style"], stamp, msecs, context.one_line)
-        self._mark = self._lines.mark
         self._width = len(_LEADING) + len(context.columns)
         self._names = [3, *(4 + i for i, field in enumerate(context.columns) if field in NAMES)]
         self._in_one = (
@@ -154,8 +153,8 @@ class _Text:
         return [self._finish(row, head) for row, head in zip(rows, heads, strict=True)]
 
     def _clean(self, text: str, data: bytes, heads: Sequence[str]) -> bool:
-        """Return True if no head has a control character or begins with the mark."""
-        if text[0] == self._mark or f"\n{self._mark}" in text:
+        """Return True if the heads can stay as they are."""
+        if self._lines.needed(text, heads):
             return False
         if text.isascii():
             return len(data) - len(data.translate(None, _ASCII_CONTROLS)) == len(heads)
