@@ -165,20 +165,19 @@ class JournalHandler(_Base):
             live = producer.live
             line = b""
             try:
-                usual = (
+                if (
                     live.low <= record.created < live.high
                     and record.process == live.pid
                     and self.formatter is live.formatter
                     and self.terminator == live.terminator
-                )
-            except Exception:  # what it is worth is seen below
-                usual = False
-            if usual:
-                try:
+                ):
                     line = live.encode(record)
-                except UnencodableError as error:
-                    record = error.record or record
-                except Exception:  # the record's own, or the formatter's
+            except UnencodableError as error:
+                record = error.record or record
+            except Exception:
+                if live.takes(
+                    record
+                ):  # then it is the record's own, or the formatter's, and must not run again
                     self.handleError(record)
                     return
             if line:

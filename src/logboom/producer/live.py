@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from logging import LogRecord
 from typing import Final
 
 from logboom.producer.contexts import Context
@@ -39,6 +40,13 @@ class Live:
         self.terminator = None if context is None else context.terminator
         self.encode = _never if context is None else context.encode
         self.write = write
+
+    def takes(self, record: LogRecord) -> bool:
+        """Return True if it holds for a record of its formatter and terminator."""
+        try:
+            return self.low <= record.created < self.high and record.process == self.pid
+        except Exception:
+            return False
 
 
 def _never(*_: object) -> bytes:
