@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from logboom.errors import ConfigurationError, SpoolFullError
 from logboom.journal import segment as writing
 from logboom.journal.layout import REST, WAKE, segment_name
 from logboom.journal.writer import JournalWriter
-from logboom.producer import left, lifecycle
+from logboom.platform.process import this_process
+from logboom.producer import lifecycle
 from logboom.producer import producer as producing
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.producer.room import Room
@@ -37,9 +37,7 @@ from logboom.spool.directory import Spool
 def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing that another test has left behind."""
     monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
-    monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
-    monkeypatch.setattr(lifecycle, "_kept", {})
-    monkeypatch.setattr(left, "_left", {})
+    this_process.reset()
 
 
 class Program:
@@ -456,20 +454,26 @@ class Forks:
 
     pid = -1
 
+    def __init__(self, fork: Callable[[], int]) -> None:
+        self.fork = fork
+
     def __str__(self) -> str:
-        self.pid = os.fork()
+        self.pid = self.fork()
         return "parent" if self.pid else "child"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("mode", ["", "write"])
-def test_fork_in_the_middle_of_a_log_call(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_c", [False, True], ids=["fork", "fork in C"])
+def test_fork_in_the_middle_of_a_log_call(
+    tmp_path: Path, in_c: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The call goes on in both processes, at one place of one segment, unless the child's is taken away."""
     monkeypatch.setenv("LOGBOOM_JOURNAL", mode)
     program = Program(tmp_path, close_timeout=0)
     program.logger.error("before")
-    message = Forks()
+    message = Forks(ctypes.PyDLL(None).fork if in_c else os.fork)
     record = program.logger.makeRecord("n", 40, "f", 1, message, (), None)
     record.created = program.producer.live.low + 0.5
     program.handler.handle(record)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
 from logboom import platform
 from logboom.errors import ConfigurationError
@@ -18,7 +21,9 @@ from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
+from logboom.records.composing import width_of
 from logboom.records.plan import UnencodableError, stamp_of
+from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
 __all__ = ["JournalHandler"]
@@ -42,6 +47,8 @@ _ROTATES = (
 )
 _TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE)
 _FIXED = _ROTATES | _TOLD
+_EMITTING: Final = frozenset(("emit", "handle", "_handle_in_turn", "_handle_asking"))
+_CO_VARARGS: Final = 4  # `inspect.CO_VARARGS`, without the time to import it
 
 
 class _Own:
@@ -167,7 +174,6 @@ class JournalHandler(_Base):
             try:
                 if (
                     live.low <= record.created < live.high
-                    and record.process == live.pid
                     and self.formatter is live.formatter
                     and self.terminator == live.terminator
                 ):
@@ -175,16 +181,15 @@ class JournalHandler(_Base):
             except UnencodableError as error:
                 record = error.record or record
             except Exception:
-                if live.takes(
-                    record
-                ):  # then it is the record's own, or the formatter's, and must not run again
+                if live.takes(record):  # the record's own error, or the formatter's: it must not run again
                     self.handleError(record)
                     return
             if line:
                 try:
-                    live.write(line)
-                    return
-                except ValueError:  # full, or a message's `__str__` has forked
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
                     pass
                 try:
                     producer.append_full(line, live, record.created)
@@ -211,13 +216,50 @@ class JournalHandler(_Base):
         except Exception:
             self.handleError(record)
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Return False: the collector rotates, so no record has to be preceded by a rollover here."""
+        return False
+
     def doRollover(self) -> None:
         """Roll the file behind everything logged here so far; waits for it at most `flush_timeout`.
 
-        The collector rolls: for all processes, once for each call.
+        The collector rolls: for all processes, once for each call. A call from within `emit`, as in a copy of
+        the standard library's, is part of writing a record and requests nothing.
         """
-        if self._producer is not None:
-            self._producer.roll_over(clock.monotonic() + self._producer.options.flush_timeout)
+        producer = self._producer
+        if producer is None:
+            return
+        if self._is_emitting():
+            producer.warn(
+                f"doRollover() in {type(self).__name__}.emit does nothing: the collector rotates"
+                f" ({self.baseFilename})"
+            )
+            return
+        producer.roll_over(clock.monotonic() + producer.options.flush_timeout)
+
+    def _is_emitting(self) -> bool:
+        """Return True if `emit` or `handle` of this handler is among the callers.
+
+        A signal handler, which may interrupt `emit` anywhere, ends the search: its request is one.
+        """
+        frame = sys._getframe(1)
+        while (caller := frame.f_back) is not None:
+            if any(value is caller for value in _arguments(frame)):
+                return False
+            code = caller.f_code
+            if code.co_name in _EMITTING and any(value is self for value in _arguments(caller)):
+                return True
+            frame = caller
+        return False
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """As the standard library's; refuses a format that pads a record to more than 10,000 characters."""
+        wide = width_of(fmt)
+        if wide > WIDEST:
+            raise ConfigurationError(
+                f"the format pads its fields to {wide:,} characters", hint=f"Pad to {WIDEST:,} at most"
+            )
+        super().setFormatter(fmt)
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
@@ -251,6 +293,16 @@ class JournalHandler(_Base):
         raise ConfigurationError(
             "a logboom handler has no stream", hint="Use logging.StreamHandler for a stream"
         )
+
+
+def _arguments(frame: FrameType) -> Iterator[object]:
+    """The positional arguments of a call, as far as they still have their names."""
+    code, values = frame.f_code, frame.f_locals
+    names = code.co_varnames[: code.co_argcount]
+    yield from (values[name] for name in names if name in values)
+    if code.co_flags & _CO_VARARGS:
+        name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+        yield from values.get(name, ())
 
 
 class _NoLock:

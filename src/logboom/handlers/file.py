@@ -84,16 +84,6 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:
-        """What the standard library says for the file as it is now; the collector does not ask."""
-        if self._producer is None or not os.path.isfile(self.baseFilename):
-            return False
-        with open(self.baseFilename, "a", encoding=self.encoding) as self.stream:
-            try:
-                return bool(super().shouldRollover(record))
-            finally:
-                self.stream = None
-
 
 class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFileHandler):
     """`logging.handlers.TimedRotatingFileHandler` for many processes, with `maxBytes` too.
@@ -143,15 +133,11 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:
-        """What the standard library says for the file as it is now; the collector does not ask."""
-        return self._producer is not None and bool(super().shouldRollover(record))
-
 
 def _count(value: int) -> int:
     if not isinstance(value, int) or value < 0:
         raise ConfigurationError(f"backupCount={value!r}", hint="Use the number of files to keep")
-    return int(value)
+    return min(int(value), 2**31)
 
 
 def _interval(value: float) -> int:
@@ -159,7 +145,7 @@ def _interval(value: float) -> int:
         raise ConfigurationError(
             f"interval={value!r}", hint="Use a whole number of units; for a part of one, take a smaller unit"
         )
-    return int(value)
+    return min(int(value), 2**31)
 
 
 def _seconds(value: datetime.time | None) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from logging import LogRecord
 from typing import Final
 
+from logboom.platform.process import Mark
 from logboom.producer.contexts import Context
 
 __all__ = ["NOT_LIVE", "Live"]
@@ -20,21 +21,21 @@ class Live:
 
     Attributes:
         low, high: the records' `created` for which it holds: one second, since zones change between seconds.
-        pid: the process for which it holds.
+        mark: of the process for which it holds.
         formatter, terminator: the formatter and the terminator for which it holds.
         context: how the records are to be rendered.
         encode: record to line, as `context` says.
         write: line to segment; `ValueError` when it is full.
     """
 
-    __slots__ = ("context", "encode", "formatter", "high", "low", "pid", "terminator", "write")
+    __slots__ = ("context", "encode", "formatter", "high", "low", "mark", "terminator", "write")
 
     def __init__(
-        self, low: float, high: float, pid: int, context: Context | None, write: Callable[[bytes], object]
+        self, low: float, high: float, mark: Mark, context: Context | None, write: Callable[[bytes], object]
     ) -> None:
         self.low = low
         self.high = high
-        self.pid = pid
+        self.mark = mark
         self.context = context
         self.formatter = None if context is None else context.formatter
         self.terminator = None if context is None else context.terminator
@@ -44,7 +45,7 @@ class Live:
     def takes(self, record: LogRecord) -> bool:
         """Return True if it holds for a record of its formatter and terminator."""
         try:
-            return self.low <= record.created < self.high and record.process == self.pid
+            return self.low <= record.created < self.high
         except Exception:
             return False
 
@@ -53,4 +54,4 @@ def _never(*_: object) -> bytes:
     raise ValueError("no segment yet")
 
 
-NOT_LIVE: Final = Live(math.inf, -math.inf, -1, None, _never)
+NOT_LIVE: Final = Live(math.inf, -math.inf, b"\0", None, _never)

@@ -24,6 +24,7 @@ from logboom.records.composing import (
     look_at,
     stamp_formats,
     time_options,
+    width_of,
 )
 from logboom.records.encoding import bytes_as_text, encode_surely, json_text, known_everywhere
 from logboom.records.marks import Controls, lines_of, mask_colours
@@ -351,6 +352,13 @@ def _is_unicode(text: str) -> bool:
     return text == "\n" or text == text.encode("utf-8", "replace").decode()
 
 
+def _bounded(formatter: logging.Formatter) -> logging.Formatter:
+    """`formatter`, or a plain one where it pads without bounds: it was changed since the handler took it."""
+    if width_of(formatter) <= template.WIDEST:
+        return formatter
+    return logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
 def plan_for(
     formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, controls: Controls
 ) -> Plan:
@@ -359,6 +367,7 @@ def plan_for(
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
     codec = (encoding, errors, terminator, controls)
     look = look_at(formatter) if is_standard(formatter) else None
+    formatter = _bounded(formatter)
     wire = _own_wire(formatter) if look is None else _standard_wire(formatter)
     plan = Plan(wire or _message_wire(formatter, codec), codec, look)
     return plan if _travels(plan, codec) else _finished(formatter, codec, look)
@@ -373,7 +382,7 @@ def finished_plan(
     """
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
-    return _finished(formatter, (encoding, errors, terminator, controls), None)
+    return _finished(_bounded(formatter), (encoding, errors, terminator, controls), None)
 
 
 def _finished(formatter: logging.Formatter, codec: Codec, look: Callable[[], object] | None) -> Plan:
