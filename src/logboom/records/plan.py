@@ -36,6 +36,7 @@ __all__ = [
     "UnencodableError",
     "Wire",
     "Zone",
+    "decoded",
     "finished_plan",
     "plan_for",
     "stamp_of",
@@ -257,7 +258,7 @@ def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> 
     if controls != "raw" and composes(formatter):
         return composed(formatter, record, controls == "escape")
     msg, args = record.msg, record.args
-    text = _decoded(formatter, formatter.format(record))
+    text = decoded(formatter, formatter.format(record))
     if controls != "raw":
         if not text.isprintable() and not _has_escape(msg, args):
             text = mask_colours(text)
@@ -265,7 +266,7 @@ def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> 
     return json_text(text, codec[0]) if isinstance(formatter, JSONText) else text
 
 
-def _decoded(formatter: Formatting, text: object) -> str:
+def decoded(formatter: Formatting, text: object) -> str:
     """What `formatter` returned, as text; some return JSON as bytes."""
     if isinstance(text, str):
         return str.__str__(text)
