@@ -26,7 +26,7 @@ from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.records.composing import width_of
-from logboom.records.plan import stamp_of
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
@@ -63,24 +63,12 @@ def _is_shared_mode(mode: object) -> bool:
     return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
 
 
-class Terminator:
-    """What ends a record in the file; another one counts from the next record on."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        said: str = getattr(instance, "_terminator", "\n")
-        return said
-
-    def __set__(self, instance: JournalHandler, value: str) -> None:
-        instance._terminator = value
-        if instance._producer is not None:
-            instance._producer.live = NOT_LIVE
-
-
 class _Own:
     """Stands for the formatter of a handler that formats by itself."""
 
     def __init__(self, handler: JournalHandler) -> None:
         self._handler = weakref.ref(handler)
+        self.shown = type(handler).__qualname__
 
     def format(self, record: logging.LogRecord) -> str:
         handler = self._handler()
@@ -95,8 +83,6 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    terminator: Any = Terminator()
-    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
@@ -281,11 +267,20 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
+            line = b""
             try:
-                usual = live.low <= record.created < live.high and self.formatter is live.formatter
-                line = live.encode(record) if usual else b""
-            except Exception:  # what it is worth is seen below
-                line = b""
+                if (
+                    live.low <= record.created < live.high
+                    and self.formatter is live.formatter
+                    and self.terminator == live.terminator
+                ):
+                    line = live.encode(record)
+            except UnencodableError as error:
+                record = error.record or record
+            except Exception:
+                if live.takes(record):  # the record's own error, or the formatter's: it must not run again
+                    self.handleError(record)
+                    return
             if line:
                 try:
                     if live.mark[0]:  # not before: a message's `__str__` may fork

@@ -115,6 +115,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         encoding, errors, terminator: how text becomes bytes in the file.
         raw: control characters go to the file as they are.
         options: the renderer's own: `format`, `style`, `datefmt`, ...
+        one_line: newlines in values, tracebacks and stacks are escaped, too.
     """
 
     context: int
@@ -127,6 +128,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     terminator: str = "\n"
     raw: bool = False
     options: dict[str, Any] = {}
+    one_line: bool = False
 
 
 class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):

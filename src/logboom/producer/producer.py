@@ -38,7 +38,8 @@ from logboom.producer.left import keep_no_watch, left_in, when_dropped
 from logboom.producer.live import NOT_LIVE, Live
 from logboom.producer.options import Options
 from logboom.producer.room import Drops, Room
-from logboom.records.plan import stamp_of
+from logboom.records.encoding import known_everywhere
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool import launch
 from logboom.spool.allowed import allow
 from logboom.spool.directory import Spool
@@ -100,6 +101,7 @@ class Producer:
         self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
+        known_everywhere(target.encoding, target.errors)
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
             launch.import_collector()
 
@@ -133,9 +135,9 @@ class Producer:
         looked = self._look()
         try:
             line = context.encode(record)
-        except Exception:
+        except UnencodableError as error:
             finished = self._contexts.finished(formatter)
-            taken = self.put(finished.encode(record), finished)
+            taken = self.put(finished.encode(error.record or record), finished)
         else:
             taken = self.put(line, context)
             self._publish(created, context)
@@ -259,7 +261,7 @@ class Producer:
             "encoding": self.target.encoding,
             "errors": self.target.errors,
             "terminator": self.terminator,
-            "raw": self.options.raw,
+            "controls": self.options.control_characters,
         }
 
     # -- once a second -----------------------------------------------------------------------------
