@@ -76,11 +76,11 @@ def test_error_at_a_roll_stays_with_the_handler(
 ) -> None:
     """A spool that cannot even be looked at costs counted records, never an exception in the program."""
 
-    def is_there(room: Room, size: int) -> bool:
+    def look(room: Room) -> int:
         raise error
 
     program.logger.error("before")
-    monkeypatch.setattr(Room, "_is_there", is_there)
+    monkeypatch.setattr(Room, "_room", look)
     for _ in range(20):
         program.logger.error("%s", "x" * 8000)
     assert not program.errors
@@ -159,7 +159,7 @@ def test_dropped_records_are_said_in_the_log_at_the_end(
     """A program that drops and then ends, with room again, must not leave a gap that nobody tells."""
     program.logger.error("before")
     with monkeypatch.context() as disk:
-        disk.setattr(Room, "_is_there", lambda room, size: False)
+        disk.setattr(Room, "_room", lambda room: 0)
         for _ in range(20):
             program.logger.error("%s", "x" * 8000)
     program.handler.close()
@@ -454,20 +454,26 @@ class Forks:
 
     pid = -1
 
+    def __init__(self, fork: Callable[[], int]) -> None:
+        self.fork = fork
+
     def __str__(self) -> str:
-        self.pid = os.fork()
+        self.pid = self.fork()
         return "parent" if self.pid else "child"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("mode", ["", "write"])
-def test_fork_in_the_middle_of_a_log_call(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_c", [False, True], ids=["fork", "fork in C"])
+def test_fork_in_the_middle_of_a_log_call(
+    tmp_path: Path, in_c: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The call goes on in both processes, at one place of one segment, unless the child's is taken away."""
     monkeypatch.setenv("LOGBOOM_JOURNAL", mode)
     program = Program(tmp_path, close_timeout=0)
     program.logger.error("before")
-    message = Forks()
+    message = Forks(ctypes.PyDLL(None).fork if in_c else os.fork)
     record = program.logger.makeRecord("n", 40, "f", 1, message, (), None)
     record.created = program.producer.live.low + 0.5
     program.handler.handle(record)
@@ -696,7 +702,7 @@ def test_flush_is_not_true_while_drops_are_unsaid(program: Program, monkeypatch:
     """A record that is neither in the file nor told of there is no reason for "all is in the files"."""
     program.logger.error("before")
     with monkeypatch.context() as disk:
-        disk.setattr(Room, "_is_there", lambda room, size: False)
+        disk.setattr(Room, "_room", lambda room: 0)
         for _ in range(2):  # a segment that is written takes one that is too large for it
             program.logger.error("%s", "x" * 100_000)
         assert not lifecycle.flush(10)

@@ -25,7 +25,7 @@ from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.records.composing import width_of
-from logboom.records.plan import stamp_of
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
@@ -74,24 +74,12 @@ def _is_standard(method: Any) -> bool:
     return getattr(method, "__module__", "") == "logging.handlers"
 
 
-class Terminator:
-    """What ends a record in the file; another one counts from the next record on."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        said: str = getattr(instance, "_terminator", "\n")
-        return said
-
-    def __set__(self, instance: JournalHandler, value: str) -> None:
-        instance._terminator = value
-        if instance._producer is not None:
-            instance._producer.live = NOT_LIVE
-
-
 class _Own:
     """Stands for the formatter of a handler that formats by itself."""
 
     def __init__(self, handler: JournalHandler) -> None:
         self._handler = weakref.ref(handler)
+        self.shown = type(handler).__qualname__
 
     def format(self, record: logging.LogRecord) -> str:
         handler = self._handler()
@@ -106,8 +94,6 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    terminator: Any = Terminator()
-    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
@@ -232,7 +218,7 @@ class JournalHandler(_Base):
         naming: Any = self
         what = "namer" if callable(naming.namer) else "rotation_filename"
         suffix = None if self._usual_suffix is None else naming.suffix
-        own = "rotation_filename" in vars(self) or not _is_standard(type(self).rotation_filename)
+        own = "rotation_filename" in vars(self) or not _is_standard(type(naming).rotation_filename)
         if naming.namer is None and not own and suffix == self._usual_suffix:
             return ""
         from logboom.handlers.naming import derived_names
@@ -301,20 +287,26 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
+            line = b""
             try:
-                usual = (
+                if (
                     live.low <= record.created < live.high
-                    and live.mark[0]
                     and self.formatter is live.formatter
-                )
-                line = live.encode(record) if usual else b""
-            except Exception:  # what it is worth is seen below
-                line = b""
+                    and self.terminator == live.terminator
+                ):
+                    line = live.encode(record)
+            except UnencodableError as error:
+                record = error.record or record
+            except Exception:
+                if live.takes(record):  # the record's own error, or the formatter's: it must not run again
+                    self.handleError(record)
+                    return
             if line:
                 try:
-                    live.write(line)
-                    return
-                except ValueError:  # full, or a message's `__str__` has forked
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
                     pass
                 try:
                     producer.append_full(line, live, record.created)

@@ -58,6 +58,7 @@ class Directory:
 
     def names(self) -> list[str]:
         """All names, in no order."""
+        os.lseek(self._fd, 0, os.SEEK_SET)  # btrfs lists what there was when that was done last
         return os.listdir(self._fd)
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:

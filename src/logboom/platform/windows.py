@@ -24,6 +24,9 @@ from logboom.platform._windows_api import host_name, in_use
 __all__ = [
     "Doorbell",
     "allocate",
+    "append",
+    "append_only",
+    "appends_to_files_only",
     "claim",
     "disk_size",
     "drop_privileges",
@@ -35,12 +38,15 @@ __all__ = [
     "identity",
     "in_use",
     "is_network",
+    "is_ours_alone",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
     "name_process",
+    "next_data",
     "open_file",
     "open_for_reading",
+    "out_of_the_way",
     "own_interpreters",
     "read_at",
     "read_file",
@@ -115,6 +121,28 @@ def filesystem_of(path: str | Path) -> str:
     return api.drive_kind(os.path.abspath(path))
 
 
+def is_ours_alone(fd: int) -> bool:
+    """Never: see `mapping_is_safe`."""
+    return False
+
+
+def append_only(fd: int) -> None:
+    """Nothing: what is written, and never mapped, is opened so."""
+
+
+def append(fd: int, data: bytes, end: int) -> int:
+    """Append to a file that was opened with `O_APPEND`; returns how many bytes were written."""
+    return os.write(fd, data)
+
+
+appends_to_files_only = False
+
+
+def out_of_the_way(fd: int) -> int:
+    """`fd`: nobody closes descriptors that are not his own here."""
+    return fd
+
+
 def mapping_is_safe(kind: str) -> bool:
     """Never: a file with a mapping cannot be deleted or cut, by anybody."""
     return False
@@ -167,6 +195,11 @@ def read_file(path: str | Path) -> bytes:
     """A whole small file, which others may replace meanwhile. Raises `OSError`."""
     with open(open_for_reading(path), "rb") as file:
         return file.read()
+
+
+def next_data(fd: int, offset: int) -> int | None:
+    """The first offset from `offset` on that may hold data: reading a hole is left to the system."""
+    return offset
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

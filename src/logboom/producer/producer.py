@@ -38,14 +38,18 @@ from logboom.producer.left import keep_no_watch, left_in, when_dropped
 from logboom.producer.live import NOT_LIVE, Live
 from logboom.producer.options import Options
 from logboom.producer.room import Drops, Room
-from logboom.records.plan import stamp_of
+from logboom.records.encoding import known_everywhere
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool import launch
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool, mode_like_log
+from logboom.spool.directory import Spool
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
 _RETRY_AFTER: Final = 0.25
+_TRIES: Final = (
+    20  # other threads may fill a new segment; one that is cut short by a limit takes no line ever
+)
 _LOOK_EVERY: Final = 1.0
 _JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
@@ -97,6 +101,7 @@ class Producer:
         self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
+        known_everywhere(target.encoding, target.errors)
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
             launch.import_collector()
 
@@ -130,9 +135,9 @@ class Producer:
         looked = self._look()
         try:
             line = context.encode(record)
-        except Exception:
+        except UnencodableError as error:
             finished = self._contexts.finished(formatter)
-            taken = self.put(finished.encode(record), finished)
+            taken = self.put(finished.encode(error.record or record), finished)
         else:
             taken = self.put(line, context)
             self._publish(created, context)
@@ -151,11 +156,16 @@ class Producer:
 
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
-        if live.context is not None:
-            if not self._mark[0]:
-                self.forget()
-            self.put(line, live.context)
-            self._publish(created, live.context)
+        if live.context is None:
+            return
+        looked = False
+        if not self._mark[0]:
+            self.forget()
+            looked = self._look()
+        self.put(line, live.context)
+        self._publish(created, live.context)
+        if looked:
+            self._ensure_collector()
 
     def roll_over(self, deadline: float) -> None:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
@@ -170,7 +180,7 @@ class Producer:
     def _write(self, line: bytes, context: Context) -> Segment:
         writer = self._writer or self._open()
         segment = writer.segment
-        while True:
+        for _ in range(_TRIES):
             if segment is None or not segment.mark[0]:
                 segment = self._roll(writer, segment, len(line))
                 continue
@@ -182,9 +192,7 @@ class Producer:
                 return segment
             except ValueError:
                 segment = self._roll(writer, segment, len(line))
-            except OSError as error:
-                writer.abandon(segment)
-                raise SpoolFullError(str(error), path=segment.path) from error
+        raise SpoolFullError(f"no segment takes {len(line)} bytes", path=self.spool_path)
 
     def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment | None:
         lifecycle.register_process()
@@ -195,10 +203,12 @@ class Producer:
         if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
+        writer.mode = Spool(self.spool_path).segment_mode(self.target)  # the log's own may have changed
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = clock.monotonic() + _RETRY_AFTER
+            if not self._room.is_full:  # that has a pace of its own, and each caller its own wait
+                self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)
@@ -222,7 +232,7 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
+            lambda: make(mode=spool.segment_mode(self.target), admit=self._room.admit),
         )
         lifecycle.register(self)
         left, key = left_in(self.spool_path), self.target.key
@@ -236,10 +246,6 @@ class Producer:
         if self.target.push:
             allow(spool.path, self.target.push)
         return spool
-
-    def _segment_mode(self, journal: Path) -> int:
-        mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
-        return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
@@ -255,7 +261,7 @@ class Producer:
             "encoding": self.target.encoding,
             "errors": self.target.errors,
             "terminator": self.terminator,
-            "raw": self.options.raw,
+            "controls": self.options.control_characters,
         }
 
     # -- once a second -----------------------------------------------------------------------------
@@ -334,6 +340,7 @@ class Producer:
         """The last chance to say in the log itself what is missing there."""
         if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
+            self._room.look_afresh()
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
 
