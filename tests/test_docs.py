@@ -142,7 +142,7 @@ def test_no_variable_or_option_is_only_on_paper() -> None:
 
 def _warnings() -> Iterator[str]:
     """What the handlers write on stderr: the constant words of each line."""
-    for path in (SOURCE / "producer" / "producer.py", SOURCE / "spool" / "launch.py"):
+    for path in (SOURCE / "producer" / "producer.py", SOURCE / "producer" / "starting.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and "_warn" in (
                 getattr(node.func, each, "") for each in ("attr", "id")

@@ -1,8 +1,4 @@
-"""Targets -> components: the one place that chooses classes.
-
-Owns: which sink a target gets, who may be written to, how a collector is put together. Never knows:
-delivery.
-"""
+"""Targets -> components: which sink a target gets, who may be written to, how a collector is put together."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from logboom import platform
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.pipe import Publish
-from logboom.collector.service import NEWER, UNNEEDED, Service
+from logboom.collector.service import LIMITED, NEWER, UNNEEDED, YIELDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
 from logboom.journal.target import Target
@@ -30,14 +26,16 @@ from logboom.platform.clock import SYSTEM_CLOCK
 from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
 from logboom.sinks.push import PushSink
-from logboom.spool import launch
 from logboom.spool.allowed import allowed
 from logboom.spool.directory import Spool
-from logboom.spool.status import Notebook, write_status
+from logboom.spool.flushed import write_flushed
+from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
 
 _CANDIDACY = 1.0
+_LET_LEAD = 1.0
+_LONG_CANDIDACY = 60.0
 _DRAIN_PAUSE = 0.002
 
 
@@ -126,7 +124,7 @@ def drain(spool: Path, deadline: float) -> bool:
                 if cycle.is_flushed(mark):
                     if cycle.failing():
                         return False
-                    _tell(spool, mark.began)
+                    _tell(spool, cycle, mark.began)
                     return True
                 if clock.monotonic() >= deadline:
                     return False
@@ -137,12 +135,14 @@ def drain(spool: Path, deadline: float) -> bool:
         leadership.release()
 
 
-def _tell(spool: Path, flushed: float) -> None:
+def _tell(spool: Path, cycle: Cycle, began: float) -> None:
     """Many may wait for what one of them wrote: else each leads in turn, and some never come to it.
 
-    Of a failure nobody is told: another one may have the right to write what this one has not.
+    A failure is not published: another process may have the right to write what this one has not.
     """
-    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": []})
+    write_flushed(spool, cycle.flushed())
+    if cycle.hears_fifo:  # programs of the first release look elsewhere
+        write_status(spool, read_status(spool) | {"flushed": began, "failing": []})
 
 
 def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:
@@ -185,19 +185,28 @@ def _live_feed(spool: Path, notebook: Notebook) -> Iterator[Publish | None]:
 def _collect(
     spool: Path, notebook: Notebook, stay: bool, started: Callable[[], None], publish: Publish | None
 ) -> str:
+    candidacy = _CANDIDACY
     while True:
-        leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
+        leadership = Leadership.seek(spool, time.monotonic() + candidacy)
         if leadership is None:
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
-        if launch.made_way(spool) >= FORMAT:
+        if made_way(spool) >= FORMAT:
             leadership.release()
             return NEWER
         service = Service(
             spool, leadership, lambda: make_cycle(spool, notebook, publish), SYSTEM_CLOCK, notebook, stay=stay
         )
         reason = service.run(started)
+        if reason == LIMITED:
+            limits = {service.limit: platform.hard_limits().get(service.limit, 0)}
+            reason = f"{LIMITED} (ulimit, {service.limit} {limits[service.limit]})"
+            write_values(spool, LIMITS, {"limits": limits, "time": time.time()})
         if reason != UNNEEDED:
             notebook.note(f"left: {reason}")
+        if reason == YIELDED and stay:
+            time.sleep(_LET_LEAD)
+            candidacy = _LONG_CANDIDACY
+            continue
         if reason != UNNEEDED or not _anything_came(spool, service.seen):
             return reason
 

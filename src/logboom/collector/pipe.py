@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom import platform
 from logboom.collector.merge import Merge, Merged
 from logboom.errors import SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
@@ -53,6 +54,7 @@ class Pipe:
 
     Attributes:
         trouble: why nothing can be written now, or an empty string.
+        limit: the limit of this process that it comes from, or an empty string.
         publish: is shown what was written: rows, lines, how many of them.
     """
 
@@ -64,6 +66,7 @@ class Pipe:
         self.sink = sink
         self.merge = Merge()
         self.trouble = ""
+        self.limit = ""
         self.publish: Publish | None = None
         self._checkpoint = checkpoint
         self._note = note
@@ -144,7 +147,7 @@ class Pipe:
             self._checkpoint.counts(self.key).late += self.merge.late - late
             self._lines = self._render(self._ready)
             written += self._write_ready(now_wall)
-            self.trouble = ""
+            self.trouble = self.limit = ""
         except (SinkError, OSError) as error:
             self._fail(error, now_mono)
         return written
@@ -303,6 +306,7 @@ class Pipe:
         if text != self.trouble:
             self._note(f"{self.key}: {text}; records wait in the journal")
         self.trouble = text
+        self.limit = platform.limit_behind(error)
         # A target that takes long to fail would take the others' time, too.
         took, self._took = self._took, 0.0
         self._retry_at = now_mono + took + min(max(_RETRY_AFTER, 3 * took), _RETRY_WITHIN)

@@ -211,6 +211,7 @@ class JournalWriter:
             mapped=self.mapped,
             target=self.target,
             version=__version__,
+            bell=2,
         )
 
     def forget(self) -> None:

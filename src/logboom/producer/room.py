@@ -16,8 +16,8 @@ from logboom import platform
 from logboom.errors import SpoolFullError
 from logboom.journal.layout import Dropped, encode_line
 from logboom.platform import clock
+from logboom.producer import waiting
 from logboom.producer.options import Options
-from logboom.spool import launch
 from logboom.spool.directory import Spool
 
 __all__ = ["Drops", "Room"]
@@ -59,7 +59,7 @@ class Room:
             return False
         self._waited = True
         if self._options.when_full == "drop_oldest":
-            launch.make_room(self._spool, max(size, _PRUNED))
+            waiting.make_room(self._spool, max(size, _PRUNED))
         deadline = clock.monotonic() + timeout
         while not self._is_there(size):
             if clock.monotonic() >= deadline:
