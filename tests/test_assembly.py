@@ -26,7 +26,7 @@ from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT, encode_line, segment_name
 from logboom.journal.survey import committed_ends
 from logboom.journal.target import Target
-from logboom.producer import starting, waiting
+from logboom.producer import starting
 from logboom.spool import status
 from logboom.spool.allowed import allow
 from logboom.spool.directory import Spool
@@ -334,7 +334,7 @@ def test_roots_collector_is_the_spools_owner_before_it_reads_anything(
     collecting.run(argparse.Namespace(spool=factory.path, stay=False))
     assert events == wanted
     events.clear()
-    monkeypatch.setattr(waiting, "wait_until_flushed", lambda spool, *_: collect(spool) == "stopped")
+    monkeypatch.setattr(draining, "wait_until_flushed", lambda spool, *_: collect(spool) == "stopped")
     draining.run(argparse.Namespace(place=factory.path, timeout=1.0))
     assert events == wanted
 

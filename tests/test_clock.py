@@ -18,6 +18,7 @@ from logboom.platform import clock
 from logboom.producer import lifecycle, waiting
 from logboom.spool import doorbell
 from logboom.spool.directory import Spool
+from logboom.testing import SpoolFactory
 
 STOPPED = 1_704_067_200.0
 
@@ -55,6 +56,7 @@ def test_a_stopped_clock_stops_no_wait(tmp_path: Path, stop_clock: Callable[[], 
     """A deadline that never comes would hold up the test suite of a user for ever."""
     spool, begun = Spool.create(tmp_path / ".logboom").path, now()
     (spool / "checkpoint.jsonl").mkdir()  # nobody can collect
+    SpoolFactory(spool).segment("a" * 16, ["one"])
     stop_clock()
     assert time.monotonic() == STOPPED
     assert not waiting.wait_until_flushed(spool, clock.monotonic() + 0.1)

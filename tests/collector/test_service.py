@@ -17,7 +17,7 @@ from logboom.collector.holding import BIRTH
 from logboom.collector.service import UNNEEDED, Service
 from logboom.platform.clock import SYSTEM_CLOCK, Clock
 from logboom.spool import doorbell
-from logboom.spool.flushed import Flushed
+from logboom.spool.flushed import Flushed, FlushedWatch
 from logboom.spool.status import Notebook
 from logboom.testing import FakeClock
 
@@ -62,7 +62,7 @@ class Cycle:
     def failing(self) -> list[str]:
         return self.fails
 
-    def flushed(self) -> Flushed:
+    def progress(self) -> Flushed:
         return Flushed({"a": len(self.bench.steps)})
 
     def write_all(self) -> None:
@@ -204,10 +204,10 @@ def test_flush_is_answered_while_others_ring(bench: Bench) -> None:
     """A waiting flush is looked after at once."""
     bench.takes = 0.01
     bench.turn(doorbell.WAKE)
-    asked = bench.clock.monotonic()
     bench.turn(doorbell.FLUSH)
     assert bench.steps[-1]
-    assert bench.status()["flushed"] >= asked
+    flushed = FlushedWatch(bench.spool).news()
+    assert flushed is not None and flushed.through == {"a": len(bench.steps)}
 
 
 def test_flush_looks_when_a_look_helps(bench: Bench) -> None:

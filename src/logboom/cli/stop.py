@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns 0 when no collector runs any more and all that it was to write is written, else 1."""
+    """Returns 0 when no collector runs any more and the one that did has written all, else 1."""
     spool = one_spool(arguments.place)
     asked = time.time()
     # Its number is read before it is asked: one that has ended does not say it any more.
@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
                 hint="Stop it as the user whose programs log here, or as root",
             )
         print(f"{escape(spool)}: no collector runs")
-        return _pending(spool, asked)
+        _pending(spool, asked)
+        return 0
     called = "the collector" if pid is None else f"the collector (pid {pid})"
     if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
         why = hung(spool, _ANSWERS_WITHIN)

@@ -140,7 +140,7 @@ def _tell(spool: Path, cycle: Cycle, began: float) -> None:
 
     A failure is not published: another process may have the right to write what this one has not.
     """
-    write_flushed(spool, cycle.flushed())
+    write_flushed(spool, cycle.progress())
     if cycle.hears_fifo:  # programs of the first release look elsewhere
         write_status(spool, read_status(spool) | {"flushed": began, "failing": []})
 

@@ -147,7 +147,7 @@ class Cycle:
             mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
-    def flushed(self) -> Flushed:
+    def progress(self) -> Flushed:
         """How far each stream is delivered."""
         patience = _GIVE_UP_HASTILY if self.hasty else _GIVE_UP
         excluded = {*self._targets.unwritable(patience), *self.source.unreadable(patience)}

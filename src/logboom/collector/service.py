@@ -245,7 +245,7 @@ class Service:
         if reached:
             self._marks = [mark for mark in self._marks if mark not in reached]
             self._flushed = max(mark.began for mark in reached)
-            write_flushed(self._spool, cycle.flushed())
+            write_flushed(self._spool, cycle.progress())
             if cycle.hears_fifo:
                 self._publish(alive=True)  # where programs of the first release look for it
 
