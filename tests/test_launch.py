@@ -417,7 +417,7 @@ def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.
     monkeypatch.setattr(platform, "spawn_detached", spawn)
     assert starting.start_collector(spool).started
     ((argv, environment),) = made
-    paths = environment["LOGBOOM_PATH"].split("\n")
+    paths = environment["_LOGBOOM_PATH"].split("\n")
     assert os.path.dirname(package) in paths
     assert all(os.path.isabs(entry) for entry in paths)
     assert argv[-3:] == [package, "collect", str(spool)]

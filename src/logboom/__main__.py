@@ -14,23 +14,25 @@ __all__ = ["be_collector"]
 def be_collector() -> None:
     """Become the collector of the spool that the command line names, apart from whoever started it.
 
-    Runs without `site`. The environment has where logboom and msgspec are (`LOGBOOM_PATH`), the descriptor
-    of `starting.lock`, held (`LOGBOOM_KEEP`), and a sign to fork where no shell has done it (`LOGBOOM_FORK`).
+    Runs without `site`. The environment has where logboom and msgspec are (`_LOGBOOM_PATH`), the
+    descriptor of `starting.lock`, held (`_LOGBOOM_KEEP`), and a sign to fork (`_LOGBOOM_FORK`).
     """
     package = os.path.dirname(os.path.abspath(__file__))
-    paths = os.environ.pop("LOGBOOM_PATH").split("\n")
+    paths = os.environ.pop("_LOGBOOM_PATH").split("\n")
     sys.path[:] = [*paths, *(path for path in sys.path if path != package)]
     from logboom import platform
 
-    keep = platform.detach(int(os.environ.pop("LOGBOOM_KEEP")), fork=bool(os.environ.pop("LOGBOOM_FORK", "")))
+    keep = platform.detach(
+        int(os.environ.pop("_LOGBOOM_KEEP")), fork=bool(os.environ.pop("_LOGBOOM_FORK", ""))
+    )
     platform.shed_limits()
     from logboom.collector.assembly import run_detached
 
-    run_detached(sys.argv[2], keep)
+    run_detached(sys.argv[-1], keep)
 
 
 if __name__ == "__main__":
-    if "LOGBOOM_KEEP" in os.environ:
+    if "_LOGBOOM_KEEP" in os.environ:
         be_collector()
     else:
         from logboom.cli import main

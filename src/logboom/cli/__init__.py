@@ -1,6 +1,4 @@
-"""The command `logboom`.
-
-Owns: the list of commands, what becomes of an error, exit statuses. Never knows: what a command does.
+"""The command `logboom`: the list of commands, what becomes of an error, exit statuses.
 
 Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments.
 """
@@ -39,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Many Python processes, one rotating log set: nothing lost, nothing twice.",
     )
     parser.add_argument("--version", action="version", version=f"logboom {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (add, run, help_text) in COMMANDS.items():
         sentence = f"{help_text[0].upper()}{help_text[1:]}."
         command = commands.add_parser(name, help=help_text, description=sentence)
@@ -55,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None takes those of the process.
     """
     _show_everything()
-    arguments = make_parser().parse_args(argv)
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
     try:
         result: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -62,9 +62,7 @@ def disk_trouble(place: Path) -> str:
 
 def troubles_of(values: dict[str, Any]) -> list[str]:
     """What an overview says is wrong, the most telling first."""
-    found = [f"the collector {values['collector']['hung']}"] if values["collector"].get("hung") else []
-    found += values["disk"]
-    found += filter(None, [values["trouble"]])
+    found = list(values["troubles"])
     found += (str(sink["trouble"]) for sink in values["sinks"].values() if sink.get("trouble"))
     found += values["refused"].values()
     return found

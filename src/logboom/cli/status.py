@@ -20,7 +20,6 @@ from logboom.cli.terminal import Paint, age, escape, plural, size
 __all__ = ["add", "run"]
 
 _NAMED: Final = 5
-_LATE: Final = 10.0
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -44,30 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _is_well(values: dict[str, Any]) -> bool:
-    if troubles_of(values) or not values["pending_known"] or _is_late(values):
+    if troubles_of(values) or not values["pending_known"] or values["collector"]["alive"] is None:
         return False
-    return bool(values["collector"]["alive"]) or (
-        values["collector"]["alive"] is not None and not values["pending_bytes"]
-    )
-
-
-def _is_late(values: dict[str, Any]) -> bool:
-    """A collector that answers, and does not deliver."""
-    return bool(values["collector"]["alive"] and values["pending_bytes"] and values["lag"] > _LATE)
+    return bool(values["collector"]["alive"]) or not values["pending_bytes"]
 
 
 def _describe(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = [paint("bold", escape(values["spool"])), *_collector(values, paint), *_sinks(values, paint)]
     lines += [f"{'waiting':10} {_waiting(values)}", f"{'totals':10} {_totals(values)}"]
     lines += _producers(values, paint)
-    lines += (
-        paint("red", f"{'trouble':10} {escape(text)}")
-        for text in [*values["disk"], values["trouble"]]
-        if text
-    )
-    if _is_late(values) and not values["collector"]["hung"]:
-        late = f"a collector runs, and the oldest record has been pending for {age(values['lag'])}"
-        lines.append(paint("red", f"{'trouble':10} {late}"))
+    lines += (paint("red", f"{'trouble':10} {escape(text)}") for text in values["troubles"])
     if values["collector_log"]:
         lines.append(f"the last lines of {escape(values['spool'])}/collector.log:")
         lines += (paint("dim", f"  {escape(line)}") for line in values["collector_log"])

@@ -159,8 +159,14 @@ class BellFile:
             os.fchmod(self._fd, mode)
             if parent.st_gid != mine.st_gid:
                 os.fchown(self._fd, -1, parent.st_gid)
-        with contextlib.suppress(OSError):  # a full disk, and the file is new: then nobody can ring
-            os.pwrite(self._fd, bytes(_PID_AT) + b"%-*d\n" % (_SIZE - _PID_AT - 1, os.getpid()), 0)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """The flags' place, and who we are; on a full disk, where the file is new, later."""
+        self._whole = False
+        with contextlib.suppress(OSError):
+            text = bytes(_PID_AT) + b"%-*d\n" % (_SIZE - _PID_AT - 1, os.getpid())
+            self._whole = os.pwrite(self._fd, text, 0) == len(text)
 
     def hear_fifo(self, path: str | Path, mode: int, *, wanted: bool) -> None:
         """Listen at the doorbell of the first release as well, or do no longer. Raises `OSError`."""
@@ -204,6 +210,8 @@ class BellFile:
 
     def _take(self) -> bytes:
         said = _rung(self._fd)
+        if not self._whole:
+            self._write_down()
         # Cleared before anything is done about it: what is rung from now on is heard next time.
         for bell in said:
             os.pwrite(self._fd, b"\0", BELLS.index(bell))

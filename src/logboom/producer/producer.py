@@ -48,6 +48,7 @@ __all__ = ["NOT_LIVE", "Live", "Producer"]
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
 _ANSWERS_WITHIN: Final = 0.1
+_hung: set[Path] = set()  # spools of collectors that did not answer
 
 
 def _check_name(target: Target) -> None:
@@ -368,7 +369,10 @@ class Producer:
 
     def _say_hung(self) -> None:
         """A collector that is there and does nothing: only a person can help."""
+        if self.spool_path in _hung:  # it was said, and each look for an answer takes time
+            return
         if answers(self.spool_path, _ANSWERS_WITHIN) is False:
+            _hung.add(self.spool_path)
             pid = listener_pid(self.spool_path)
             state = "" if pid is None else platform.process_state(pid)
             about = f" (pid {pid}{', ' * bool(state)}{state})"

@@ -34,7 +34,7 @@ STARTING_LOCK: Final = "starting.lock"
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "__init__.py")
 # For a package in a zip file; else the interpreter runs `logboom/__main__.py` by its path.
 _FROM_ARCHIVE: Final = (
-    "import os, sys; sys.path[:0] = os.environ['LOGBOOM_PATH'].split('\\n'); "
+    "import os, sys; sys.path[:0] = os.environ['_LOGBOOM_PATH'].split('\\n'); "
     "from logboom.__main__ import be_collector; be_collector()"
 )
 # A shell, where there is one, starts it in the background and ends: a Python takes longer to do that.
@@ -260,9 +260,9 @@ def _environment(keep: int) -> dict[str, str]:
     return kept | {
         "LC_ALL": "C.UTF-8",
         "LOGBOOM_COLLECTOR": "",
-        "LOGBOOM_PATH": "\n".join(_library_paths()),
-        "LOGBOOM_KEEP": str(keep),
-        "LOGBOOM_FORK": "" if _has_shell() else "1",
+        "_LOGBOOM_PATH": "\n".join(_library_paths()),
+        "_LOGBOOM_KEEP": str(keep),
+        "_LOGBOOM_FORK": "" if _has_shell() else "1",
     }
 
 

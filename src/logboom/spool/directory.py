@@ -17,6 +17,7 @@ from logboom.errors import SpoolError
 from logboom.journal.layout import parse_segment_name, segment_name
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
+from logboom.spool.doorbell import BELL
 
 __all__ = ["DEAD_SUFFIX", "Spool", "make_afresh", "mode_like_log", "spool_for"]
 
@@ -39,6 +40,7 @@ the records that are still in journal/.
 _FILES: Final = {
     "README": _README,
     ".gitignore": "*\n",
+    BELL: "\0" * 64,  # has its place on the disk before that can be full
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Nothing here needs a backup.\n",
 }
 
