@@ -89,7 +89,7 @@ def test_collector_sheds_what_its_starter_can_shed(lab: Lab) -> None:
     lab.verdict(10)
 
 
-@pytest.mark.parametrize("how", ["ulimit -f 200", "ulimit -n 9"], ids=["size", "descriptors"])
+@pytest.mark.parametrize("how", ["ulimit -f 600", "ulimit -n 9"], ids=["size", "descriptors"])
 def test_limits_of_one_starter_hold_up_nobody_else(
     how: str, everybody: EverybodysPython, open_path: Path
 ) -> None:
@@ -109,8 +109,8 @@ def test_limits_of_one_starter_hold_up_nobody_else(
     spool = logs / ".logboom"
     note = spool / "collector.log"
     try:
-        for number in range(9):  # the limit is met in the middle
-            say(bound, f"{number} 300")
+        for number in range(13):  # the log meets the limit in the middle, no segment does
+            say(bound, f"{number} 500")
         wait_until(lambda: "limits of this process stop it" in read(note), "it gives up", 20)
         wait_until(lambda: not collector_lives(spool, b""), "it is gone")
         before = read(note)
@@ -119,12 +119,12 @@ def test_limits_of_one_starter_hold_up_nobody_else(
         assert read(note) == before, "none was started"
         say(free, "free 1")
         wait_until(lambda: "free" in read(logs / "app.log"), "the other one's collector writes all")
-        assert read(logs / "app.log").count("\n") == 9 * 300 + 3 + 1
+        assert read(logs / "app.log").count("\n") == 13 * 500 + 3 + 1
     finally:
         collector_lives(spool, STOP)
         for program in programs:
             program.kill()
-        errors = bound.communicate()[1]
+        errors, _ = (program.communicate()[1] for program in programs)
     assert "no collector: the" in errors and "limit of this process" in errors
 
 
@@ -207,15 +207,15 @@ def test_drain_kills_no_process_by_a_number_in_a_file(lab: Lab) -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         stop(other.pid)
-        (lab.spool / "status.json").write_text(json.dumps({"collector": {"pid": other.pid}}))
         collector = lab.collect()
-        wait_until(lab.collector_pid, "it lives")
+        wait_until(lambda: lab.collector_pid() == collector.pid, "it lives")
         stop(collector.pid)
+        (lab.spool / "status.json").write_text(json.dumps({"collector": {"pid": other.pid}}))
         (lab.spool / "bell").write_bytes(bytes(16) + b"%d\n" % other.pid)
         lab.phase(program, "two 5")
         status, text = command(lab, "drain", "--timeout", "4", lab.spool)
-        assert status == 1 and "does not answer" in text
-        assert alive(other.pid) and alive(collector.pid)
+        assert status == 1 and "does not answer" in text, text
+        assert alive(other.pid) and alive(collector.pid), text
     finally:
         other.kill()
         other.wait()
@@ -325,7 +325,7 @@ def test_disk_that_takes_nothing_is_said(use_up: Any, word: str, disk: Path, tmp
         lab.phase(program, "full 6000")
         status, values = overview(lab)
         assert status == 1 and word in values["trouble"], values
-        assert values["dropped"] > 5000
+        assert values["dropped"] > 2500  # more than half: they are said more and more seldom
         status, text = command(lab, "status", lab.spool)
         assert status == 1 and word in text
         pending = overview(lab)[1]["pending_bytes"]
@@ -334,7 +334,7 @@ def test_disk_that_takes_nothing_is_said(use_up: Any, word: str, disk: Path, tmp
         give_back(disk)
         lab.until_delivered(program)
         lab.leave(program)
-        assert lab.oracle.wait(10).dropped == values["dropped"]
+        assert lab.verdict(10).dropped > 5000
     finally:
         give_back(disk)
         lab.close()
@@ -344,9 +344,10 @@ def test_read_only_file_system_is_said(disk: Path, tmp_path: Path) -> None:
     """An administrator looks at a spool whose disk had errors, or at a copy of one."""
     lab = Lab(tmp_path, log="small/app.log")
     try:
-        program = lab.start("p", "phases", options={"collector": "external", "close_timeout": 0})
+        program = lab.start("p", "phases", options={"collector": "external"})
         lab.phase(program, "one 50")
-        lab.leave(program)
+        program.kill()  # its end would write them
+        program.wait()
         make_read_only(disk)
         for words in (["status"], ["drain", "--timeout", "2"]):
             status, text = command(lab, *words, lab.spool)
@@ -419,7 +420,8 @@ def test_user_without_rights_is_not_told_that_all_is_well(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert "nothing needs to be done" not in done.stdout and "0 bytes" not in done.stdout
+        assert "nothing needs to be done" not in done.stdout, done.stdout
+        assert "0 bytes" not in done.stdout, done.stdout
         assert "ermission denied" in done.stdout, done.stdout
         assert done.returncode == 1
 

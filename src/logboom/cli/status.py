@@ -159,10 +159,14 @@ def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
     ):
         state = "alive" if one["alive"] else "ended"
         dropped = f"{one['dropped']:,}"
-        line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {size(one['waiting']):>10} {dropped:>8}  "
+        line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {_pending(one):>10} {dropped:>8}  "
         line += f"{escape(one['program']) or '?'} -> {escape(one['file']) or '?'}"
         lines.append(line if not one["trouble"] else paint("red", f"{line} ({escape(one['trouble'])})"))
     return lines
+
+
+def _pending(one: dict[str, Any]) -> str:
+    return "not known" if one["trouble"] and not one["waiting"] else size(one["waiting"])
 
 
 def _moment(wall: float) -> str:

@@ -198,9 +198,7 @@ def _collect(
         )
         reason = service.run(started)
         if reason == LIMITED:
-            limits = {service.limit: platform.hard_limits().get(service.limit, 0)}
-            reason = f"{LIMITED} (ulimit, {service.limit} {limits[service.limit]})"
-            write_values(spool, LIMITS, {"limits": limits, "time": time.time()})
+            reason = _record_limit(spool, service.limit)
         if reason != UNNEEDED:
             notebook.note(f"left: {reason}")
         if reason == YIELDED and stay:
@@ -209,6 +207,13 @@ def _collect(
             continue
         if reason != UNNEEDED or not _anything_came(spool, service.seen):
             return reason
+
+
+def _record_limit(spool: Path, name: str) -> str:
+    """Starters with the same limit shall start no other one; returns why this one leaves."""
+    limit = platform.hard_limits().get(name, 0)
+    write_values(spool, LIMITS, {"limits": {name: limit}, "time": time.time()})
+    return f"{LIMITED} (ulimit, {name} {limit})"
 
 
 def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
@@ -232,7 +237,7 @@ class _CloseOnce:
 def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
     path, give_back = Path(spool), _CloseOnce(keep)
-    with contextlib.suppress(OSError):
+    try:
         platform.drop_privileges(path)
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
@@ -240,3 +245,7 @@ def run_detached(spool: str, keep: int) -> None:
                 collect(path, started=give_back)
                 return
             give_back()
+    except (OSError, MemoryError) as error:
+        limit = platform.limit_behind(error)
+        if limit:
+            _notebook(path).note(f"left: {_record_limit(path, limit)}")

@@ -312,7 +312,12 @@ class Producer:
     def _drop(self, error: Exception) -> None:
         # Not the whole text: it names the segment, and that would be another one each time.
         reason = error.message if isinstance(error, LogboomError) else str(error)
-        self.drops.add(reason)
+        due = self.drops.add(reason)
+        segment = None if self._writer is None else self._writer.segment
+        if due and segment is not None and segment.pid == self._pid:
+            self.drops.say(segment.write)  # for `logboom status`, which cannot ask us
+            if self.drops.pending:
+                self.drops.say(segment.write_last)
         lifecycle.register(self)
         self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 

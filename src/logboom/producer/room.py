@@ -28,6 +28,7 @@ _LOOK_AGAIN: Final = 0.005
 # More than all processes of a machine write while nobody looks: a look costs a system call a segment.
 _PLENTY: Final = 128 * 1024 * 1024
 _NO_LOOK_FOR: Final = 0.1
+_MANY: Final = 64
 
 
 class Room:
@@ -89,13 +90,19 @@ class Drops:
         self._since = 0.0
         self._counter = itertools.count()
         self._not_drops = 0
+        self._said = 0
+        self._pause = 1.0
         self._lock = threading.Lock()
 
-    def add(self, reason: str) -> None:
-        """One more record was dropped."""
-        next(self._counter)
+    def add(self, reason: str) -> bool:
+        """One more record was dropped; True when it is time to say how many: more and more seldom."""
+        number = next(self._counter) + 1
         self.reason = reason
         self._since = self._since or time.time()
+        if time.time() - self._since < self._pause and number - self._not_drops < max(_MANY, self._said):
+            return False
+        self._pause *= 2
+        return True
 
     @property
     def pending(self) -> bool:
@@ -121,6 +128,7 @@ class Drops:
             if count:
                 write(encode_line(Dropped(count, since, time.time(), self.reason)))
             self._not_drops += count
+            self._said += count
         except (ValueError, OSError):
             self._since = since
         finally:

@@ -1,4 +1,4 @@
-"""The arguments of a server for pushed lines: of `logboom pull`, `python -m logboom.zeromq` and `manage.py`."""
+"""The arguments of `logboom pull`, `python -m logboom.zeromq` and `manage.py logboom_pull`."""
 
 from __future__ import annotations
 
