@@ -27,6 +27,7 @@ from logboom.collector.election import Leadership
 from logboom.journal.layout import pack_position, segment_name
 from logboom.journal.survey import committed_ends
 from logboom.platform import Doorbell
+from logboom.platform.process import this_process
 from logboom.producer import starting, waiting
 from logboom.spool import doorbell, status
 from logboom.spool.directory import Spool
@@ -194,6 +195,7 @@ def test_rings_are_heard_and_never_block(spool: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="links")
 def test_doorbell_takes_the_place_of_a_stranger(spool: Path) -> None:
     """A file or a link under its name must not keep a collector from being found."""
+    (spool / doorbell.BELL).unlink()
     (spool / doorbell.BELL).symlink_to(spool / "README")
     bell = Doorbell(spool / doorbell.BELL, 0o600)
     assert stat.S_ISREG(os.lstat(spool / doorbell.BELL).st_mode)
@@ -217,7 +219,7 @@ def test_one_start_at_a_time(spool: Path, monkeypatch: pytest.MonkeyPatch) -> No
     os.close(kept[0])
     assert starting.start_collector(spool).started, "the candidate is gone: the next may try"
     os.close(kept[1])
-    starting.forget_children()
+    this_process.forget_helpers()
 
 
 def test_start_that_fails_leaves_the_lock_free(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,13 +256,13 @@ def test_named_interpreter_that_is_passed_over_is_said_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who names an interpreter wants that one: the collector must not run with another in silence."""
-    monkeypatch.setattr(starting, "_warned", set())
+    this_process.reset()
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
     found = [starting.python_for_collector() for _ in range(3)]
     assert capsys.readouterr().err == (
         f"logboom: LOGBOOM_PYTHON={tmp_path / 'missing'} cannot be run; the collector runs with {found[0]}\n"
     )
-    monkeypatch.setattr(starting, "_warned", set())
+    this_process.reset()
     monkeypatch.setattr(sys, "stderr", None)  # pythonw, a service
     assert starting.python_for_collector() == found[0]
 
@@ -295,22 +297,22 @@ def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pyt
     (environment,) = made
     assert not [name for name in environment if name.startswith(("PYTHON", "LD_"))]
     assert environment["LOGBOOM_COLLECTOR"] == ""
-    starting.forget_children()
+    this_process.forget_helpers()
 
 
 @pytest.mark.skipif(not hasattr(os, "waitpid"), reason="no zombies here")
 def test_helper_is_taken_leave_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that ended must not stay as a zombie; one that another library reaped is no error."""
     process = subprocess.Popen([sys.executable, "-c", ""])
-    starting._children[:] = [process.pid]
+    this_process.helpers[:] = [process.pid]
     deadline, pause = time.monotonic() + 10, threading.Event()
-    while starting._children:
+    while this_process.helpers:
         starting.reap()
         assert time.monotonic() < deadline
         pause.wait(0.01)
-    starting._children[:] = [process.pid]
+    this_process.helpers[:] = [process.pid]
     starting.reap()
-    assert starting._children == []
+    assert this_process.helpers == []
     process.wait()
 
 
@@ -338,7 +340,7 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
     def spawn(*_: object) -> int:
         children.append(os.fork())
         if children == [0]:
-            starting.forget_children()
+            this_process.forget_helpers()
             os.close(forgets)
             os.close(writer)
             os.read(reader, 1)
@@ -385,7 +387,7 @@ begun.wait(30)
 pid = os.fork()
 if pid == 0:
     signal.alarm(20)
-    waiting.forget_imports()
+    waiting.this_process.forget_helpers()
     os._exit(waiting.collect_here(spool, time.monotonic() + 1))
 status = os.waitpid(pid, 0)[1]
 go_on.set()
@@ -421,20 +423,20 @@ def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.
     assert os.path.dirname(package) in paths
     assert all(os.path.isabs(entry) for entry in paths)
     assert argv[-3:] == [package, "collect", str(spool)]
-    starting.forget_children()
+    this_process.forget_helpers()
 
 
 @pytest.mark.skipif(not hasattr(os, "WNOHANG"), reason="no zombies here")
 def test_helper_that_hangs_holds_nobody_up() -> None:
     """A helper that is stopped in its first instant must not stop the program that logs."""
     helper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    starting._children[:] = [helper.pid]
+    this_process.helpers[:] = [helper.pid]
     reaping = threading.Thread(target=starting.reap, daemon=True)
     reaping.start()
     reaping.join(5.0)
     waits = reaping.is_alive()
-    assert starting._children == [helper.pid]
-    starting._children.clear()
+    assert this_process.helpers == [helper.pid]
+    this_process.helpers.clear()
     helper.communicate(b"\n")
     assert not waits
 
@@ -544,11 +546,11 @@ def test_helper_that_hangs_is_left_to_itself(spool: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "sleep", pauses.append)
     assert starting.start_collector(spool).started
     assert sum(pauses) == pytest.approx(1.0), "seconds"
-    assert starting._children == [process.pid]
+    assert this_process.helpers == [process.pid]
     monkeypatch.undo()
     process.communicate(b"\n")
     starting.reap()
-    assert starting._children == []
+    assert this_process.helpers == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

@@ -32,6 +32,7 @@ from logboom.journal.survey import committed_ends
 from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
+from logboom.platform.process import this_process
 from logboom.producer import lifecycle, starting, waiting
 from logboom.producer.contexts import Context, Contexts, PlanOptions
 from logboom.producer.left import keep_no_watch, left_in, when_dropped
@@ -48,7 +49,6 @@ __all__ = ["NOT_LIVE", "Live", "Producer"]
 _RETRY_AFTER: Final = 0.25
 _LOOK_EVERY: Final = 1.0
 _ANSWERS_WITHIN: Final = 0.1
-_hung: set[Path] = set()  # spools of collectors that did not answer
 
 
 def _check_name(target: Target) -> None:
@@ -91,7 +91,7 @@ class Producer:
         self._writer: JournalWriter | None = None
         self._stream = (spool, target.key, options, str(target.settings()))
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._looked = -math.inf
         self._starter = starting.Starter(spool)
         self._full_until = -math.inf
@@ -118,7 +118,7 @@ class Producer:
         Raises:
             Exception: what the formatter raises.
         """
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             self.forget()
         created = stamp_of(getattr(record, "created", None))
         context = self._contexts.of(formatter, created)
@@ -147,14 +147,14 @@ class Producer:
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
         if live.context is not None:
-            if self._pid != os.getpid():
+            if not self._mark[0]:
                 self.forget()
             self.put(line, live.context)
             self._publish(created, live.context)
 
     def roll_over(self, deadline: float) -> None:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             self.forget()
         if self._look():
             self._ensure_collector()
@@ -166,7 +166,7 @@ class Producer:
         writer = self._writer or self._open()
         segment = writer.segment
         while True:
-            if segment is None or segment.pid != self._pid:
+            if segment is None or not segment.mark[0]:
                 segment = self._roll(writer, segment, len(line))
                 continue
             try:
@@ -187,7 +187,7 @@ class Producer:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if self.options.fsync_level is not None:
             self._sync(old)
-        if old is not None and old is writer.segment and old.pid == self._pid and not old.is_linked():
+        if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
         try:
@@ -243,7 +243,7 @@ class Producer:
         if segment is None or not usual or context.number not in segment.stated:
             return
         low = math.floor(created)
-        self.live = Live(low, low + 1, self._pid, context, segment.write)
+        self.live = Live(low, low + 1, self._mark, context, segment.write)
 
     def _plan_options(self) -> PlanOptions:
         return {
@@ -271,20 +271,20 @@ class Producer:
         """A segment that somebody unlinked or moved is silent: go on in a new one."""
         writer = self._writer
         segment = None if writer is None else writer.segment
-        if writer is None or segment is None or segment.pid != self._pid or segment.is_linked():
+        if writer is None or segment is None or not segment.mark[0] or segment.is_linked():
             return
         try:
             self._make_spool()
             self._full_until = -math.inf
             self._roll(writer, segment, 0)
         except OSError as error:
-            self._warn(f"the spool is gone and cannot be made again: {error}")
+            self.warn(f"the spool is gone and cannot be made again: {error}")
 
     def _say_removed(self, segment: Segment) -> None:
         """A segment without its name that no collector set aside."""
         if not segment.was_set_aside():
             lacks = "what was not in the file by then is missing"
-            self._warn(f"the journal was removed: {lacks} ({self.spool_path})")
+            self.warn(f"the journal was removed: {lacks} ({self.spool_path})")
 
     def _ensure_open(self) -> bool:
         try:
@@ -298,9 +298,9 @@ class Producer:
         """Called behind the record, so that the collector that is rung finds it."""
         trouble = self._starter.ensure(FORMAT)
         if trouble:
-            self._warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
+            self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """One line on stderr, once a process."""
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
@@ -314,16 +314,16 @@ class Producer:
         reason = error.message if isinstance(error, LogboomError) else str(error)
         due = self.drops.add(reason)
         segment = None if self._writer is None else self._writer.segment
-        if due and segment is not None and segment.pid == self._pid:
+        if due and segment is not None and segment.mark[0]:
             self.drops.say(segment.write)  # for `logboom status`, which cannot ask us
             if self.drops.pending:
                 self.drops.say(segment.write_last)
         lifecycle.register(self)
-        self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
+        self.warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 
     def _say_drops(self) -> None:
         """The last chance to say in the log itself what is missing there."""
-        if self._writer is not None and self._pid == os.getpid() and self.drops.pending:
+        if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
@@ -339,7 +339,7 @@ class Producer:
 
     def _wait(self, deadline: float, *, others: bool) -> bool:
         """As `wait`; for the records of other processes as well, whose failure does not count."""
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             return True
         self._say_drops()
         return self._wait_for_appended(deadline, others=others) and not self.drops.pending
@@ -374,14 +374,15 @@ class Producer:
 
     def _say_hung(self) -> None:
         """A collector that is there and does nothing: only a person can help."""
-        if self.spool_path in _hung:  # it was said, and each look for an answer takes time
+        known = f"hung: {self.spool_path}"
+        if known in this_process.warned:  # each look for an answer takes time
             return
         if answers(self.spool_path, _ANSWERS_WITHIN) is False:
-            _hung.add(self.spool_path)
+            this_process.warned.add(known)
             pid = listener_pid(self.spool_path)
             state = "" if pid is None else platform.process_state(pid)
             about = f" (pid {pid}{', ' * bool(state)}{state})"
-            self._warn(f"the collector{about} does not answer; records wait safely; see: logboom status")
+            self.warn(f"the collector{about} does not answer; records wait safely; see: logboom status")
 
     def _wait_for_others(self, deadline: float) -> None:
         """A parent that logged nothing itself still ends after its children's records are in the file."""
@@ -428,7 +429,7 @@ class Producer:
                 start = 0
             self._synced = (segment.number, segment.sync(start))
         except OSError as error:
-            self._warn(f"fsync failed: {error}; going on in a new segment")
+            self.warn(f"fsync failed: {error}; going on in a new segment")
             self._writer.close()
 
     def _sync_names(self, directory: Path, *, first: bool) -> None:
@@ -439,14 +440,13 @@ class Producer:
     def forget(self) -> None:
         """In a forked child: drop what belongs to the parent. Takes no lock, logs nothing."""
         self.live = NOT_LIVE
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._looked = -math.inf
         self._flushed = None
         self._synced = (0, 0)
         self.drops = Drops()
-        starting.forget_children()
-        waiting.forget_imports()
-        if self._writer is not None and self._writer.pid != self._pid:
+        this_process.forget_helpers()
+        if self._writer is not None and not self._writer.mark[0]:
             self._writer.forget()
 
     def close(self, deadline: float) -> None:
@@ -457,8 +457,8 @@ class Producer:
             left.add(self.target.key, 0.0, lost=self.drops.pending, starts=starts)
         count = self.drops.count()
         if count:
-            self._warn(f"{count} records were dropped: {self.drops.reason}")
-        if self._writer is not None and self._pid == os.getpid():
+            self.warn(f"{count} records were dropped: {self.drops.reason}")
+        if self._writer is not None and self._mark[0]:
             streams.leave(self._stream, id(self))
         if self._when_dropped is not None:
             keep_no_watch(self._when_dropped)

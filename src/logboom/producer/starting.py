@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom import platform
+from logboom.platform.process import this_process
 from logboom.spool.doorbell import BELL, LEADER_LOCK, collector_lives
 from logboom.spool.status import LIMITS, made_way
 
@@ -20,7 +21,6 @@ __all__ = [
     "STARTING_LOCK",
     "Launch",
     "Starter",
-    "forget_children",
     "lacks_collector",
     "leader_is_locked",
     "python_for_collector",
@@ -47,9 +47,6 @@ _LIMITS_FOR: Final = 3600.0
 _sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
 _SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
 _SIGCHLD: Final = (getattr(signal, "SIGCHLD", 0),)
-_children: list[int] = []
-_handing_over: set[int] = set()  # descriptors of `starting.lock`
-_warned: set[str] = set()
 
 
 class Launch(NamedTuple):
@@ -130,8 +127,8 @@ def python_for_collector() -> str | None:
 
 def _warn(text: str) -> None:
     """One line on stderr, once a process."""
-    if text not in _warned and sys.stderr is not None:
-        _warned.add(text)
+    if text not in this_process.warned and sys.stderr is not None:
+        this_process.warned.add(text)
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"logboom: {text}\n")
 
@@ -168,13 +165,13 @@ def start_collector(spool: Path) -> Launch:
     if keep is None:
         return Launch(False)
     try:
-        _handing_over.add(keep)
+        this_process.handing_over.add(keep)
         _spawn(_argv(python, spool), keep)
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
         try:
-            _handing_over.discard(keep)
+            this_process.handing_over.discard(keep)
         finally:  # whatever a signal handler of the application raises
             os.close(keep)
     return Launch(True)
@@ -276,7 +273,7 @@ def _spawn(argv: list[str], keep: int) -> None:
     before = _sigmask(_SIG_BLOCK, ())
     try:
         _sigmask(_SIG_BLOCK, _SIGCHLD)
-        _children.append(platform.spawn_detached(argv, _environment(keep), keep))
+        this_process.helpers.append(platform.spawn_detached(argv, _environment(keep), keep))
         _see_off()
     finally:
         _sigmask(_SIG_SETMASK, before)
@@ -298,19 +295,12 @@ def reap() -> bool:
     """Take leave of helpers that have ended, without waiting; whether there are others."""
     if os.getpid() == 1:
         platform.reap_orphans("logboom")
-    for child in list(_children):
+    for child in list(this_process.helpers):
         try:
             done, _ = os.waitpid(child, getattr(os, "WNOHANG", 0)) if hasattr(os, "WNOHANG") else (child, 0)
         except OSError:
             done = child
         if done:
             with contextlib.suppress(ValueError):
-                _children.remove(child)
-    return bool(_children)
-
-
-def forget_children() -> None:
-    """In a forked child: the helpers are the parent's, and so is the right to start one."""
-    _children.clear()
-    while _handing_over:
-        os.close(_handing_over.pop())
+                this_process.helpers.remove(child)
+    return bool(this_process.helpers)

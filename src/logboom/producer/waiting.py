@@ -14,39 +14,31 @@ from typing import Any, Final
 from logboom.errors import LogboomError
 from logboom.journal.survey import committed_ends
 from logboom.platform import clock
+from logboom.platform.process import this_process
 from logboom.producer.starting import leader_is_locked
 from logboom.spool.directory import Spool
 from logboom.spool.doorbell import FLUSH, PRUNE, collector_lives, old_collector_lives
 from logboom.spool.flushed import Flushed, FlushedWatch
 from logboom.spool.status import read_status
 
-__all__ = ["collect_here", "forget_imports", "import_collector", "make_room", "wait_until_flushed"]
+__all__ = ["collect_here", "import_collector", "make_room", "wait_until_flushed"]
 
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
-_importing: set[int] = set()  # threads that import the collector
-_never = False  # no thread of this process can import it any more
-
-
-def forget_imports() -> None:
-    """In a forked child: a thread that was importing is not here, and the import's lock is held for ever."""
-    global _never
-    _never = _never or bool(_importing - {threading.get_ident()})
-    _importing.clear()
 
 
 def import_collector() -> Any:
     """Return `logboom.collector.assembly`, or None where it cannot be imported (pip is replacing it)."""
-    if _never:
+    if not this_process.may_import:
         return None
     thread = threading.get_ident()
-    _importing.add(thread)
+    this_process.importing.add(thread)
     try:
         return importlib.import_module("logboom.collector.assembly")
     except ImportError:
         return None
     finally:
-        _importing.discard(thread)
+        this_process.importing.discard(thread)
 
 
 def collect_here(spool: Path, deadline: float) -> bool:

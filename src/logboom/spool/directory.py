@@ -40,7 +40,6 @@ the records that are still in journal/.
 _FILES: Final = {
     "README": _README,
     ".gitignore": "*\n",
-    BELL: "\0" * 64,  # has its place on the disk before that can be full
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Nothing here needs a backup.\n",
 }
 
@@ -79,6 +78,7 @@ class Spool:
             _make_directory(path / "journal")
             for name, text in _FILES.items():
                 _make_file(path / name, text)
+            _make_bell(path / BELL)
         except SpoolError:
             raise
         except OSError as error:
@@ -291,6 +291,19 @@ def _make_file(path: Path, text: str) -> None:
         platform.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make_bell(path: Path) -> None:
+    """It has its place on the disk before that is full. Never replaced: a collector may listen there."""
+    if path.exists():
+        return
+    with contextlib.suppress(FileExistsError):
+        fd = platform.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(fd, bytes(64))
+            platform.give_like(fd, stat.S_IMODE(path.parent.stat().st_mode) & 0o660, path.parent)
+        finally:
+            os.close(fd)
 
 
 def _give(path: Path, mode: int, access: int) -> None:
