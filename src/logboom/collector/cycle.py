@@ -171,6 +171,7 @@ class Cycle:
     def write_all(self) -> None:
         """Write what was read, now: nothing more is read. What fails is noted, and lost with us alone."""
         for pipe in self.pipes.values():
+            pipe.try_again()
             pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
 
     def holdback(self) -> float:

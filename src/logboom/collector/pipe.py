@@ -113,6 +113,10 @@ class Pipe:
         """Whether writing failed a moment ago, so that reading more would only fill the memory."""
         return bool(self.trouble) and now_mono < self._retry_at
 
+    def try_again(self) -> None:
+        """Do not wait after a failure any longer."""
+        self._retry_at = -math.inf
+
     def given_up(self, now_mono: float, seconds: float) -> bool:
         """Whether nothing could be written for so long: there is no use in waiting for it."""
         return bool(self.trouble) and now_mono >= self._failed_at + seconds
