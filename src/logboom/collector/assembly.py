@@ -20,6 +20,7 @@ from logboom.collector.pipe import Publish
 from logboom.collector.service import LIMITED, NEWER, UNNEEDED, YIELDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
+from logboom.journal.survey import undelivered_bytes
 from logboom.journal.target import Target
 from logboom.platform import clock
 from logboom.platform.clock import SYSTEM_CLOCK
@@ -27,11 +28,12 @@ from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
 from logboom.sinks.push import PushSink
 from logboom.spool.allowed import allowed
+from logboom.spool.checkpoint import read_recorded
 from logboom.spool.directory import Spool
 from logboom.spool.flushed import write_flushed
 from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
-__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "undelivered"]
 
 _CANDIDACY = 1.0
 _LET_LEAD = 1.0
@@ -97,6 +99,11 @@ def prune(spool: Path, room: int) -> None:
                 cycle.close()
         finally:
             leadership.release()
+
+
+def undelivered(spool: Path) -> int:
+    """Bytes on the disk of what is not delivered. Raises `OSError` when the checkpoint cannot be read."""
+    return undelivered_bytes(Spool(spool), read_recorded(spool).positions)
 
 
 def drain(spool: Path, deadline: float) -> bool:

@@ -1,8 +1,4 @@
-"""What lies in a spool's journal, told without changing it.
-
-Owns: for each stream who writes it, whether he lives, what of it waits. Never knows: the checkpoint,
-what records mean, who asks.
-"""
+"""What lies in a spool's journal: who writes each stream, what of it is pending, how much room that takes."""
 
 from __future__ import annotations
 
@@ -22,12 +18,13 @@ from logboom.journal.layout import (
     decode_control,
     decode_header,
     pack_position,
+    parse_segment_name,
     segment_name,
     unpack_position,
 )
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
-__all__ = ["Stream", "committed_ends", "survey"]
+__all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
 _STEP: Final = 16 * 1024
@@ -101,6 +98,36 @@ def _committed_end(file: BinaryIO) -> int:
         start = max(0, low - _STEP)
         file.seek(start)
         head, low = file.read(low - start), start
+
+
+def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
+    """Bytes on the disk of what is not delivered: what the quota counts.
+
+    Nothing of a segment counts that holds no pending record: neither what a dead program left, which is about
+    to be removed, nor what a living one has reserved. What cannot be read counts in full.
+
+    Args:
+        positions: as for `survey`.
+    """
+    return sum(
+        _undelivered(spool.journal_path, name, size, positions) for name, size in spool.allocated().items()
+    )
+
+
+def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, int]) -> int:
+    parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+    if parsed is None:
+        return size
+    producer, number = parsed
+    first, offset = unpack_position(positions.get(producer, 0))
+    if number != first:
+        return 0 if number < first else size
+    try:
+        with open(platform.open_for_reading(directory / name), "rb") as file:
+            pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
+    except OSError:
+        return size
+    return max(0, size - offset) if pending else 0
 
 
 def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: int) -> Stream:

@@ -39,9 +39,10 @@ from logboom.producer.left import keep_no_watch, left_in, when_dropped
 from logboom.producer.live import NOT_LIVE, Live
 from logboom.producer.options import Options
 from logboom.producer.room import Drops, Room
-from logboom.records.plan import stamp_of
+from logboom.records.encoding import known_everywhere
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool, mode_like_log
+from logboom.spool.directory import Spool
 from logboom.spool.doorbell import answers, listener_pid
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
@@ -106,12 +107,24 @@ class Producer:
         self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
+        known_everywhere(target.encoding, target.errors)
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
             waiting.import_collector()
 
     @property
     def close_timeout(self) -> float:
         return self.options.close_timeout
+
+    def retarget(self, target: Target) -> None:
+        """Ask for other settings from now on; what was logged before is in the file first."""
+        if self._writer is not None and self._mark[0]:
+            self.wait(clock.monotonic() + self.options.flush_timeout)
+            streams.leave(self._stream, id(self))
+            if self._when_dropped is not None:
+                keep_no_watch(self._when_dropped)
+        self._writer, self._flushed, self.live = None, None, NOT_LIVE
+        self.target = target
+        self._stream = (self.spool_path, target.key, self.options, str(target.settings()))
 
     # -- appending ---------------------------------------------------------------------------------
 
@@ -128,9 +141,9 @@ class Producer:
         looked = self._look()
         try:
             line = context.encode(record)
-        except Exception:
+        except UnencodableError as error:
             finished = self._contexts.finished(formatter)
-            taken = self.put(finished.encode(record), finished)
+            taken = self.put(finished.encode(error.record or record), finished)
         else:
             taken = self.put(line, context)
             self._publish(created, context)
@@ -196,10 +209,12 @@ class Producer:
         if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
+        writer.mode = Spool(self.spool_path).segment_mode(self.target)  # the log's own may have changed
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = clock.monotonic() + _RETRY_AFTER
+            if not self._room.is_full:  # that has a pace of its own, and each caller its own wait
+                self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)
@@ -223,7 +238,7 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
+            lambda: make(mode=spool.segment_mode(self.target), admit=self._room.admit),
         )
         lifecycle.register(self)
         left, key = left_in(self.spool_path), self.target.key
@@ -237,10 +252,6 @@ class Producer:
         if self.target.push:
             allow(spool.path, self.target.push)
         return spool
-
-    def _segment_mode(self, journal: Path) -> int:
-        mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
-        return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
@@ -256,7 +267,7 @@ class Producer:
             "encoding": self.target.encoding,
             "errors": self.target.errors,
             "terminator": self.terminator,
-            "raw": self.options.raw,
+            "controls": self.options.control_characters,
         }
 
     # -- once a second -----------------------------------------------------------------------------
@@ -331,6 +342,7 @@ class Producer:
         """The last chance to say in the log itself what is missing there."""
         if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
+            self._room.look_afresh()
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
 

@@ -15,15 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Unpack
+from typing import Any, Final, Literal, Unpack
 
+from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
 from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
-from logboom.zeromq.intake import Intake, Newlines
+from logboom.zeromq.intake import Intake
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
 
@@ -80,16 +81,19 @@ class LoggingServer:
         backupCount: int = _BACKUPS,
         formatter: logging.Formatter | None = None,
         *,
-        newlines: Newlines = "escape",
+        newlines: Literal["escape", "indent"] = "escape",
         max_message_size: int | str = 4 * 1024 * 1024,
         **options: Unpack[Keywords],
     ) -> None:
         endpoints.check_address(bind, listening=True)
         self._bind = endpoints.absolute(bind)
+        if newlines not in ("escape", "indent"):
+            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+        options = {"control_characters": newlines, **options}
         self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
         self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
         self._largest = parse_size(max_message_size, "max_message_size")
-        self.intake = Intake(self._handler, newlines=newlines)
+        self.intake = Intake(self._handler)
         self.address = self._bind
         self.listening = threading.Event()
         self._stopping = False
