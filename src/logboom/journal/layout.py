@@ -88,6 +88,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
         mapped: allocated in full and written through `mmap`; else it grows by appends.
         target: the output file that these records are for.
         version: release of logboom that wrote it.
+        bell: the doorbell that it rings: 1 is a FIFO (first release), 2 a file.
     """
 
     logboom: int
@@ -100,6 +101,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     mapped: bool
     target: Target
     version: str = ""
+    bell: int = 1
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
