@@ -88,6 +88,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
         mapped: allocated in full and written through `mmap`; else it grows by appends.
         target: the output file that these records are for.
         version: release of logboom that wrote it.
+        bell: the doorbell that it rings: 1 is a FIFO (first release), 2 a file.
     """
 
     logboom: int
@@ -100,6 +101,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     mapped: bool
     target: Target
     version: str = ""
+    bell: int = 1
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,6 +117,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         encoding, errors, terminator: how text becomes bytes in the file.
         raw: control characters go to the file as they are.
         options: the renderer's own: `format`, `style`, `datefmt`, ...
+        one_line: newlines in values, tracebacks and stacks are escaped, too.
     """
 
     context: int
@@ -127,6 +130,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     terminator: str = "\n"
     raw: bool = False
     options: dict[str, Any] = {}
+    one_line: bool = False
 
 
 class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,15 +17,17 @@ from logboom.journal.layout import (
     committed_length,
     decode_control,
     decode_header,
+    pack_position,
     parse_segment_name,
     segment_name,
     unpack_position,
 )
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
-__all__ = ["Stream", "survey", "undelivered_bytes"]
+__all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
+_STEP: Final = 16 * 1024
 _DROPPED: Final = b'{"dropped"'
 
 
@@ -40,6 +42,7 @@ class Stream(NamedTuple):
         oldest: when the oldest of them was made (wall time), or None.
         dropped: records that it says it dropped, and that the log does not say yet.
         trouble: why it cannot be read, or an empty string.
+        unreadable: it is not known what of it waits.
     """
 
     producer: str
@@ -49,6 +52,7 @@ class Stream(NamedTuple):
     oldest: float | None = None
     dropped: int = 0
     trouble: str = ""
+    unreadable: bool = False
 
 
 def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
@@ -61,6 +65,39 @@ def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
         _look(spool, producer, numbers, *unpack_position(positions.get(producer, 0)))
         for producer, numbers in spool.segments().items()
     ]
+
+
+def committed_ends(spool: Spool) -> dict[str, int]:
+    """For each stream of `spool` the packed position behind what is committed now.
+
+    A segment that may not be read is left out: its records are another user's.
+    """
+    ends: dict[str, int] = {}
+    for producer, numbers in spool.segments().items():
+        with (
+            contextlib.suppress(OSError),
+            _open(spool.journal_path, segment_name(producer, numbers[-1])) as file,
+        ):
+            ends[producer] = pack_position(numbers[-1], _committed_end(file))
+    return ends
+
+
+def _committed_end(file: BinaryIO) -> int:
+    """Where the committed prefix ends; a few reads, however long it is: what comes behind it is zero."""
+    low, high = 0, file.seek(0, 2)
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        file.seek(middle)
+        low, high = (middle, high) if file.read(1) != b"\0" else (low, middle)
+    file.seek(low)
+    head = file.read(_STEP).partition(b"\0")[0]
+    while True:
+        newline = head.rfind(b"\n")
+        if newline >= 0 or low == 0:
+            return low + newline + 1
+        start = max(0, low - _STEP)
+        file.seek(start)
+        head, low = file.read(low - start), start
 
 
 def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
@@ -106,7 +143,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
         except FileNotFoundError:
             continue
         except OSError as error:
-            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}")
+            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}", unreadable=True)
     return stream
 
 

@@ -212,6 +212,7 @@ class JournalWriter:
             mapped=mapped,
             target=self.target,
             version=__version__,
+            bell=2,
         )
 
     def forget(self) -> None:
