@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom import platform
 from logboom.journal.survey import Stream, survey
 from logboom.journal.target import Target
 from logboom.spool.checkpoint import Counts, Recorded, read_recorded
 from logboom.spool.directory import Spool
-from logboom.spool.launch import DOORBELL, collector_lives, read_status
+from logboom.spool.launch import collector_lives, may_ring, read_status
+from logboom.spool.place import place
 from logboom.spool.status import LOG
 
 __all__ = ["last_lines", "overview"]
@@ -50,7 +50,7 @@ def overview(spool: Path) -> dict[str, Any]:
         **{name: sum(getattr(one, name) for one in totals.values()) for name in _TOTALS},
         "dropped": sum(one.dropped for one in totals.values()) + sum(one.dropped for one in streams),
         "trouble": trouble or (said.collector.trouble if lives else ""),
-        "collector_log": last_lines(spool / LOG),
+        "collector_log": last_lines(spool),
     }
 
 
@@ -58,7 +58,7 @@ def _lives(spool: Path) -> bool | None:
     """Whether a collector listens; None where this user is not permitted to know."""
     if collector_lives(spool, b""):
         return True
-    return False if platform.may_ring(spool / DOORBELL) else None
+    return False if may_ring(spool) else None
 
 
 class _Collector(msgspec.Struct):
@@ -182,12 +182,10 @@ def _file(path: Path) -> dict[str, Any]:
         return {"path": str(path), "size": None}
 
 
-def last_lines(path: Path, count: int = _QUOTED) -> list[str]:
-    """The last lines of a text file; none when it cannot be read."""
+def last_lines(spool: Path, count: int = _QUOTED) -> list[str]:
+    """The last lines of the collector's log; none when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 65_536))
-            lines = file.read().decode("utf-8", "backslashreplace").split("\n")
+        lines = place(spool).read_end(LOG, 65_536).decode("utf-8", "backslashreplace").split("\n")
     except OSError:
         return []
     return [line for line in lines if line][-count:]

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-from logboom import platform
 from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, plural
 from logboom.errors import SpoolError
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Its number is read before it is asked: one that has ended does not say it any more.
     pid = _pid(spool) if launch.collector_lives(spool, b"") else None
     if not launch.collector_lives(spool, launch.STOP):
-        if not platform.may_ring(spool / launch.DOORBELL):
+        if not launch.may_ring(spool):
             raise SpoolError(
                 "permission denied",
                 path=spool / launch.DOORBELL,

@@ -33,6 +33,7 @@ from logboom.sinks.push import PushSink
 from logboom.spool import launch
 from logboom.spool.allowed import allowed
 from logboom.spool.directory import Spool
+from logboom.spool.place import place
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
@@ -111,7 +112,7 @@ def drain(spool: Path, deadline: float) -> bool:
         True when everything that was committed at the call is in the files; False when another process
         leads, or the time was over.
     """
-    if not spool.is_dir():
+    if not Spool(spool).exists():
         return True
     leadership = Leadership.seek(spool)
     if leadership is None:
@@ -155,12 +156,22 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
     Raises:
         SpoolError: there is no such spool, or another collector leads it.
     """
-    if not spool.is_dir():
-        raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
+    if not _exists(spool):
+        raise SpoolError(
+            "there is no such spool", path=spool, hint="Log a record first, or check the path"
+        ) from None
     notebook = Notebook(spool)
     gc.disable()  # nothing here makes cycles; collections would only stall the loop
     with _live_feed(spool, notebook) as publish:
         return _collect(spool, notebook, stay, started, publish)
+
+
+def _exists(spool: Path) -> bool:
+    """Raises `SpoolError` for a spool that is not to be trusted."""
+    try:
+        return place(spool) is not None
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from logboom.collector.holding import BIRTH
 from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
 from logboom.spool.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
+from logboom.spool.place import place
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
@@ -152,7 +153,7 @@ class Service:
         return fresh
 
     def _hang(self) -> Doorbell:
-        return Doorbell(self._spool / DOORBELL, self._spool.stat().st_mode & 0o660)
+        return place(self._spool).doorbell(DOORBELL)
 
     # -- one turn ----------------------------------------------------------------------------------
 

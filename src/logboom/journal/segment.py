@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.journal.layout import END
+from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
@@ -47,8 +48,9 @@ class Segment:
     write: Callable[[bytes], object]
     _held: list[int] = []  # noqa: RUF012 - of one whose making was interrupted
 
-    def __init__(self, path: Path, number: int, fd: int) -> None:
+    def __init__(self, path: Path, number: int, fd: int, journal: Directory) -> None:
         self.path = path
+        self._journal = journal
         self.number = number
         self.pid = os.getpid()
         self.stated: set[int] = set()
@@ -59,16 +61,20 @@ class Segment:
     def is_linked(self) -> bool:
         """Whether a reader still finds it under its name."""
         try:
-            return platform.identity(os.stat(self.path)) == self._identity
+            found = self._journal.stat(self.path.name) if self._journal.is_current() else None
         except OSError:
             return False
+        return found is not None and platform.identity(found) == self._identity
 
     def was_set_aside(self) -> bool:
         """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
 
         A collector takes it for a dead process's when its lock went with its descriptor, as daemonisers do.
         """
-        return os.path.exists(f"{self.path}{DEAD_SUFFIX}") or not self._descriptor_is_ours()
+        with contextlib.suppress(OSError):
+            if self._journal.stat(self.path.name + DEAD_SUFFIX) is not None:
+                return True
+        return not self._descriptor_is_ours()
 
     def _descriptor_is_ours(self) -> bool:
         try:
@@ -122,8 +128,8 @@ class Segment:
 class MappedSegment(Segment):
     """Written through `mmap`: a memory copy, no system call."""
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, fd, journal)
         if sys.version_info >= (3, 13):
             self._map = mmap.mmap(fd, size, trackfd=False)
         else:
@@ -168,8 +174,8 @@ class WrittenSegment(Segment):
     in here begins with a newline, so that it can never continue a torn line.
     """
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, fd, journal)
         self._size = size
         self._lock = threading.RLock()
         self._busy = False

@@ -7,13 +7,12 @@ what records mean, who asks.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Dropped,
@@ -24,6 +23,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
+from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
 __all__ = ["Stream", "survey"]
@@ -70,7 +70,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
     stream = Stream(producer)
     for number in numbers:
         try:
-            with _open(spool.journal_path, segment_name(producer, number)) as file:
+            with _open(spool.journal, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
                 if number == numbers[-1]:
                     stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
@@ -83,11 +83,11 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
     return stream
 
 
-def _open(directory: Path, name: str) -> BinaryIO:
+def _open(journal: Directory, name: str) -> BinaryIO:
     try:
-        return open(platform.open_for_reading(directory / name), "rb")
+        return open(journal.open(name, os.O_RDONLY), "rb")
     except FileNotFoundError:
-        return open(platform.open_for_reading(directory / (name + DEAD_SUFFIX)), "rb")
+        return open(journal.open(name + DEAD_SUFFIX, os.O_RDONLY), "rb")
 
 
 def _with_header(stream: Stream, file: BinaryIO) -> Stream:

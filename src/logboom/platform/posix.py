@@ -42,7 +42,6 @@ __all__ = [
     "open_for_reading",
     "own_interpreters",
     "read_at",
-    "read_file",
     "real_path",
     "rename",
     "replace",
@@ -114,42 +113,34 @@ def lock_is_free(fd: int) -> bool:
 
 def claim(path: str | Path) -> int | None:
     """A descriptor that one process at a time can have, and hand over; None when another has it."""
-    directory = Path(path).parent
     fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
-    return fd if _locked_or_closed(fd, like=directory) else None
+    with contextlib.suppress(OSError):
+        give_like(fd, os.stat(Path(path).parent).st_mode & 0o666, Path(path).parent)
+    return locked_or_closed(fd)
 
 
-def hold_directory(path: str | Path) -> int | None:
+def hold_directory(path: str | Path, dir_fd: int | None = None) -> int | None:
     """A descriptor that locks the directory itself, whatever becomes of the files in it.
 
     None when another open file has the lock; -1 where directories cannot be locked.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return -1
-    try:
-        return fd if _locked_or_closed(fd) else None
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+        return locked_or_closed(fd)
     except OSError:
         return -1
 
 
-def _locked_or_closed(fd: int, like: Path | None = None) -> bool:
-    """Take the lock; else, or when anything is raised, `fd` is closed: nobody else could free it.
-
-    With `like`, a directory, the file gets what rights that has.
-    """
+def locked_or_closed(fd: int) -> int | None:
+    """`fd` with its lock taken; else, or when anything is raised, it is closed: nobody else could free it."""
     try:
-        if like is not None:
-            with contextlib.suppress(OSError):
-                give_like(fd, os.stat(like).st_mode & 0o666, like)
         locked = try_lock(fd)
     except BaseException:  # a signal handler of the application's as well
         os.close(fd)
         raise
     if not locked:
         os.close(fd)
-    return locked
+    return fd if locked else None
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
@@ -177,7 +168,11 @@ def allocate(fd: int, size: int) -> None:
 
 def filesystem_of(path: str | Path) -> str:
     """The kernel's name of the file system that holds `path` (`ext4`, `nfs4`), or `""` when unknown."""
-    device = os.stat(path).st_dev
+    return filesystem_name(os.stat(path).st_dev)
+
+
+def filesystem_name(device: int) -> str:
+    """The kernel's name of the file system on a device; `""` when unknown."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     kind = ""
     # Not the builtin `open`: it is gone when a `__del__` logs while the interpreter ends.
@@ -212,7 +207,7 @@ def sync_file(fd: int) -> None:
 
 def sync_directory(path: str | Path) -> None:
     """The names in a directory on the disk on return."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         os.fsync(fd)
     finally:
@@ -232,11 +227,6 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
 def open_for_reading(path: str | Path) -> int:
     """Follows no symlink, does not block on a FIFO, keeps nobody from renaming or deleting the file."""
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | extend_open_flags())
-
-
-def read_file(path: str | Path) -> bytes:
-    """A whole small file. Raises `OSError`."""
-    return Path(path).read_bytes()
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
@@ -274,8 +264,13 @@ def give_like(fd: int, mode: int, directory: str | Path) -> None:
 
     The group follows the directory where that is permitted; the owner only when we are root.
     """
+    give_as(fd, mode, os.stat(directory))
+
+
+def give_as(fd: int, mode: int, parent: os.stat_result) -> None:
+    """As `give_like`, for a directory of this status."""
     os.fchmod(fd, mode)
-    parent, mine = os.stat(directory), os.fstat(fd)
+    mine = os.fstat(fd)
     owner = parent.st_uid if os.geteuid() == 0 else -1
     if (owner not in (-1, mine.st_uid)) or parent.st_gid != mine.st_gid:
         with contextlib.suppress(OSError):
@@ -325,10 +320,10 @@ def spawn_detached(argv: Sequence[str], environment: dict[str, str], keep: int) 
         os.set_inheritable(keep, False)
 
 
-def ring(path: str | Path, message: bytes) -> bool:
+def ring(path: str | Path, message: bytes, dir_fd: int | None = None) -> bool:
     """Ring the doorbell at `path`; False when nobody listens there."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = _open_bell(path, dir_fd)
     except OSError:
         return False
     try:
@@ -344,10 +339,14 @@ def ring(path: str | Path, message: bytes) -> bool:
     return True
 
 
-def may_ring(path: str | Path) -> bool:
+def _open_bell(path: str | Path, dir_fd: int | None) -> int:
+    return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=dir_fd)
+
+
+def may_ring(path: str | Path, dir_fd: int | None = None) -> bool:
     """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW))
+        os.close(_open_bell(path, dir_fd))
     except PermissionError:
         return False
     except OSError:
@@ -358,17 +357,24 @@ def may_ring(path: str | Path) -> bool:
 class Doorbell:
     """The listening side: a FIFO. Made anew by each collector, so that no stale one is rung."""
 
-    def __init__(self, path: str | Path, mode: int) -> None:
+    def __init__(self, path: str | Path, mode: int, dir_fd: int | None = None) -> None:
+        """`path`, relative to `dir_fd`, is the bell; whom it is given to its directory says."""
         self.path = Path(path)
         with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISFIFO(os.lstat(self.path).st_mode):
-                os.unlink(self.path)
+            found = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+            if not stat.S_ISFIFO(found.st_mode) or found.st_nlink > 1:
+                os.unlink(path, dir_fd=dir_fd)
         with contextlib.suppress(FileExistsError):
-            os.mkfifo(self.path, 0o600)
+            os.mkfifo(path, 0o600, dir_fd=dir_fd)
         # Read and write: a FIFO without writers would report its end for ever.
-        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | extend_open_flags())
+        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | extend_open_flags(), dir_fd=dir_fd)
+        status = os.fstat(self._fd)
+        if not stat.S_ISFIFO(status.st_mode) or status.st_nlink > 1:
+            os.close(self._fd)
+            raise OSError(errno.EINVAL, "Not a doorbell", str(path))
         with contextlib.suppress(OSError):
-            give_like(self._fd, mode, self.path.parent)
+            parent = os.stat(self.path.parent) if dir_fd is None else os.fstat(dir_fd)
+            give_as(self._fd, mode, parent)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
 

@@ -43,7 +43,6 @@ __all__ = [
     "open_for_reading",
     "own_interpreters",
     "read_at",
-    "read_file",
     "real_path",
     "rename",
     "replace",
@@ -160,12 +159,6 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
 def open_for_reading(path: str | Path) -> int:
     """Follows no symlink, keeps nobody from renaming or deleting the file."""
     return api.open_shared(str(path), os.O_RDONLY)
-
-
-def read_file(path: str | Path) -> bytes:
-    """A whole small file, which others may replace meanwhile. Raises `OSError`."""
-    with open(open_for_reading(path), "rb") as file:
-        return file.read()
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

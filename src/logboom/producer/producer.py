@@ -31,6 +31,7 @@ from logboom.journal.segment import Segment
 from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
+from logboom.platform.files import Directory
 from logboom.producer import lifecycle
 from logboom.producer.contexts import Context, Contexts, PlanOptions
 from logboom.producer.left import keep_no_watch, left_in, when_dropped
@@ -197,7 +198,8 @@ class Producer:
             raise SpoolError(self.drops.reason, path=self.spool_path)
         try:
             spool = self._make_spool()
-            mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
+            journal = spool.journal
+            mapped = platform.mapping_is_safe(journal.filesystem())
         except OSError as error:
             self._full_until = clock.monotonic() + _RETRY_AFTER
             self.drops.reason = getattr(error, "message", "") or str(error)
@@ -206,11 +208,11 @@ class Producer:
             raise SpoolError(str(error), path=self.spool_path) from error
         if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
             mapped = False
-        make = functools.partial(JournalWriter, spool.journal_path, self.target, mapped=mapped)
+        make = functools.partial(JournalWriter, journal, self.target, mapped=mapped)
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
+            lambda: make(mode=self._segment_mode(journal), admit=self._room.admit),
         )
         lifecycle.register(self)
         left, key = left_in(self.spool_path), self.target.key
@@ -225,7 +227,7 @@ class Producer:
             allow(spool.path, self.target.push)
         return spool
 
-    def _segment_mode(self, journal: Path) -> int:
+    def _segment_mode(self, journal: Directory) -> int:
         mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
         return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
 

@@ -22,6 +22,7 @@ import msgspec
 from logboom import platform
 from logboom.errors import LogboomError
 from logboom.platform import clock
+from logboom.spool.place import decode, place, read
 
 __all__ = [
     "DOORBELL",
@@ -39,6 +40,7 @@ __all__ = [
     "lacks_collector",
     "made_way",
     "make_room",
+    "may_ring",
     "python_for_collector",
     "read_status",
     "reap",
@@ -75,6 +77,7 @@ _SEE_OFF: Final = (*[0.0005] * 40, *[0.002] * 90, *[0.01] * 80)
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
+_LARGEST_STATUS: Final = 16 * 1024 * 1024
 _sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
 _SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
 _SIGCHLD: Final = (getattr(signal, "SIGCHLD", 0),)
@@ -94,7 +97,20 @@ class Launch(NamedTuple):
 
 def collector_lives(spool: Path, message: bytes = WAKE) -> bool:
     """Whether a collector listens at the spool's doorbell; rings it with `message`."""
-    return platform.ring(spool / DOORBELL, message)
+    try:
+        return place(spool).ring(DOORBELL, message)
+    except OSError:
+        return False
+
+
+def may_ring(spool: Path) -> bool:
+    """Whether this user is allowed to ring: of a collector of others it seems that none lives."""
+    try:
+        return place(spool).may_ring(DOORBELL)
+    except PermissionError:
+        return False
+    except OSError:
+        return True
 
 
 def lacks_collector(spool: Path, format: int) -> bool:
@@ -160,9 +176,9 @@ def start_collector(spool: Path) -> Launch:
         unknown = "no Python interpreter is known here; set LOGBOOM_PYTHON to one"
         return Launch(False, f"LOGBOOM_PYTHON={named} cannot be run" if named else unknown)
     try:
-        keep = platform.claim(spool / STARTING_LOCK)
+        keep = place(spool).claim(STARTING_LOCK)
     except OSError as error:
-        return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
+        return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror or error}")
     if keep is None:
         return Launch(False)
     try:
@@ -181,7 +197,7 @@ def start_collector(spool: Path) -> Launch:
 def start_is_free(spool: Path) -> bool:
     """Whether nobody is starting a collector; on Windows also whether the process of the last one is gone."""
     try:
-        claimed = platform.claim(spool / STARTING_LOCK)
+        claimed = place(spool).claim(STARTING_LOCK)
     except OSError:
         return True
     if claimed is None:
@@ -293,7 +309,7 @@ def collect_here(spool: Path, deadline: float) -> bool:
     """
     if sys.is_finalizing():
         return False
-    if _is_locked(spool / LEADER_LOCK):
+    if _is_locked(spool, LEADER_LOCK):
         return False
     drain = getattr(import_collector(), "drain", None)  # None as well when we interrupt this very import
     if drain is None:
@@ -304,10 +320,10 @@ def collect_here(spool: Path, deadline: float) -> bool:
         return False
 
 
-def _is_locked(path: Path) -> bool:
+def _is_locked(spool: Path, name: str) -> bool:
     """Whether somebody holds the lock: a look that saves importing a collector for nothing."""
     try:
-        fd = platform.open_file(path, os.O_RDWR)
+        fd = place(spool).open(name, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -328,8 +344,8 @@ def make_room(spool: Path, room: int) -> None:
 def read_status(spool: Path) -> dict[str, Any]:
     """The collector's last word on itself, or an empty dictionary."""
     try:
-        value = msgspec.json.decode(platform.read_file(spool / STATUS))
-    except (OSError, msgspec.MsgspecError):
+        value = decode(read(spool, STATUS, _LARGEST_STATUS))
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -383,14 +399,15 @@ class _StatusWatch:
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
-        self._path = os.fspath(spool / STATUS)
         self._seen: tuple[int, int] | None = None
 
     def news(self) -> dict[str, Any]:
         """The status, or an empty dictionary when it is the one that was seen before."""
         try:
-            found = os.stat(self._path)
+            found = place(self._spool).stat(STATUS)
         except OSError:
+            return {}
+        if found is None:
             return {}
         seen = found.st_ino, found.st_mtime_ns
         if seen == self._seen:

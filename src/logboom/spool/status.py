@@ -1,7 +1,4 @@
-"""What the collector says of itself.
-
-Owns: `status.json` and `collector.log` of a spool. Never knows: HTTP, terminals, how anything works.
-"""
+"""What the collector says of itself: `status.json` and `collector.log` of a spool."""
 
 from __future__ import annotations
 
@@ -13,9 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom import platform
-from logboom.spool.directory import make_afresh
 from logboom.spool.launch import STATUS
+from logboom.spool.place import place
 
 __all__ = ["LOG", "Notebook", "write_status"]
 
@@ -26,16 +22,9 @@ _REPEAT_AFTER: Final = 60.0
 
 def write_status(spool: Path, values: dict[str, Any]) -> None:
     """Replace `status.json` atomically; silently not, when the disk is full."""
-    temporary = spool / f".{STATUS}.tmp"
     with contextlib.suppress(OSError):
-        fd = make_afresh(temporary, os.O_WRONLY, spool.stat().st_mode & 0o664)
-        try:
-            data = msgspec.json.encode(values)
-            whole = os.write(fd, data) == len(data)
-        finally:
-            os.close(fd)
-        if whole:
-            platform.replace(temporary, spool / STATUS)
+        own = place(spool)
+        own.write(STATUS, msgspec.json.encode(values), own.shared)
 
 
 class Notebook:
@@ -54,24 +43,12 @@ class Notebook:
             self._said.clear()
         self._said[text] = now
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        # Names of files and programs are anybody's.
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
         line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError):
-            self._bound()
-            fd = self._open()
-            try:
-                os.write(fd, line)
-            finally:
-                os.close(fd)
-
-    def _open(self) -> int:
-        """As it is, when it is there: it may be the file of another user who shares the spool."""
-        try:
-            return platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
-        except FileNotFoundError:
-            mode = self.path.parent.stat().st_mode & 0o660
-            return make_afresh(self.path, os.O_WRONLY | os.O_APPEND, mode)
-
-    def _bound(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_size > _LARGEST_LOG:
-                os.replace(self.path, self.path.with_suffix(".log.1"))
+            own = place(self.path.parent)
+            found = own.stat(LOG)
+            if found is not None and found.st_size > _LARGEST_LOG:
+                own.replace(LOG, f"{LOG}.1")
+            own.append(LOG, line, own.shared)
