@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,7 +207,7 @@ def test_a_dead_stream_that_cannot_be_read_again_is_kept(
     dead = path.with_name(path.name + ".dead")
     append(dead, factory.record("late"))
 
-    def sick(self: JournalReader, budget: int, *, liveness: bool = True) -> object:
+    def sick(self: JournalReader, budget: int, **how: Any) -> object:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as disk:
@@ -297,10 +298,10 @@ def test_one_sick_segment_stops_nobody_else(
     factory.segment(B, ["2"])
     healthy = JournalReader.read
 
-    def sick(self: JournalReader, budget: int, *, liveness: bool = True) -> object:
+    def sick(self: JournalReader, budget: int, **how: Any) -> object:
         if self.producer == A:
             raise OSError(5, "Input/output error")
-        return healthy(self, budget, liveness=liveness)
+        return healthy(self, budget, **how)
 
     monkeypatch.setattr(JournalReader, "read", sick)
     assert texts(source) == {B: ["2"]} and set(source.errors) == {A}

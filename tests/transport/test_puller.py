@@ -8,7 +8,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -171,3 +171,96 @@ def test_who_does_not_say_what_it_is_makes_room(monkeypatch: pytest.MonkeyPatch)
     puller.close()
     for peer in peers:
         peer.close()
+
+
+MB = 1024 * 1024
+
+
+@contextlib.contextmanager
+def puller_with(
+    largest: int, warn: Callable[[str], None] = lambda sentence: None
+) -> Iterator[tuple[Puller, list[Message], Callable[[], socket.socket]]]:
+    """A puller, what it took, and what makes it another peer past its handshake."""
+    got: list[Message] = []
+    puller = Puller("tcp://127.0.0.1:*", got.extend, largest, warn)
+    host, _, port = puller.address.removeprefix("tcp://").rpartition(":")
+    peers: list[socket.socket] = []
+
+    def peer() -> socket.socket:
+        made = socket.create_connection((host, int(port)), 10)
+        made.sendall(GREETING + READY)
+        made.setblocking(False)
+        peers.append(made)
+        return made
+
+    try:
+        yield puller, got, peer
+    finally:
+        puller.close()
+        for each in peers:
+            each.close()
+
+
+def push_all(
+    puller: Puller, parts: Mapping[socket.socket, bytes | memoryview]
+) -> dict[socket.socket, memoryview]:
+    """Send to it from several peers at once, until it takes no more of any; returns what it did not take."""
+    left = {peer: memoryview(data) for peer, data in parts.items()}
+    idle = 0
+    while idle < 5:
+        idle = 0 if puller.poll(0.01) else idle + 1
+        for peer, data in list(left.items()):
+            with contextlib.suppress(BlockingIOError):
+                rest = data[peer.send(data[:65536]) :]
+                left[peer] = rest
+                idle = 0
+                if not rest:
+                    del left[peer]
+    return left
+
+
+@pytest.mark.parametrize("flags", [0, 1], ids=["one frame", "the first of several"])
+def test_messages_that_stop_in_the_middle_have_one_budget(flags: int) -> None:
+    """A thousand peers that send all but the last byte of 4 MB took 4 GB, and the server with it."""
+    import tracemalloc
+
+    with puller_with(4 * MB) as (puller, got, peer):
+        half = frame(b"x" * (4 * MB), flags)[:-1]
+        tracemalloc.start()
+        try:
+            push_all(puller, dict.fromkeys([peer() for _ in range(40)], half))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 48 * MB, f"{peak / MB:.0f} MB"
+        push_all(puller, {peer(): frame(b"short"), peer(): frame(b"y" * 5000)})
+        assert got == [b"short", b"y" * 5000] or got == [b"y" * 5000, b"short"]
+
+
+def test_long_messages_of_many_peers_all_arrive() -> None:
+    """They wait for their part of the memory, and none is lost or mixed with another."""
+    with puller_with(4 * MB) as (puller, got, peer):
+        bodies = [b"%02d" % number * (2 * MB) for number in range(15)]
+        push_all(
+            puller, {peer(): frame(body) + frame(b"end %d" % place) for place, body in enumerate(bodies)}
+        )
+        wait_until(lambda: puller.poll(0.01) or len(got) == 30, "all are taken")
+        while len(got) < 30:
+            assert puller.poll(1.0)
+        assert sorted(got) == sorted([*bodies, *(b"end %d" % place for place in range(15))])  # type: ignore[type-var]
+
+
+def test_who_does_not_finish_gives_way_to_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers that hold the whole budget with messages that they never end must not keep it."""
+    said: list[str] = []
+    real, ahead = time.monotonic, 0.0
+    monkeypatch.setattr("logboom.receivers.puller.time.monotonic", lambda: real() + ahead)
+    with puller_with(4 * MB, said.append) as (puller, got, peer):
+        push_all(puller, dict.fromkeys([peer() for _ in range(4)], frame(b"x" * (4 * MB - 9))[:-1]))
+        patient, late = peer(), frame(b"y" * 20_000)
+        left = push_all(puller, {patient: late})
+        assert got == []
+        ahead = 60.0
+        push_all(puller, left)
+        assert got == [b"y" * 20_000]
+        assert "its connection is closed" in said[0]

@@ -74,7 +74,7 @@ def test_who_fails_slowly_is_asked_seldom(tmp_path: Path, suspended: socket.sock
     notes: list[str] = []
     target = target_of(suspended)
     sink = PushSink(target)
-    pipe = Pipe(target.key, target, sink, checkpoint, notes.append)
+    pipe = Pipe(target.key, target, sink, checkpoint, notes.append, lambda *place: None)
     with pytest.raises(SinkError):
         pipe.make(sink.plan([b"hello"], [0.0], 0.0), {})
     pipe.try_recover(1000.0)

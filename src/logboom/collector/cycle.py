@@ -28,9 +28,9 @@ __all__ = ["Cycle"]
 
 BUDGET: Final = 1024 * 1024
 _AHEAD: Final = 20_000
-_AHEAD_BYTES: Final = 32 * 1024 * 1024
+_AHEAD_BYTES: Final = 8 * 1024 * 1024
 _BACKLOG: Final = 50_000
-_BACKLOG_BYTES: Final = 32 * 1024 * 1024
+_BACKLOG_BYTES: Final = 8 * 1024 * 1024
 _UPKEEP_EVERY: Final = 0.5
 _GIVE_UP_HASTILY: Final = 0.1
 _GIVE_UP: Final = 0.5  # no descriptors left for a moment is no bad sector, and a killed writer no rival
@@ -225,7 +225,7 @@ class Cycle:
     def _read(self, thorough: bool) -> int:
         read = 0
         skip = self._ahead() | self._held_up()
-        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip):
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip, memory=_AHEAD_BYTES):
             pipe = self._targets.pipe_of(reader)
             self._report_damage(reader)
             if pipe is None:

@@ -10,6 +10,7 @@ are busy, often enough that its records are not late for the merge.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -94,18 +95,21 @@ class JournalsSource:
         self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
+        self._longest_line = math.inf
+        self._left = 0  # of the budget of this poll
         self._longest = _LONGEST_PAUSE
         self._listing: dict[str, list[int]] = {}
         self._discovered_at = float("-inf")
 
     def poll(
-        self, budget: int, *, thorough: bool = False, skip: Collection[str] = ()
+        self, budget: int, *, thorough: bool = False, skip: Collection[str] = (), memory: float = math.inf
     ) -> list[tuple[JournalReader, Chunk]]:
         """See `Source.poll`."""
         now = self._clock.monotonic()
         if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
             self._discover(now, thorough)
-        share = max(budget // self._busy, _SMALLEST_SHARE)
+        share, self._left = budget // self._busy, budget
+        self._longest_line = max(memory / max(1, len(self._journals)), _SMALLEST_SHARE)
         busy = set(skip)
         idle = min(_IDLE_PAUSE_A_JOURNAL * len(self._journals), _LONGEST_PAUSE_OF_MANY)
         self._longest = max(_LONGEST_PAUSE, idle)
@@ -237,7 +241,12 @@ class JournalsSource:
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
-            chunks = reader.read(share, liveness=check) if self._may_read(reader) else []
+            size = max(min(share, self._left), _SMALLEST_SHARE)
+            chunks = (
+                reader.read(size, liveness=check, longest=self._longest_line)
+                if self._may_read(reader)
+                else []
+            )
             if self.errors.pop(name, None) is not None:
                 del self._unread_since[name]
         except OSError as error:
@@ -245,6 +254,7 @@ class JournalsSource:
             self._unread_since.setdefault(name, now)
             journal.pause = _LONGEST_PAUSE
             return []
+        self._left -= sum(chunk.size for chunk in chunks)
         if check:
             journal.checked = now
         self._settle(journal, bool(chunks) or not reader.exhausted)

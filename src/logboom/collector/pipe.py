@@ -1,8 +1,4 @@
-"""The way of one target's records: merge, render, intend, write.
-
-Owns: the order of durable effects for one target. Never knows: where records come from, how a sink
-works, signals, threads.
-"""
+"""The way of one target's records: merge, render, intend, write."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ import msgspec
 from logboom.collector.merge import Merge, Merged
 from logboom.errors import SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
+from logboom.journal.lines import Stored
 from logboom.journal.reader import Chunk
 from logboom.journal.target import Target
 from logboom.platform.failpoints import reach
@@ -36,9 +33,11 @@ _RETRY_AFTER: Final = 0.25
 _RETRY_WITHIN: Final = 3.0
 _MOST_STEPS: Final = 8
 _MOST_RENDERERS: Final = 1024
+_PART: Final = 2 * 1024 * 1024  # what is rendered, and written in a step, at once
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
+Load = Callable[[str, int, int], list[Any] | None]
 
 
 class Pipe:
@@ -50,6 +49,7 @@ class Pipe:
         sink: where the lines go.
         checkpoint: where intents are recorded.
         note: takes a sentence for the collector's log.
+        load: `(producer, end, length)` -> the row of a record that stayed on the disk (`reader.load_row`).
 
     Attributes:
         trouble: why nothing can be written now, or an empty string.
@@ -57,7 +57,13 @@ class Pipe:
     """
 
     def __init__(
-        self, key: str, target: Target, sink: Sink, checkpoint: Checkpoint, note: Callable[[str], None]
+        self,
+        key: str,
+        target: Target,
+        sink: Sink,
+        checkpoint: Checkpoint,
+        note: Callable[[str], None],
+        load: Load,
     ) -> None:
         self.key = key
         self.target = target
@@ -67,10 +73,13 @@ class Pipe:
         self.publish: Publish | None = None
         self._checkpoint = checkpoint
         self._note = note
+        self._load = load
         self._contexts: dict[str, dict[int, _Contexts]] = {}  # by producer and segment
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] = []  # of the first of the ready records
+        self._ready_size = 0
+        self._stored = 0
         self._failed_at = 0.0
         self._retry_at = 0.0
         self._took = 0.0
@@ -83,12 +92,12 @@ class Pipe:
     @property
     def backlog(self) -> int:
         """Records that were read and are not written."""
-        return self.merge.pending + len(self._lines)
+        return self.merge.pending + len(self._ready.rows)
 
     @property
     def size(self) -> int:
-        """About how many bytes they are."""
-        return self.merge.size + sum(map(len, self._lines))
+        """About how many bytes of memory they take."""
+        return self.merge.size + (self._ready_size if self._ready.rows else 0)
 
     @property
     def newest(self) -> float:
@@ -112,7 +121,8 @@ class Pipe:
         now_mono: float,
     ) -> None:
         """Take what was read of one producer; `contexts` are for a chunk that has none itself."""
-        rows, ends, dropped, size, own = chunk
+        rows, ends, dropped, size, own, stored = chunk
+        self._stored += stored
         segment = unpack_position(max([*ends[-1:], *(end for _, end in dropped[-1:])]))[0]
         self._contexts.setdefault(producer, {})[segment] = own or contexts
         if dropped:
@@ -139,10 +149,10 @@ class Pipe:
         try:
             self.recover()
             written = self._write_ready(now_wall)
-            late = self.merge.late
+            late, size = self.merge.late, self.merge.size
             self._ready = self.merge.release(now_mono, ready=ready, floor=floor)
             self._checkpoint.counts(self.key).late += self.merge.late - late
-            self._lines = self._render(self._ready)
+            self._ready_size = size - self.merge.size
             written += self._write_ready(now_wall)
             self.trouble = ""
         except (SinkError, OSError) as error:
@@ -203,7 +213,8 @@ class Pipe:
 
     def _forget_written(self, advance: Mapping[str, int]) -> None:
         """Drop from the ready lines what an interrupted step of our own has written after all."""
-        if self._lines:
+        self._lines = []
+        if self._ready.rows:
             done = [
                 advance.get(p, -1) >= end
                 for p, end in zip(self._ready.producers, self._ready.ends, strict=True)
@@ -216,11 +227,12 @@ class Pipe:
                 [producers[i] for i in kept],
                 [ends[i] for i in kept],
             )
-            self._lines = [self._lines[i] for i in kept]
 
     def _write_ready(self, now_wall: float) -> int:
         written = idle = 0
-        while self._lines:
+        while self._ready.rows:
+            if not self._lines:
+                self._lines = self._render(self._part())
             request = self._next_request()
             if request == 0:
                 self._take(self.sink.rollover(now_wall) or Step(_NOTHING), 1)
@@ -238,7 +250,21 @@ class Pipe:
         """Place of the first request to roll the output among the ready records."""
         if not self._requests:
             return None
-        return next((place for place, row in enumerate(self._ready.rows) if row[1] == ROLLOVER), None)
+        rows = self._ready.rows[: len(self._lines)]
+        return next((place for place, row in enumerate(rows) if row[1] == ROLLOVER), None)
+
+    def _part(self) -> Merged:
+        """The ready records that are rendered next: what they take is memory several times over."""
+        rows, keys, producers, ends = self._ready
+        if self._ready_size <= _PART and not self._stored:
+            return self._ready
+        size, each, count = 0, self._ready_size // len(rows), 0
+        for row in rows:
+            size += row[-1].length if type(row[-1]) is Stored else each
+            if size > _PART and count:
+                break
+            count += 1
+        return Merged(rows[:count], keys[:count], producers[:count], ends[:count])
 
     def _take(self, step: Step, count: int) -> None:
         """Make a step that covers the first `count` ready records, and let go of them."""
@@ -248,10 +274,13 @@ class Pipe:
             self._forget_contexts(advance)
         if self.publish is not None and count:
             self.publish(self._ready.rows, self._lines, count)
-        if count == len(self._lines):
+        if self._stored and count:
+            self._stored -= sum(type(row[-1]) is Stored for row in self._ready.rows[:count])
+        if count == len(self._ready.rows):
             self._lines, self._ready = [], Merged([], [], [], [])
             self._requests = False
         elif count:
+            self._ready_size -= self._ready_size * count // len(self._ready.rows)
             del self._lines[:count]
             for values in self._ready:
                 del values[:count]
@@ -298,6 +327,7 @@ class Pipe:
 
     def _fail(self, error: Exception, now_mono: float) -> None:
         text = str(error)
+        self._lines = []  # rendered again when it goes on: many targets may wait for one full disk
         if not self.trouble:
             self._failed_at = now_mono
         if text != self.trouble:
@@ -310,8 +340,8 @@ class Pipe:
     # -- rendering ---------------------------------------------------------------------------------
 
     def _render(self, merged: Merged) -> list[bytes]:
-        if not merged.rows:
-            return []
+        if self._stored:
+            merged = merged._replace(rows=self._loaded(merged))
         only = self._only_renderer(merged)
         if only is not None:
             return only(merged.rows)
@@ -323,6 +353,19 @@ class Pipe:
             for place, line in zip(places, renderer([merged.rows[i] for i in places]), strict=True):
                 lines[place] = line
         return lines
+
+    def _loaded(self, merged: Merged) -> list[list[Any]]:
+        """The rows with all their columns. Raises `OSError` when one cannot be read now."""
+        rows = list(merged.rows)
+        for place, row in enumerate(rows):
+            if type(row[-1]) is Stored:
+                length = row[-1].length
+                loaded = self._load(merged.producers[place], merged.ends[place], length)
+                if loaded is None:
+                    said = f"1 record of {length:,} bytes is missing: its journal was removed or damaged"
+                    loaded = [row[0], NOTICE, _WARNING, "logboom", said, 0]
+                rows[place] = loaded
+        return rows
 
     def _only_renderer(self, merged: Merged) -> Renderer | None:
         """The renderer that all these records have, as is usual; None when they may differ."""

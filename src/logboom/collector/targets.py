@@ -7,6 +7,7 @@ be written. Never knows: how records are read, ordered, written; when.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
@@ -17,7 +18,7 @@ from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.runs import Runs
 from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import pack_position
-from logboom.journal.reader import JournalReader
+from logboom.journal.reader import JournalReader, load_row
 from logboom.journal.target import Target
 from logboom.platform.clock import Clock
 from logboom.sinks.base import Sink
@@ -188,7 +189,8 @@ class Targets:
                 self._note(f"{key}: {error}; its records wait in the journal")
             return
         self.refused.pop(key, None)
-        pipe = self.pipes[key] = Pipe(key, target, sink, self._checkpoint, self._note)
+        load = functools.partial(load_row, self._spool)
+        pipe = self.pipes[key] = Pipe(key, target, sink, self._checkpoint, self._note, load)
         pipe.publish = self._publish
 
     def _dismiss_oldest(self) -> None:

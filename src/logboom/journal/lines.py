@@ -1,8 +1,4 @@
-"""Committed bytes of a segment -> rows, control lines, damage.
-
-Owns: decoding in bulk, and what is still saved from a block with a damaged line. Never knows: files,
-descriptors, who reads.
-"""
+"""Committed bytes of a segment -> rows, control lines, damage."""
 
 from __future__ import annotations
 
@@ -18,15 +14,30 @@ import msgspec
 from logboom.errors import JournalError
 from logboom.journal.layout import END, REST, Context, Dropped, decode_control, is_too_deep
 
-__all__ = ["Decoded", "LineDecoder"]
+__all__ = ["Decoded", "LineDecoder", "Stored", "decode_row"]
 
 _END_TEXT: Final = END.rstrip()
 _MOST_SPLITS: Final = 64
 _RECORD: Final = ord("[")
+_LONGEST_NAME: Final = 200
 _RUNS: Final = re.compile(rb"\[+|[^\[]", re.DOTALL)  # over the first bytes of lines
 _decoder = msgspec.json.Decoder(list[Any])
 _first = itemgetter(0)
 _created, _context, _level, _name = (itemgetter(index) for index in range(4))
+
+
+class Stored:
+    """Stands last in a row whose columns stay on the disk until they are rendered: `[created, context, level,
+    name, Stored(length)]`.
+
+    Attributes:
+        length: bytes of the record's line, which ends at the row's position.
+    """
+
+    __slots__ = ("length",)
+
+    def __init__(self, length: int) -> None:
+        self.length = length
 
 
 class Decoded:
@@ -39,9 +50,10 @@ class Decoded:
         damage: `(start, end)` within the block of each line that cannot be read.
         ended: an `end` line was there.
         resting: the last line is `REST`.
+        stored, stored_bytes: rows whose columns were left on the disk, and how long their lines are.
     """
 
-    __slots__ = ("damage", "dropped", "ended", "ends", "resting", "rows")
+    __slots__ = ("damage", "dropped", "ended", "ends", "resting", "rows", "stored", "stored_bytes")
 
     def __init__(self) -> None:
         self.rows: list[list[Any]] = []
@@ -50,6 +62,7 @@ class Decoded:
         self.damage: list[tuple[int, int]] = []
         self.ended = False
         self.resting = False
+        self.stored = self.stored_bytes = 0
 
 
 class LineDecoder:
@@ -57,10 +70,12 @@ class LineDecoder:
 
     Attributes:
         contexts: by number; a row whose context is not here is damage.
+        longest: of a longer line only the time, the context, the level and the name are kept (`Stored`).
     """
 
     def __init__(self, contexts: dict[int, Context]) -> None:
         self.contexts = contexts
+        self.longest: float = math.inf
 
     def decode(self, block: bytes, base: int) -> Decoded:
         """`block` is whole lines; `base` is the place of its first byte."""
@@ -87,6 +102,9 @@ class LineDecoder:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             sound = False
         if sound:
+            if len(block) > self.longest:
+                for row, line in zip(rows, lines[start:end], strict=True):
+                    self._shorten(row, len(line), into)
             into.rows += rows
             into.ends += places[start + 1 : end + 1]
             return
@@ -127,9 +145,17 @@ class LineDecoder:
             return False
         if not self._are_sound([row]):
             return False
+        self._shorten(row, len(line) + 1, into)
         into.rows.append(row)
         into.ends.append(end)
         return True
+
+    def _shorten(self, row: list[Any], length: int, into: Decoded) -> None:
+        """Leave the columns of a long line on the disk."""
+        if length > self.longest:
+            row[3:] = [row[3][:_LONGEST_NAME], Stored(length)]
+            into.stored += 1
+            into.stored_bytes += length
 
     def _split(self, line: bytes, cut: int, start: int, base: int, into: Decoded) -> bool:
         """Two lines whose newline was hit: save the second, and the first if it can be read."""
@@ -157,6 +183,14 @@ class LineDecoder:
             into.dropped.append((value, end))
         elif line.startswith(b'{"end"'):
             into.ended = True
+
+
+def decode_row(line: bytes) -> list[Any] | None:
+    """The row of a record line; None when it cannot be read any more."""
+    try:
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def _split_lines(block: bytes) -> list[bytes]:

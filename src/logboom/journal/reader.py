@@ -11,6 +11,7 @@ after that was seen: then nobody can write to it. A zero byte in a segment that 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -30,17 +31,18 @@ from logboom.journal.layout import (
     pack_position,
     unpack_position,
 )
-from logboom.journal.lines import LineDecoder
+from logboom.journal.lines import LineDecoder, decode_row
 from logboom.journal.recovery import Gap, find_gap, salvage_target
 from logboom.spool.directory import Spool
 
-__all__ = ["Chunk", "Damage", "JournalReader"]
+__all__ = ["Chunk", "Damage", "JournalReader", "load_row"]
 
 _SMALLEST: Final = 4096
 _LARGEST: Final = 1024 * 1024
 _KEPT: Final = 64 * 1024
 _SPARE_CONTEXTS: Final = 64  # a handler restates 32 at most
 _CONTEXT_LINE: Final = b'\n{"context"'
+_STORED_SIZE: Final = 300  # about what a row takes in memory whose columns are on the disk
 
 
 class Chunk(NamedTuple):
@@ -50,8 +52,9 @@ class Chunk(NamedTuple):
         rows: the records' arrays; `row[1]` names the context.
         ends: for each row the packed position after it.
         dropped: `dropped` lines, with the packed position after each.
-        size: how many bytes they were.
+        size: about how many bytes of memory they take.
         contexts: those that the rows name, by number; of the segment, so more may come.
+        stored: how many of the rows have their columns on the disk (see `load_row`).
     """
 
     rows: list[list[Any]]
@@ -59,6 +62,7 @@ class Chunk(NamedTuple):
     dropped: list[tuple[Dropped, int]]
     size: int = 0
     contexts: Mapping[int, Context] = MappingProxyType({})
+    stored: int = 0
 
 
 class Damage(NamedTuple):
@@ -130,18 +134,20 @@ class JournalReader:
         """Whether the current segment was read past its end."""
         return self._ended
 
-    def read(self, budget: int, *, liveness: bool = True) -> list[Chunk]:
+    def read(self, budget: int, *, liveness: bool = True, longest: float = math.inf) -> list[Chunk]:
         """Decode what is new.
 
         Args:
             budget: about how many bytes at most; one line is returned whole, however large.
             liveness: when nothing is new, look whether the writer still lives (two system calls).
+            longest: of a record whose line is longer, the columns stay on the disk (see `load_row`).
 
         Raises:
             OSError: a segment cannot be read now; the position is unchanged.
         """
         chunks: list[Chunk] = []
         self.exhausted = False
+        self._decoder.longest = longest
         try:
             while budget > 0 and not self.exhausted:
                 budget -= self._take(budget, chunks)
@@ -277,7 +283,8 @@ class JournalReader:
         if found.rows or found.dropped:
             places = [*found.ends[-1:], *(place for _, place in found.dropped[-1:])]
             self.last = max(places)
-            chunks.append(Chunk(found.rows, found.ends, found.dropped, len(block), self.contexts))
+            size = len(block) - found.stored_bytes + found.stored * _STORED_SIZE
+            chunks.append(Chunk(found.rows, found.ends, found.dropped, size, self.contexts, found.stored))
         self._ended = self._ended or found.ended
         self.resting = found.resting
 
@@ -401,6 +408,24 @@ class JournalReader:
                 self.contexts[value.context] = value
             place = block.find(_CONTEXT_LINE, place + 1, whole)
         return block[whole:]
+
+
+def load_row(spool: Spool, producer: str, end: int, length: int) -> list[Any] | None:
+    """The row of a record that was left on the disk (`lines.Stored`); None when it is not there any more.
+
+    Args:
+        end: packed position after its line.
+        length: bytes of its line.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
+    number, offset = unpack_position(end)
+    try:
+        line = platform.read_at(spool.open_segment(producer, number), length, offset - length)
+    except FileNotFoundError:
+        return None
+    return decode_row(line[:-1]) if len(line) == length else None
 
 
 def _last_of(contexts: Mapping[int, Context]) -> dict[int, Context]:

@@ -25,6 +25,7 @@ from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segm
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
+from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
 from logboom.spool.place import inside
 
@@ -78,7 +79,7 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self._given_up = 0  # number of the newest segment that was abandoned or closed
         self._said = _Said()
-        self.pid = os.getpid()
+        self.mark = this_process.mark()
 
     def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment | None:
         """The segment to go on in when `old` is full; another thread may have made it already.
@@ -104,7 +105,7 @@ class JournalWriter:
             self.segment = new
         else:
             self._unmake(new)
-        if old is not None and old.pid == os.getpid():
+        if old is not None and old.mark[0]:
             old.end()
             if self.target.synced:  # a line that came while `new` was made; nobody could do it later
                 with contextlib.suppress(OSError):
@@ -122,7 +123,7 @@ class JournalWriter:
 
     def _say(self, line: bytes, *, only_after: bytes = b"") -> None:
         segment, said = self.segment, self._said
-        if segment is None or segment.pid != os.getpid():
+        if segment is None or not segment.mark[0]:
             return
         with contextlib.suppress(ValueError, OSError):  # what cannot be said costs others the wait
             start = segment.written()
@@ -230,7 +231,7 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self._given_up = 0
         self._said = _Said()
-        self.pid = os.getpid()
+        self.mark = this_process.mark()
         if segment is not None:
             segment.disown()
             segment.release()
@@ -241,7 +242,7 @@ class JournalWriter:
         As long as nothing else was written, `rest` and `wake` do not count.
         """
         segment, said = self.segment, self._said
-        if segment is None or segment.pid != os.getpid():
+        if segment is None or not segment.mark[0]:
             return self.producer, self._given_up, 0
         committed = segment.written()
         quiet = (segment.number, committed) == (said.segment, said.end)
@@ -250,7 +251,7 @@ class JournalWriter:
     def close(self) -> None:
         """Give the last segment's lock back: its reader may leave it. A later line begins a new one."""
         segment, self.segment = self.segment, None
-        if segment is not None and segment.pid == os.getpid():
+        if segment is not None and segment.mark[0]:
             self._given_up = segment.number
             segment.release()
 

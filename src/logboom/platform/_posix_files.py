@@ -17,7 +17,7 @@ assert sys.platform != "win32"
 from logboom.platform import posix
 from logboom.platform._files import BaseDirectory
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "may_follow", "resolve", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "may_follow", "resolve", "set_mode"]
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PATH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -465,8 +465,3 @@ def copy_access(fd: int, like: os.stat_result) -> None:
 def copy_times(fd: int, like: os.stat_result) -> None:
     """When another file was read and written last."""
     os.utime(fd, ns=(like.st_atime_ns, like.st_mtime_ns))
-
-
-def in_forked_child(call: Callable[[], None]) -> None:
-    """Have `call` made in every child that Python forks."""
-    os.register_at_fork(after_in_child=call)

@@ -25,7 +25,7 @@ from logboom.platform._windows_api import (
     set_times,
 )
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "may_follow", "resolve", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "may_follow", "resolve", "set_mode"]
 
 
 class Directory(BaseDirectory):
@@ -219,7 +219,3 @@ def copy_access(fd: int, like: os.stat_result) -> None:
 def copy_times(fd: int, like: os.stat_result) -> None:
     """When another file was read and written last."""
     set_times(fd, like.st_atime_ns, like.st_mtime_ns)
-
-
-def in_forked_child(call: Callable[[], None]) -> None:
-    """Nothing forks here."""

@@ -12,7 +12,6 @@ if sys.platform == "win32":
         Directory,
         copy_access,
         copy_times,
-        in_forked_child,
         may_follow,
         resolve,
         set_mode,
@@ -22,10 +21,9 @@ else:
         Directory,
         copy_access,
         copy_times,
-        in_forked_child,
         may_follow,
         resolve,
         set_mode,
     )
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "may_follow", "resolve", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "may_follow", "resolve", "set_mode"]

@@ -1,9 +1,12 @@
 """A PULL socket that can end without losing anything.
 
-Owns: the listener, the connections, their buffers, the regular end. Never knows: what is done with messages.
-
 What a process that is killed takes with it is what its connections hold: of each at most `_CHUNK` bytes that
 were read, and the system's small buffers.
+
+Messages that are half there take memory. Each connection has `_FREE` bytes for that; what is longer takes its
+whole length from one budget for all, or waits, unread, until there is room. So a message that was begun can
+always be finished, and a thousand peers that stop in the middle hold up no short one. Where others wait, a
+message that takes too long loses its connection.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ _MOST_PEERS: Final = 1000
 _AGAIN: Final = 0.1
 _CALM: Final = 10.0
 _HANDSHAKE: Final = 10.0
+_FREE: Final = 8 * 1024
+_BUDGET: Final = 16 * 1024 * 1024
+_HURRY: Final = 10.0  # seconds to finish a message for which others wait, and more for a long one:
+_SLOWEST: Final = 100_000.0  # bytes a second
 _FULL: Final = f"{_MOST_PEERS:,} connections are open: no more are taken until some have ended"
 
 
@@ -38,6 +45,9 @@ class _Connection:
         self.state = zmtp.Peer("PULL", largest)
         self.told = False
         self.since = time.monotonic()
+        self.granted = 0  # bytes of the budget
+        self.until = 0.0
+        self.waits = False  # for its part of the budget
 
 
 class Puller:
@@ -76,6 +86,9 @@ class Puller:
         self._accept_at = 0.0
         self._refused_at = -_CALM
         self.strangers = 0
+        self._budget = max(_BUDGET, largest)
+        self._granted: dict[_Connection, None] = {}  # the oldest first
+        self._waiting: deque[_Connection] = deque()
 
     def poll(self, timeout: float) -> bool:
         """Wait at most `timeout` seconds for something, and take it; False when there was nothing."""
@@ -141,6 +154,11 @@ class Puller:
             if not connection.state.ready and connection in self._connections:
                 self.strangers += 1
                 self._drop(connection)
+        while self._waiting and (slow := next((one for one in self._granted if now > one.until), None)):
+            self._warn(
+                "a message did not come to its end in time, and others waited: its connection is closed"
+            )
+            self._drop(slow)
 
     def _accept(self) -> None:
         if len(self._connections) >= _MOST_PEERS:
@@ -178,7 +196,9 @@ class Puller:
                 _await_data(connection.socket)
 
     def _read(self, connection: _Connection) -> bool:
-        """Take what a peer has sent; False when there was nothing."""
+        """Take what a peer has sent; False when there was nothing, or there is no room for it now."""
+        if connection.waits:
+            return False
         try:
             data = connection.socket.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -196,10 +216,40 @@ class Puller:
             return True
         if messages:
             self._take(messages)
+        self._apportion(connection)
         answer = connection.state.answer()
         if answer and not connection.told:
             self._answer(connection, answer)
         return True
+
+    def _apportion(self, connection: _Connection) -> None:
+        """Give a message that is half there its part of the budget, or have it wait."""
+        claim = connection.state.claim(_FREE)
+        if claim == connection.granted or (claim <= _FREE and not connection.granted):
+            return
+        self._give_back(connection)
+        if claim > _FREE and not self._grant(connection, claim):
+            connection.waits = True
+            self._waiting.append(connection)
+            self._selector.unregister(connection.socket)
+
+    def _grant(self, connection: _Connection, claim: int) -> bool:
+        if claim > self._budget:
+            return False
+        self._budget -= claim
+        connection.granted = claim
+        connection.until = time.monotonic() + _HURRY + claim / _SLOWEST
+        self._granted[connection] = None
+        return True
+
+    def _give_back(self, connection: _Connection) -> None:
+        self._budget += connection.granted
+        connection.granted = 0
+        self._granted.pop(connection, None)
+        while self._waiting and self._grant(self._waiting[0], self._waiting[0].state.claim(_FREE)):
+            first = self._waiting.popleft()
+            first.waits = False
+            self._selector.register(first.socket, selectors.EVENT_READ, first)
 
     def _answer(self, connection: _Connection, data: bytes) -> None:
         """A few bytes at a time, which always find room in the system's buffer; who reads none is let go."""
@@ -213,8 +263,12 @@ class Puller:
     def _drop(self, connection: _Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            self._selector.unregister(connection.socket)
+            if connection.waits:
+                self._waiting.remove(connection)
+            else:
+                self._selector.unregister(connection.socket)
             connection.socket.close()
+            self._give_back(connection)
 
 
 def _await_data(peer: socket.socket) -> None:

@@ -1,7 +1,5 @@
 r"""The bytes of ZeroMQ's protocol, ZMTP 3.1, as far as PUSH and PULL need them. No sockets.
 
-Owns: greeting, handshake, frames, messages. Never knows: sockets, records.
-
     greeting   FF 00*8 7F  03 01  "NULL" 00*16  00  00*31                    64 bytes, in both directions
     frame      flags  length (1 byte, or 8 with flag 02)  body               flag 01: more, 04: command
     command    name length, name, data                                       READY, PING, PONG, ERROR
@@ -105,6 +103,7 @@ class Peer:
         self._skip = 0
         self._missing = 0
         self._chunks: list[bytes] = []
+        self._chunked = 0
         self._parts: list[bytes] = []
         self._refused = False
 
@@ -118,6 +117,16 @@ class Peer:
         """Whether no message is half there."""
         return not (self._data or self._parts or self._skip or self._refused)
 
+    def claim(self, free: int) -> int:
+        """Return the bytes of memory that the message takes which is half there, once it is whole.
+
+        One of several parts may become as long as any other: beyond `free` bytes it claims that at once.
+        """
+        parts = sum(map(len, self._parts))
+        size = len(self._data) + self._chunked + self._missing + parts
+        several = bool(parts) or (bool(self._data) and self.ready and bool(self._data[0] & _MORE))
+        return self._largest if several and size > free else size
+
     def receive(self, data: bytes) -> list[Message]:
         """Take bytes of the peer; returns the messages that are whole with them.
 
@@ -129,10 +138,12 @@ class Peer:
         if len(data) < self._missing:  # put together once, when the frame is whole
             self._missing -= len(data)
             self._chunks.append(data)
+            self._chunked += len(data)
             return []
         if self._chunks:
             data = b"".join([*self._chunks, data])
             self._chunks.clear()
+            self._chunked = 0
         self._data += data
         self._missing = 0
         if not self._greeted:
