@@ -351,9 +351,8 @@ def _open_directory(path: Path, make: bool, follow: bool) -> _Open:
     except FileNotFoundError:
         if not make:
             raise
-    if follow:
-        return _Open(".", flags, dir_fd=_walk(_split(path), make).fd)
-    return _Open(path.name, flags, dir_fd=_walk(_split(path.parent), make).fd)
+    at = _walk(_split(path if follow else path.parent), make)
+    return _Open("." if follow else path.name, flags, dir_fd=at.fd)
 
 
 def _path_of(fd: int) -> str:
