@@ -36,10 +36,11 @@ from logboom.spool.directory import Spool
 from logboom.spool.place import place
 from logboom.spool.status import Notebook, write_status
 
-__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "run_drain"]
 
 _CANDIDACY = 1.0
 _DRAIN_PAUSE = 0.002
+_LONGEST_DRAIN = 60.0
 
 
 def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) -> Cycle:
@@ -166,6 +167,24 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
         return _collect(spool, notebook, stay, started, publish)
 
 
+def _name_holder(spool: Path, notebook: Notebook) -> None:
+    """Say who holds the lock, when that is no collector that can be found: nothing is written until it ends."""
+    if launch.collector_lives(spool, b""):
+        return
+    with contextlib.suppress(OSError):
+        fd = place(spool).open(launch.LEADER_LOCK, os.O_RDWR)
+        try:
+            holders = platform.lock_holders(fd)
+        finally:
+            os.close(fd)
+        directory = place(spool).hold()
+        if directory is not None and directory >= 0:
+            os.close(directory)
+        held = "the spool directory" if directory is None and not holders else launch.LEADER_LOCK
+        who = ", ".join(f"process {pid}" for pid in holders) or "another process"
+        notebook.note(f"{who} holds the lock of {held} and does not collect: records wait until it lets go")
+
+
 def _exists(spool: Path) -> bool:
     """Raises `SpoolError` for a spool that is not to be trusted."""
     try:
@@ -199,6 +218,7 @@ def _collect(
     while True:
         leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
         if leadership is None:
+            _name_holder(spool, notebook)
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
         if launch.made_way(spool) >= FORMAT:
             leadership.release()
@@ -229,6 +249,16 @@ class _CloseOnce:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def run_drain(spool: str, say: int) -> None:
+    """What a child of root's program runs, which must not collect itself; says `1` when all is written."""
+    path = Path(spool)
+    with contextlib.suppress(OSError):
+        platform.drop_privileges(path)
+        platform.name_process("logboom")
+        if drain(path, clock.monotonic() + _LONGEST_DRAIN):
+            os.write(say, b"1")
 
 
 def run_detached(spool: str, keep: int) -> None:

@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 
 from logboom import platform
+from logboom.errors import SpoolError
 from logboom.platform.files import Directory
 from logboom.platform.process import Mark, this_process
 from logboom.spool.launch import LEADER_LOCK
-from logboom.spool.place import place
+from logboom.spool.place import collects_here, place
 
 __all__ = ["Leadership"]
 
@@ -42,8 +43,11 @@ class Leadership:
         candidate gives a deadline.
 
         Raises:
+            SpoolError: this process is root, and the spool another user's.
             OSError: the lock file cannot be made.
         """
+        if not collects_here(spool):
+            raise SpoolError("root does not collect in another user's directory", path=spool)
         path = spool / LEADER_LOCK
         while True:
             own = place(spool)

@@ -23,6 +23,8 @@ if sys.platform == "win32":
         identity,
         in_use,
         is_network,
+        lock_as_writer,
+        lock_holders,
         lock_is_free,
         mapping_is_safe,
         may_ring,
@@ -41,6 +43,7 @@ if sys.platform == "win32":
         sync_file,
         try_lock,
         unlock,
+        unlock_as_writer,
         write_at,
     )
 else:
@@ -58,6 +61,8 @@ else:
         identity,
         in_use,
         is_network,
+        lock_as_writer,
+        lock_holders,
         lock_is_free,
         mapping_is_safe,
         may_ring,
@@ -76,6 +81,7 @@ else:
         sync_file,
         try_lock,
         unlock,
+        unlock_as_writer,
         write_at,
     )
 
@@ -93,6 +99,8 @@ __all__ = [
     "identity",
     "in_use",
     "is_network",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -111,5 +119,6 @@ __all__ = [
     "sync_file",
     "try_lock",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]

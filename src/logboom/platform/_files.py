@@ -12,10 +12,17 @@ from typing import Final
 
 from logboom.platform.failpoints import reach
 
-__all__ = ["BaseDirectory"]
+__all__ = ["BaseDirectory", "plain"]
 
 # There is none, or what bears the name is a link, a pipe, a device, or has a second name.
 _NO_FILE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.EMLINK})
+
+
+def plain(name: str) -> str:
+    """A name of one component; `OSError` for anything else, wherever it was read."""
+    if name in ("", ".", "..") or "/" in name or os.sep in name or "\0" in name:
+        raise OSError(errno.EINVAL, "Not a plain file name", name)
+    return name
 
 
 class BaseDirectory:

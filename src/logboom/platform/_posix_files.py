@@ -15,7 +15,7 @@ from logboom.platform.failpoints import reach
 assert sys.platform != "win32"
 
 from logboom.platform import posix
-from logboom.platform._files import BaseDirectory
+from logboom.platform._files import BaseDirectory, plain
 
 __all__ = ["Directory", "copy_access", "copy_times", "may_follow", "resolve", "set_mode"]
 
@@ -137,7 +137,7 @@ class Directory(BaseDirectory):
 
     def stat(self, name: str) -> os.stat_result | None:
         try:
-            return os.stat(name, dir_fd=self.at(), follow_symlinks=False)
+            return os.stat(plain(name), dir_fd=self.at(), follow_symlinks=False)
         except FileNotFoundError:
             return None
 
@@ -148,18 +148,18 @@ class Directory(BaseDirectory):
         return self._open_file(name, flags, mode, trusted=not flags & (os.O_WRONLY | os.O_RDWR))
 
     def rename(self, source: str, target: str) -> None:
-        os.rename(source, target, src_dir_fd=self.at(), dst_dir_fd=self.at())
+        os.rename(plain(source), plain(target), src_dir_fd=self.at(), dst_dir_fd=self.at())
 
     def replace(self, source: str, target: str) -> None:
-        os.replace(source, target, src_dir_fd=self.at(), dst_dir_fd=self.at())
+        os.replace(plain(source), plain(target), src_dir_fd=self.at(), dst_dir_fd=self.at())
 
     def rename_into(self, name: str, other: Directory, target: str) -> None:
         """Move a file to another directory, over what has the name there."""
-        os.rename(name, target, src_dir_fd=self.at(), dst_dir_fd=other.at())
+        os.rename(plain(name), plain(target), src_dir_fd=self.at(), dst_dir_fd=other.at())
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self.at())
+            os.unlink(plain(name), dir_fd=self.at())
 
     def give(self, fd: int, mode: int) -> None:
         posix.give_as(fd, mode, self.status())
@@ -174,6 +174,18 @@ class Directory(BaseDirectory):
     def sync(self) -> None:
         """The names on the disk on return."""
         os.fsync(self.at())
+
+    def acting_owner(self) -> tuple[int, int] | None:
+        """User and group as whom root collects in this spool, opened with `follow=False`; None for root's."""
+        return None if self.parent is None else posix.acting_owner(self.parent, self.status())
+
+    def is_anothers(self) -> bool:
+        """Whether we are root, and it belongs to a user whom root must not serve with its own rights.
+
+        Where anybody may write, nobody's rights are any others.
+        """
+        own = self.status()
+        return os.geteuid() == 0 and own.st_uid != 0 and not own.st_mode & stat.S_IWOTH
 
     def disk_size(self) -> int:
         """Bytes of its file system."""
@@ -243,8 +255,8 @@ class Directory(BaseDirectory):
             trusted: a name elsewhere counts where only this user, or root, can have made it.
         """
         if not flags & os.O_EXCL:  # a device may do something when it is opened
-            _check_regular(os.stat(name, dir_fd=self.at(), follow_symlinks=False), name)
-        found = _Open(name, flags | _FLAGS, mode, self.at())
+            _check_regular(os.stat(plain(name), dir_fd=self.at(), follow_symlinks=False), name)
+        found = _Open(plain(name), flags | _FLAGS, mode, self.at())
         _check_regular(found.status, name)
         if found.status.st_nlink > 1 and not (trusted and self._is_private()):
             here = [
@@ -267,7 +279,13 @@ class Directory(BaseDirectory):
             self._move_without_links(source, target)
             return
         try:
-            os.link(source, target, src_dir_fd=self.at(), dst_dir_fd=self.at(), follow_symlinks=False)
+            os.link(
+                plain(source),
+                plain(target),
+                src_dir_fd=self.at(),
+                dst_dir_fd=self.at(),
+                follow_symlinks=False,
+            )
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
@@ -307,7 +325,7 @@ class Directory(BaseDirectory):
     def _move_without_links(self, source: str, target: str) -> None:
         if self.stat(target) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-        os.rename(source, target, src_dir_fd=self.at(), dst_dir_fd=self.at())
+        os.rename(plain(source), plain(target), src_dir_fd=self.at(), dst_dir_fd=self.at())
 
 
 class _Closed(_Open):
@@ -330,7 +348,7 @@ def _open_in(at: int, name: str) -> _Open:
 
 def _make_directory(at: int, name: str, mode: int, fresh: Collection[str] = ()) -> None:
     try:
-        os.mkdir(name, mode, dir_fd=at)
+        os.mkdir(plain(name), mode, dir_fd=at)
     except FileExistsError:
         return
     made = _open_in(at, name)
@@ -446,7 +464,7 @@ def resolve(path: Path) -> Path:
 
 def set_mode(fd: int, mode: int) -> None:
     """Permission bits, whatever the umask."""
-    os.fchmod(fd, mode & 0o777)
+    os.fchmod(fd, mode & 0o666)
 
 
 def copy_access(fd: int, like: os.stat_result) -> None:
@@ -458,7 +476,7 @@ def copy_access(fd: int, like: os.stat_result) -> None:
         with contextlib.suppress(PermissionError):
             os.fchown(fd, owner, group)
             break
-    set_mode(fd, stat.S_IMODE(like.st_mode))
+    set_mode(fd, like.st_mode)
 
 
 def copy_times(fd: int, like: os.stat_result) -> None:

@@ -15,7 +15,7 @@ from logboom.platform.failpoints import reach
 assert sys.platform == "win32"
 
 from logboom.platform import windows
-from logboom.platform._files import BaseDirectory
+from logboom.platform._files import BaseDirectory, plain
 from logboom.platform._windows_api import (
     close_handle,
     open_directory,
@@ -87,7 +87,7 @@ class Directory(BaseDirectory):
 
     def stat(self, name: str) -> os.stat_result | None:
         try:
-            return os.lstat(self.path / name)
+            return os.lstat(self.path / plain(name))
         except FileNotFoundError:
             return None
 
@@ -95,28 +95,28 @@ class Directory(BaseDirectory):
         return os.listdir(self.path)
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
-        return self._regular(name, open_shared(str(self.path / name), flags))
+        return self._regular(name, open_shared(str(self.path / plain(name)), flags))
 
     def rename(self, source: str, target: str) -> None:
-        patiently(lambda: os.rename(self.path / source, self.path / target))
+        patiently(lambda: os.rename(self.path / plain(source), self.path / plain(target)))
 
     def replace(self, source: str, target: str) -> None:
-        patiently(lambda: os.replace(self.path / source, self.path / target))
+        patiently(lambda: os.replace(self.path / plain(source), self.path / plain(target)))
 
     def rename_into(self, name: str, other: Directory, target: str) -> None:
         """Move a file to another directory, over what has the name there."""
-        patiently(lambda: os.replace(self.path / name, other.path / target))
+        patiently(lambda: os.replace(self.path / plain(name), other.path / plain(target)))
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path / name)
+            os.unlink(self.path / plain(name))
 
     def give(self, fd: int, mode: int) -> None:
         """Windows has access lists, which a file inherits from its directory."""
 
     def make_directory(self, name: str, mode: int) -> None:
         with contextlib.suppress(FileExistsError):
-            (self.path / name).mkdir()
+            (self.path / plain(name)).mkdir()
 
     def set_mode(self, mode: int) -> None:
         """Windows has access lists."""
@@ -136,6 +136,14 @@ class Directory(BaseDirectory):
 
     def sync(self) -> None:
         """NTFS journals its names: nothing to do."""
+
+    def acting_owner(self) -> tuple[int, int] | None:
+        """A process keeps its account."""
+        return None
+
+    def is_anothers(self) -> bool:
+        """There is no root here."""
+        return False
 
     def disk_size(self) -> int:
         """Bytes of its disk."""
@@ -161,7 +169,7 @@ class Directory(BaseDirectory):
 
     def claim(self, name: str) -> int | None:
         """A descriptor that one process at a time can have, and hand over; None when another has it."""
-        return open_exclusive(str(self.path / name))
+        return open_exclusive(str(self.path / plain(name)))
 
     def open_or_make(self, name: str, access: int) -> int:
         """A file for those who share the directory, made when it is missing."""
@@ -169,18 +177,18 @@ class Directory(BaseDirectory):
 
     def ring(self, name: str, message: bytes) -> bool:
         """Ring the doorbell `name`; False when nobody listens there. Never raises."""
-        return windows.ring(self.path / name, message)
+        return windows.ring(self.path / plain(name), message)
 
     def may_ring(self, name: str) -> bool:
         """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
-        return windows.may_ring(self.path / name)
+        return windows.may_ring(self.path / plain(name))
 
     def doorbell(self, name: str) -> windows.Doorbell:
         """The listening side of `ring`."""
-        return windows.Doorbell(self.path / name, self.lockable)
+        return windows.Doorbell(self.path / plain(name), self.lockable)
 
     def _open_moved(self, name: str, flags: int) -> int:
-        return self._regular(name, patiently(lambda: open_shared(str(self.path / name), flags)))
+        return self._regular(name, patiently(lambda: open_shared(str(self.path / plain(name)), flags)))
 
     def _regular(self, name: str, fd: int) -> int:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -17,11 +17,13 @@ import os
 import select
 import signal
 import stat
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
     "Doorbell",
+    "acting_owner",
     "allocate",
     "claim",
     "disk_size",
@@ -34,6 +36,8 @@ __all__ = [
     "identity",
     "in_use",
     "is_network",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -52,10 +56,12 @@ __all__ = [
     "sync_file",
     "try_lock",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]
 
 _ZEROS = bytes(64 * 1024)
+_RANGE = struct.Struct("hhqqi4x")  # `struct flock`: type, whence, start, length, process
 _MAPPABLE = frozenset({"ext4", "xfs", "tmpfs"})
 _NETWORK = frozenset(
     {
@@ -109,6 +115,61 @@ def lock_is_free(fd: int) -> bool:
         return False
     unlock(fd)
     return True
+
+
+def lock_as_writer(fd: int) -> bool:
+    """Take the lock of an open file that only those can hold who may write it; False when one of them does.
+
+    Whoever may read a file can hold its `flock`, and a shared lock of a range: neither keeps this one back. The
+    `flock` is taken as well where it is free, for earlier releases, and counts where its holder is seen to
+    write the file.
+    """
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        try:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        except OSError as error:
+            if error.errno not in _BUSY:
+                raise
+            found = _RANGE.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _RANGE.pack(fcntl.F_WRLCK, 0, 0, 0, 0)))
+            if found[0] == fcntl.F_WRLCK:
+                return False
+    return try_lock(fd) or (os.path.exists("/proc/locks") and not _is_written_by(fd, lock_holders(fd)))
+
+
+def unlock_as_writer(fd: int) -> None:
+    """Give it back, for every process that shares the open file."""
+    unlock(fd)
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_UNLCK, 0, 0, 0, 0))
+
+
+def lock_holders(fd: int) -> list[int]:
+    """Process ids that hold a `flock` of this file, as far as the system says."""
+    status = os.fstat(fd)
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/locks").read_text("ascii", "replace").splitlines():
+            fields = line.split()
+            if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == wanted:
+                found.append(int(fields[4]))
+    return found
+
+
+def _is_written_by(fd: int, pids: list[int]) -> bool:
+    """Whether one of these processes has the file open for writing, as far as this user may see it."""
+    ours = os.fstat(fd)
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError):
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    if not os.path.samestat(os.stat(f"/proc/{pid}/fd/{number}"), ours):
+                        continue
+                    about = Path(f"/proc/{pid}/fdinfo/{number}").read_text("ascii", "replace")
+                    flags = int(about.split("flags:")[1].split()[0], 8)
+                    if flags & os.O_ACCMODE != os.O_RDONLY:
+                        return True
+    return False
 
 
 def claim(path: str | Path) -> int | None:
@@ -277,16 +338,40 @@ def give_as(fd: int, mode: int, parent: os.stat_result) -> None:
             os.fchown(fd, owner, parent.st_gid)
 
 
+def acting_owner(parent: os.stat_result, spool: os.stat_result) -> tuple[int, int] | None:
+    """User and group as whom root collects in a spool; None where everything is root's own.
+
+    The owner of the directory that it is in, who may replace it; where that is root, or anybody may write it,
+    the spool's own.
+    """
+    for status in (parent, spool):
+        if status.st_uid != 0 and not (status is parent and status.st_mode & stat.S_IWOTH):
+            return status.st_uid, status.st_gid
+    return None
+
+
 def drop_privileges(directory: str | Path) -> None:
-    """When we are root, become the owner and group of `directory` for good; else nothing."""
+    """When we are root, become for good as whom root collects in the spool `directory`; else nothing.
+
+    Raises:
+        OSError: it is a link, or root may not become others here.
+    """
     if os.geteuid() != 0:
         return
-    owner = os.stat(directory)
-    if owner.st_uid == 0:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        owner = acting_owner(os.stat("..", dir_fd=fd), os.fstat(fd))
+    finally:
+        os.close(fd)
+    if owner is None:
         return
-    os.setgroups([owner.st_gid])
-    os.setgid(owner.st_gid)
-    os.setuid(owner.st_uid)
+    try:
+        os.setgroups([owner[1]])
+        os.setgid(owner[1])
+        os.setuid(owner[0])
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a user that this namespace has no number for: nobody can become it
+            raise
 
 
 def own_interpreters() -> list[str]:

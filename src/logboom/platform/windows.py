@@ -35,6 +35,8 @@ __all__ = [
     "identity",
     "in_use",
     "is_network",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -53,6 +55,7 @@ __all__ = [
     "sync_file",
     "try_lock",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]
 
@@ -81,6 +84,21 @@ def lock_is_free(fd: int) -> bool:
         return False
     api.unlock(fd)
     return True
+
+
+def lock_as_writer(fd: int) -> bool:
+    """As `try_lock`: who may read a file can lock it here, too."""
+    return api.lock(fd)
+
+
+def unlock_as_writer(fd: int) -> None:
+    """Give it back."""
+    api.unlock(fd)
+
+
+def lock_holders(fd: int) -> list[int]:
+    """The system does not say."""
+    return []
 
 
 def claim(path: str | Path) -> int | None:

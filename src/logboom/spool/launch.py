@@ -23,7 +23,7 @@ from logboom import platform
 from logboom.errors import LogboomError
 from logboom.platform import clock
 from logboom.platform.process import this_process
-from logboom.spool.place import decode, place, read
+from logboom.spool.place import collects_here, decode, place, read
 
 __all__ = [
     "DOORBELL",
@@ -78,6 +78,7 @@ _SEE_OFF: Final = (*[0.0005] * 40, *[0.002] * 90, *[0.01] * 80)
 _RING_AGAIN_AFTER: Final = 0.05
 _RING_AT_LEAST_EVERY: Final = 0.4
 _TURN: Final = 3.0
+_LOOK_AGAIN: Final = 0.005
 _LARGEST_STATUS: Final = 16 * 1024 * 1024
 _sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
 _SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
@@ -202,8 +203,17 @@ def start_is_free(spool: Path) -> bool:
     return True
 
 
-def _argv(python: str, spool: Path, keep: int) -> list[str]:
-    command = [python, "-I", "-S", "-c", _BOOTSTRAP, os.fspath(spool), str(keep), *_library_paths()]
+def _argv(python: str, spool: Path, keep: int, act: str = "run_detached") -> list[str]:
+    command = [
+        python,
+        "-I",
+        "-S",
+        "-c",
+        _BOOTSTRAP.replace("run_detached", act),
+        os.fspath(spool),
+        str(keep),
+        *_library_paths(),
+    ]
     if hasattr(os, "posix_spawn") and os.access(_SHELL, os.X_OK):
         return [_SHELL, "-c", _IN_BACKGROUND, "sh", *command]
     return command
@@ -294,6 +304,11 @@ def collect_here(spool: Path, deadline: float) -> bool:
         return False
     if _is_locked(spool, LEADER_LOCK):
         return False
+    try:
+        if not collects_here(spool):
+            return _collect_as_owner(spool, deadline)
+    except OSError:
+        return False
     drain = getattr(import_collector(), "drain", None)  # None as well when we interrupt this very import
     if drain is None:
         return False
@@ -301,6 +316,30 @@ def collect_here(spool: Path, deadline: float) -> bool:
         return bool(drain(spool, deadline))
     except (OSError, LogboomError):  # a full disk, another user's files: the collector's log says it
         return False
+
+
+def _collect_as_owner(spool: Path, deadline: float) -> bool:
+    """Have a child that gives root's rights up write what waits; the threads of this process keep theirs."""
+    python = python_for_collector()
+    if python is None:
+        return False
+    said, say = os.pipe()
+    try:
+        try:
+            _spawn(_argv(python, spool, say, "run_drain"), say)
+        finally:
+            os.close(say)
+        getattr(os, "set_blocking")(said, False)  # noqa: B009 - Windows has none before 3.12, and no root
+        while clock.monotonic() < deadline:
+            try:
+                return os.read(said, 1) == b"1"  # nothing: it has ended without
+            except BlockingIOError:
+                time.sleep(_LOOK_AGAIN)
+        return False
+    except OSError:
+        return False
+    finally:
+        os.close(said)
 
 
 def _is_locked(spool: Path, name: str) -> bool:

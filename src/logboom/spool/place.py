@@ -18,7 +18,7 @@ import msgspec
 from logboom.errors import SpoolError
 from logboom.platform.files import Directory
 
-__all__ = ["decode", "inside", "make_place", "place", "read", "subdirectory"]
+__all__ = ["collects_here", "decode", "inside", "make_place", "place", "read", "subdirectory"]
 
 _OWN: Final = "Name a directory of your own with spool="
 _user: Final[Any] = getattr(os, "geteuid", int)
@@ -51,6 +51,14 @@ def make_place(path: Path, fresh: Collection[str] = ()) -> Directory:
         _refuse_link(path)
         raise
     return _keep(os.fspath(path), _trusted(found))
+
+
+def collects_here(path: Path) -> bool:
+    """Return False where this process is root and the spool another user's: a child of that user collects.
+
+    Raises as `place`.
+    """
+    return _user() != 0 or place(path).acting_owner() is None
 
 
 def inside(path: Path, name: str) -> Directory:
