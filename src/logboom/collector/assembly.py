@@ -168,7 +168,7 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
 
 
 def _name_holder(spool: Path, notebook: Notebook) -> None:
-    """Say who holds the lock, when that is no collector that can be found: nothing is written until it ends."""
+    """Say who holds the lock, when that is no collector that listens: nothing is written until it ends."""
     if launch.collector_lives(spool, b""):
         return
     with contextlib.suppress(OSError):

@@ -66,10 +66,11 @@ def follow(path: str) -> Path:
     try:
         return resolve(Path(path))
     except PermissionError as error:
-        if not error.strerror.startswith("A link"):
+        reason = error.strerror or ""
+        if not reason.startswith("A link"):
             raise
         raise ConfigurationError(
-            f"not followed: {error.strerror[0].lower()}{error.strerror[1:]}",
+            f"a{reason[1:]} is not followed",
             path=path,
             hint="Name the file itself, or remove the link",
         ) from None

@@ -12,10 +12,10 @@ from typing import Final
 
 from logboom.platform.failpoints import reach
 
-__all__ = ["BaseDirectory", "plain"]
+__all__ = ["NO_FILE", "BaseDirectory", "plain"]
 
 # There is none, or what bears the name is a link, a pipe, a device, or has a second name.
-_NO_FILE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.EMLINK})
+NO_FILE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.EMLINK})
 
 
 def plain(name: str) -> str:
@@ -164,7 +164,7 @@ class BaseDirectory:
         try:
             fd = self.open(name, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
-            if error.errno not in _NO_FILE:
+            if error.errno not in NO_FILE:
                 raise
             fd = self.afresh(name, os.O_WRONLY | os.O_APPEND, mode)
         try:

@@ -15,7 +15,7 @@ from logboom.platform.failpoints import reach
 assert sys.platform != "win32"
 
 from logboom.platform import posix
-from logboom.platform._files import BaseDirectory, plain
+from logboom.platform._files import NO_FILE, BaseDirectory, plain
 
 __all__ = ["Directory", "copy_access", "copy_times", "may_follow", "resolve", "set_mode"]
 
@@ -214,8 +214,10 @@ class Directory(BaseDirectory):
         while True:
             try:
                 return self.open(name, access)
-            except FileNotFoundError:
-                pass
+            except OSError as error:
+                if error.errno not in NO_FILE:
+                    raise
+            self.remove(name)  # nothing, or no file of ours
             with contextlib.suppress(FileExistsError):
                 fd = self.open(name, access | os.O_CREAT | os.O_EXCL)
                 with contextlib.suppress(OSError):

@@ -120,9 +120,9 @@ def lock_is_free(fd: int) -> bool:
 def lock_as_writer(fd: int) -> bool:
     """Take the lock of an open file that only those can hold who may write it; False when one of them does.
 
-    Whoever may read a file can hold its `flock`, and a shared lock of a range: neither keeps this one back. The
-    `flock` is taken as well where it is free, for earlier releases, and counts where its holder is seen to
-    write the file.
+    Whoever may read a file can hold its `flock`, and a shared lock of a range: neither keeps this one back.
+    The `flock` is taken as well where it is free, for earlier releases, and counts where its holder is seen
+    to write the file.
     """
     if hasattr(fcntl, "F_OFD_SETLK"):
         try:
