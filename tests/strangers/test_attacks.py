@@ -428,7 +428,13 @@ def test_two_spools_are_kept_apart(open_path: Path, others: Any) -> None:
 
     log = open_path / "app.log"
     log.touch()
-    assert others.hold(STRANGER, lambda: _lock_everything(open_path))
+
+    def lock() -> int:
+        fd = os.open(log, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return fd
+
+    assert others.hold(STRANGER, lock)
     one, two = os.open(log, os.O_RDWR), os.open(log, os.O_RDWR)
     assert platform.lock_as_writer(one) and not platform.lock_as_writer(two)
     platform.unlock_as_writer(one)
