@@ -22,12 +22,17 @@ ROWS = (
     "errors",
     "platform",
     "journal.target",
+    "journal.names",
     "journal.layout",
     "wire",
     "records",
+    "logset.packing",
+    "logset.facts",
     "sinks",
     "spool",
     "journal",
+    "logset",
+    "query",
     "producer",
     "handlers",
     "queues",
@@ -48,7 +53,7 @@ BY_NAME = {
     ("", "home"),
     ("handlers", "home"),
     ("cli", "f'logboom.cli.{name}'"),
-    ("spool.launch", "'logboom.collector.assembly'"),
+    ("producer.waiting", "'logboom.collector.assembly'"),
 }
 
 # Which parts of a program are slow, or a danger, to have in every process that logs.

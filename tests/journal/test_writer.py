@@ -7,6 +7,7 @@ import ctypes
 import errno
 import inspect
 import os
+import socket
 import sys
 import textwrap
 import threading
@@ -22,7 +23,7 @@ from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal import segment as module
 from logboom.journal.layout import END, REST, WAKE, Header, committed_length, decode_header
 from logboom.journal.reader import JournalReader
-from logboom.journal.segment import Segment
+from logboom.journal.segment import KEPT, Segment
 from logboom.journal.target import Target
 from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, program_name
 from logboom.spool.directory import Spool
@@ -164,8 +165,8 @@ def test_loser_of_a_roll_goes_on_in_the_winners_segment(writer: JournalWriter) -
     make = writer._make
     winners: list[Segment | None] = []
 
-    def interrupted(preamble: bytes, room: int) -> Segment:
-        segment = make(preamble, room)
+    def interrupted(*arguments: Any) -> Segment | None:
+        segment = make(*arguments)
         if not winners:
             winners.append(None)
             winners[0] = writer.roll(old, STATED, 0)
@@ -232,7 +233,9 @@ def test_full_segment_is_ended_by_one_write(tmp_path: Path) -> None:
     segment.write = write
     start = segment.written()
     segment.end()
-    assert [len(data) for data in written] == [FIRST_SIZE - start, FIRST_SIZE - start - len(line("late"))]
+    room = FIRST_SIZE - KEPT - start
+    assert [len(data) for data in written] == [room, room - len(line("late"))]
+    assert b"\0" not in segment.path.read_bytes(), "what is kept is filled, too"
     assert all(data.strip(b" ") == b"\n" for data in written)
     assert read(writer) == ["one", "late"]
 
@@ -248,12 +251,12 @@ def test_late_writer_is_refused_by_the_old_segment(writer: JournalWriter) -> Non
         late(line("lost?"))
 
 
-def test_roll_after_an_abandoned_segment_keeps_the_new_one(writer: JournalWriter) -> None:
-    """Another thread may have given the old segment up meanwhile: the new one must not be thrown away."""
+def test_roll_after_a_closed_segment_keeps_the_new_one(writer: JournalWriter) -> None:
+    """Another thread may have closed the stream meanwhile: the new segment must not be thrown away."""
     put(writer, line("one"))
     old = writer.segment
     assert old is not None
-    writer.abandon(old)
+    writer.close()
     new = writer.roll(old, STATED, 0)
     assert new is writer.segment
     assert new is not None
@@ -312,14 +315,48 @@ def test_foreign_descriptor_under_our_number_is_left_alone(writer: JournalWriter
     segment = writer.segment
     assert segment is not None
     number = segment._fd
-    with open(tmp_path / "theirs", "w+b") as theirs:
-        os.dup2(theirs.fileno(), number)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        os.dup2(ours.fileno(), number)
         put(writer, line("two"))
         writer.close()
-        os.fstat(number)
-        assert (tmp_path / "theirs").read_bytes() == b""
+        assert os.path.sameopenfile(number, ours.fileno())
+        ours.shutdown(socket.SHUT_WR)
+        assert theirs.recv(10) == b""
     os.close(number)
     assert read(writer) == ["one", "two"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each line looks first")
+def test_number_of_a_written_segment_is_not_taken_again(tmp_path: Path) -> None:
+    """A daemon that closes every descriptor opens its own files next, and a line must go to none of them."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    assert writer.segment is not None
+    os.close(writer.segment._fd)
+    theirs = [open(tmp_path / f"{number}", "w+b") for number in range(100)]  # noqa: SIM115
+    put(writer, line("two"))
+    for file in theirs:
+        assert os.fstat(file.fileno()).st_size == 0
+        file.close()
+    assert read(writer) == ["one", "two"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each line looks first")
+def test_foreign_file_under_our_number_is_seen_at_the_next_look(tmp_path: Path) -> None:
+    """What one system call cannot tell is looked at once a second."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    assert writer.segment is not None and writer.segment.is_linked()
+    number = writer.segment._fd
+    with open(tmp_path / "theirs", "w+b") as theirs:
+        os.dup2(theirs.fileno(), number)
+        assert not writer.segment.is_linked()
+        writer.close()
+        assert os.path.sameopenfile(number, theirs.fileno())
+    os.close(number)
 
 
 def test_unlinked_segment_is_noticed(writer: JournalWriter) -> None:
@@ -358,11 +395,11 @@ def test_fork_in_the_middle_of_a_roll_leaves_the_parents_segment(writer: Journal
     before = old.path.read_bytes()
     pids: list[int] = []
 
-    def forked(preamble: bytes, room: int) -> Segment:
+    def forked(*arguments: Any) -> Segment | None:
         pids.append(ctypes.PyDLL(None).fork())
         if pids[0]:
             raise InterruptedError
-        return make(preamble, room)
+        return make(*arguments)
 
     writer._make = forked  # type: ignore[method-assign]
     try:
@@ -404,7 +441,7 @@ def test_no_room_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     """The quota, or a full disk, is an exception at the roll; no half-made segment stays."""
     spool = Spool.create(tmp_path / ".logboom")
 
-    def refuse(size: int) -> None:
+    def refuse(size: int, least: int, gone_on: Callable[[], bool]) -> int:
         raise SpoolFullError("the spool is full")
 
     writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600, admit=refuse)
@@ -418,16 +455,16 @@ def test_nearly_full_spool_takes_the_least_that_will_do(tmp_path: Path) -> None:
     spool = Spool.create(tmp_path / ".logboom")
     asked: list[int] = []
 
-    def admit(size: int) -> None:
+    def admit(size: int, least: int, gone_on: Callable[[], bool]) -> int:
         asked.append(size)
-        if len(asked) > 2 and size > FIRST_SIZE:
-            raise SpoolFullError("the spool is full")
+        return size if len(asked) <= 2 else least
 
     writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=True, mode=0o600, admit=admit)
-    texts = [f"{number} " + "x" * 1000 for number in range(250)]
+    texts = [f"{number} " + "x" * 1000 for number in range(230)]
     for text in texts:
         put(writer, line(text))
-    assert asked[:4] == [FIRST_SIZE, FIRST_SIZE * 2, FIRST_SIZE * 4, FIRST_SIZE]
+    assert asked[:3] == [FIRST_SIZE, FIRST_SIZE * 2, FIRST_SIZE * 4]
+    assert [path.stat().st_size for path in segments(writer)] == [FIRST_SIZE, FIRST_SIZE * 2, FIRST_SIZE]
     assert read(writer) == texts
 
 
@@ -474,17 +511,17 @@ def test_signal_handler_that_logs_behind_a_short_write(
     spool = Spool.create(tmp_path / ".logboom")
     writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
     put(writer, line("one"))
-    real, armed = os.write, [True]
+    real, armed = module.platform.append, [True]
 
-    def torn_and_nested(fd: int, data: bytes) -> int:
+    def torn_and_nested(fd: int, data: bytes, end: int) -> int:
         if armed and b"outer" in data:
             armed.clear()
-            done = real(fd, data[:9])
+            done = real(fd, data[:9], end)
             put(writer, line("nested"))
             return done
-        return real(fd, data)
+        return real(fd, data, end)
 
-    monkeypatch.setattr(module.os, "write", torn_and_nested)
+    monkeypatch.setattr(module.platform, "append", torn_and_nested)
     put(writer, line("outer"))
     assert sorted(read(writer)) == ["nested", "one", "outer"]
 
@@ -537,7 +574,7 @@ def test_roll_syncs_a_line_that_came_at_the_last_moment(
         module.MappedSegment, "sync", lambda one, start: seen.append((one.number, one.written()))
     )
     writer.roll(old, STATED, 0)
-    assert seen == ([(1, FIRST_SIZE)] if synced else [])
+    assert seen == ([(1, FIRST_SIZE - KEPT)] if synced else [])
 
 
 def test_sync_covers_what_was_written_since_the_last_one(writer: JournalWriter) -> None:

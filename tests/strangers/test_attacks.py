@@ -23,8 +23,8 @@ from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT, Context, Header, encode_line, segment_name
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
-from logboom.spool import launch
 from logboom.spool.directory import Spool
+from logboom.spool.doorbell import LEADER_LOCK
 from logboom.spool.place import place
 from logboom.spool.status import LOG, Notebook
 
@@ -207,6 +207,9 @@ NAMES = [
     "collector.lock",
     "starting.lock",
     "doorbell",
+    "bell",
+    "flushed.json",
+    "limits.json",
     "clock.json",
     "clock.json.new",
     ".clock.json.tmp",
@@ -448,7 +451,7 @@ def test_a_holder_that_does_not_collect_is_named(logs: Path, tmp_path: Path) -> 
     from logboom.collector import assembly
 
     spool = Spool.create(tmp_path / ".logboom")
-    fd = place(spool.path).open_or_make(launch.LEADER_LOCK, os.O_RDWR)
+    fd = place(spool.path).open_or_make(LEADER_LOCK, os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX)
     with pytest.raises(SpoolError, match="another collector"):
         assembly.collect(spool.path)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from logboom import platform
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import ready_until
 from logboom.collector.journals import JournalsSource
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
-from logboom.errors import SinkError
 from logboom.journal.layout import FORMAT, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
@@ -23,6 +23,7 @@ from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
 from logboom.spool.checkpoint import Checkpoint
 from logboom.spool.directory import Spool
+from logboom.spool.flushed import Flushed
 
 __all__ = ["Cycle"]
 
@@ -35,6 +36,8 @@ _UPKEEP_EVERY: Final = 0.5
 _GIVE_UP_HASTILY: Final = 0.1
 _GIVE_UP: Final = 0.5  # no descriptors left for a moment is no bad sector, and a killed writer no rival
 _STRAYS_EVERY: Final = 600.0
+_CLEAR_EVERY: Final = 0.5
+_ERASE_EVERY: Final = 20.0
 
 
 class Cycle:
@@ -48,6 +51,7 @@ class Cycle:
         publish: is shown what was written (see `Pipe`).
 
     Attributes:
+        hears_fifo: a living program rings the doorbell of the first release.
         hasty: where one stream alone speaks, wait for nobody (see `ready_until`).
         newer: a segment of a newer release was met: hand over.
         format: of the journals that it can read, at most.
@@ -67,6 +71,7 @@ class Cycle:
         self.checkpoint = Checkpoint(spool.path, spool.place.shared)
         self.hasty = False
         self.newer = False
+        self.hears_fifo = False
         self._clock = clock
         self._note = note
         self._dropped: dict[str, int] = {}
@@ -74,7 +79,8 @@ class Cycle:
         self._looked = -math.inf  # when the last look into every stream began
         self._sync_at = 0.0
         self._upkeep_at = 0.0
-        self._strays_at = 0.0
+        self._strays_at = self._clear_at = self._erase_at = 0.0
+        self._modes: dict[str, int] = {}  # by target, as its log's own
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
@@ -143,6 +149,34 @@ class Cycle:
             mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
 
+    def progress(self) -> Flushed:
+        """How far each stream is delivered."""
+        patience = _GIVE_UP_HASTILY if self.hasty else _GIVE_UP
+        excluded = {*self._targets.unwritable(patience), *self.source.unreadable(patience)}
+        flushed = Flushed()
+        for name, reader in self.source.readers.items():
+            home = self._targets.home.get(name, "")
+            if name in excluded or home not in self.pipes:
+                flushed.skipped[name] = home or self._targets.stalled.get(name, "")
+            delivered = self.checkpoint.positions.get(name, 0)
+            if delivered >= reader.last and name not in flushed.skipped:
+                delivered = pack_position(reader.segment + 1, 0) if reader.gone else reader.position
+            flushed.through[name] = delivered
+        return flushed
+
+    @property
+    def limited(self) -> str:
+        """The limit of this process that keeps it from writing or reading, or an empty string."""
+        limits = [pipe.limit for pipe in self.pipes.values()]
+        limits += map(platform.limit_behind, self.source.errors.values())
+        return next(filter(None, limits), "")
+
+    def write_all(self) -> None:
+        """Write what was read, now: nothing more is read. What fails is noted, and lost with us alone."""
+        for pipe in self.pipes.values():
+            pipe.try_again()
+            pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
+
     def holdback(self) -> float:
         """Seconds that a record waits for earlier ones of other streams, at most."""
         return max((pipe.merge.window for pipe in self.pipes.values()), default=0.0)
@@ -163,8 +197,8 @@ class Cycle:
         )
 
     def burying(self) -> bool:
-        """Whether what dead streams left is about to be removed."""
-        return self.source.burying(self._clock.monotonic())
+        """Return True while what dead streams left is still to be removed."""
+        return self.source.burying()
 
     def idle_pause(self) -> float:
         """Seconds between two steps while nobody logs."""
@@ -198,6 +232,8 @@ class Cycle:
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
+        synced = [key for key, pipe in self.pipes.items() if pipe.target.synced]
+        self.checkpoint.clear(synced if self._unsynced else ())
         self._targets.close()
         self.source.close()
         self.checkpoint.close()
@@ -234,8 +270,11 @@ class Cycle:
             for value, _ in chunk.dropped:
                 self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
             pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
+        self.hears_fifo = False
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
+            if reader.header is not None and reader.header.bell < 2 and not reader.gone:
+                self.hears_fifo = True
             if reader.damaged:
                 self._report_damage(reader)
         for name, error in self.source.errors.items():
@@ -283,6 +322,7 @@ class Cycle:
         self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
         self._targets.close_idle(now_mono, busy)
         self._targets.reopen()
+        self._follow_modes()
         self._set_headless_aside()
 
     def _set_headless_aside(self) -> None:
@@ -300,10 +340,13 @@ class Cycle:
                 self._forget(name)
 
     def _reclaim(self, now_mono: float) -> None:
-        if not self._is_synced(now_mono):
-            return
+        positions, undurable = self.checkpoint.positions, self._undurable(now_mono)
+        if undurable:
+            home = self._targets.home
+            positions = {name: end for name, end in positions.items() if home.get(name) not in undurable}
+        self._remove_text(now_mono, positions, undurable)
         reach("cycle.reclaim")
-        finished = self.source.reclaim(self.checkpoint.positions, now_mono)
+        finished = self.source.reclaim(positions, now_mono)
         if not finished:
             return
         reach("cycle.reclaimed")
@@ -311,23 +354,58 @@ class Cycle:
         for producer in finished:
             self._forget(producer)
 
+    def _remove_text(self, now_mono: float, positions: Mapping[str, int], undurable: Collection[str]) -> None:
+        """Delivered records belong to the log, which has a retention of its own: nothing else keeps them."""
+        if now_mono >= self._clear_at:
+            self._clear_at = now_mono + _CLEAR_EVERY
+            self.checkpoint.clear(undurable)
+        if now_mono >= self._erase_at:
+            self._erase_at = now_mono + _ERASE_EVERY
+            self.source.erase(positions)
+
+    def _follow_modes(self) -> None:
+        """Who may not read a log any more may not read its records in the spool."""
+        known, self._modes = self._modes, {}
+        for key, pipe in self.pipes.items():
+            mode = self._modes[key] = self.spool.segment_mode(pipe.target)
+            if known.get(key) != mode:
+                if key in known:
+                    self.checkpoint.release(key)
+                self.source.give_modes(key)
+
     def _forget(self, producer: str) -> None:
         self._dropped.pop(producer, None)
         self._targets.forget(producer)
 
-    def _is_synced(self, now_mono: float) -> bool:
-        """Whether what is delivered is durable, where that was asked for: only then a segment may go."""
-        if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
-            if now_mono < self._sync_at:
-                return False
+    def _undurable(self, now_mono: float) -> set[str]:
+        """Targets of which what is delivered is not durable, though it was asked for: their segments stay."""
+        synced = {key for key, pipe in self.pipes.items() if pipe.target.synced}
+        if not self._unsynced or not synced:
+            return set()
+        if now_mono < self._sync_at:
+            return synced
+        failed = self._sync_sinks()
+        errors = [str(error) for key, error in failed.items() if key in synced]
+        if not errors:
             try:
-                self.sync()
-            except (SinkError, OSError) as error:  # the sink goes on in a new file, so it must live on
-                self._note(f"{error}; the journal is kept")
-                self._sync_at = now_mono + _UPKEEP_EVERY
-                return False
-            self._unsynced = False
-        return True
+                self.checkpoint.sync()
+            except OSError as error:
+                errors = [str(error)]
+        for text in errors:
+            self._note(f"{text}; the journal is kept")
+        self._unsynced = bool(errors)
+        self._sync_at = now_mono + _UPKEEP_EVERY if errors else self._sync_at
+        return synced if errors else set()
+
+    def _sync_sinks(self) -> dict[str, Exception]:
+        """What failed, by target; such a sink goes on in a new file, so it must live on."""
+        failed: dict[str, Exception] = {}
+        for key, pipe in self.pipes.items():
+            try:
+                pipe.sink.sync()
+            except Exception as error:
+                failed[key] = error
+        return failed
 
     def prune(self, room: int) -> None:
         """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""
@@ -338,8 +416,8 @@ class Cycle:
 
     def sync(self) -> None:
         """Output first, then the checkpoint: a position that survives a power loss is true."""
-        for pipe in self.pipes.values():
-            pipe.sink.sync()
+        for error in self._sync_sinks().values():
+            raise error
         self.checkpoint.sync()
 
     def _report_damage(self, reader: JournalReader) -> None:

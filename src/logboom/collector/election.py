@@ -17,7 +17,7 @@ from logboom import platform
 from logboom.errors import SpoolError
 from logboom.platform.files import Directory
 from logboom.platform.process import Mark, this_process
-from logboom.spool.launch import LEADER_LOCK
+from logboom.spool.doorbell import LEADER_LOCK
 from logboom.spool.place import collects_here, place
 
 __all__ = ["Leadership"]
@@ -67,6 +67,10 @@ class Leadership:
         except OSError:
             return False
         return named is not None and platform.identity(ours) == platform.identity(named)
+
+    def keeps_others_out(self) -> bool:
+        """Return True while no other process can lead even without the lock's file: we lock its directory."""
+        return self._directory >= 0
 
     def release(self) -> None:
         """Let another lead."""

@@ -10,11 +10,13 @@ are busy, often enough that its records are not late for the merge.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from logboom import platform
+from logboom.journal.layout import unpack_position
 from logboom.journal.reader import Chunk, JournalReader
 from logboom.platform.clock import Clock
 from logboom.spool.directory import Spool
@@ -27,6 +29,7 @@ _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes int
 _IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
 _LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
+_LONGEST_LIVENESS_PAUSE: Final = 3.0
 _DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
 _SMALLEST_SHARE: Final = 4 * 1024
 _BLOCK: Final = 1024 * 1024
@@ -42,9 +45,11 @@ class _Journal:
         looked, checked: monotonic times: last read, last look whether its writer lives.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
+        late: something came while it was set aside.
+        erased: packed position before which no record is in its segment any more.
     """
 
-    __slots__ = ("checked", "confirmed", "looked", "pause", "reader", "retired")
+    __slots__ = ("checked", "confirmed", "erased", "late", "looked", "pause", "reader", "retired")
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
@@ -52,7 +57,8 @@ class _Journal:
         self.looked = now
         self.checked = now
         self.retired: float | None = None
-        self.confirmed = False
+        self.confirmed = self.late = False
+        self.erased = 0
 
     def is_due(self, now: float, longest: float) -> bool:
         if self.retired is not None:
@@ -138,7 +144,8 @@ class JournalsSource:
 
     def headless(self) -> list[str]:
         """Streams whose writer is gone, that hold something, and of which no header can be read."""
-        names = [name for name, reader in self.readers.items() if reader.header is None and not reader.newer]
+        unknown = [reader for reader in self.readers.values() if reader.header is None and not reader.gone]
+        names = [reader.producer for reader in unknown if not reader.newer]
         return [name for name in names if name not in self.errors and self._is_headless(name)]
 
     def set_aside(self, name: str) -> bool:
@@ -186,10 +193,29 @@ class JournalsSource:
                 return True
         return False
 
-    def burying(self, now_mono: float) -> bool:
-        """Whether a dead stream is removed within the next second."""
-        retired = (journal.retired for journal in self._journals.values())
-        return any(since is not None and now_mono + 1.0 >= since + _REST for since in retired)
+    def burying(self) -> bool:
+        """Return True while dead streams that are delivered are still to be removed."""
+        return any(journal.retired is not None for journal in self._journals.values())
+
+    def erase(self, delivered: Mapping[str, int]) -> None:
+        """Take delivered records out of segments that are still written to; others are removed whole."""
+        for name, journal in self._journals.items():
+            position = delivered.get(name, 0)  # not that of a step that is not done yet
+            number, offset = unpack_position(position)
+            dead = journal.reader.gone or journal.retired is not None
+            if dead or number != journal.reader.segment or position <= journal.erased:
+                continue
+            with contextlib.suppress(OSError):
+                self._spool.erase(name, number, offset)
+                journal.erased = position
+
+    def give_modes(self, key: str) -> None:
+        """Give the segments of a target the permission bits that its log has now."""
+        for name, reader in self.readers.items():
+            if reader.header is not None and reader.header.target.key == key:
+                mode = self._spool.segment_mode(reader.header.target)
+                for number in self._listing.get(name, ()):
+                    self._spool.give_mode(name, number, mode)
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -237,14 +263,14 @@ class JournalsSource:
 
     def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
         reader = journal.reader
-        seldom = max(_LIVENESS_PAUSE, 2 * self._longest)
+        seldom = min(max(_LIVENESS_PAUSE, 2 * self._longest), _LONGEST_LIVENESS_PAUSE)
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
             size = max(min(share, self._left), _SMALLEST_SHARE)
             chunks = (
                 reader.read(size, liveness=check, longest=self._longest_line)
-                if self._may_read(reader)
+                if self._may_read(reader, check)
                 else []
             )
             if self.errors.pop(name, None) is not None:
@@ -260,11 +286,22 @@ class JournalsSource:
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
 
-    def _may_read(self, reader: JournalReader) -> bool:
-        if (reader.header is None and not reader.peek()) or self._accept(reader):
+    def _may_read(self, reader: JournalReader, check: bool) -> bool:
+        if reader.header is None and not reader.peek():
+            if check and self._is_empty(reader):
+                return True  # to be left, and removed
+        elif self._accept(reader):
             return True
         reader.exhausted = True
         return False
+
+    def _is_empty(self, reader: JournalReader) -> bool:
+        """True for what a power loss leaves of a segment whose writer is gone: zeros, or nothing at all."""
+        try:
+            fd = self._spool.open_segment(reader.producer, reader.segment)
+        except FileNotFoundError:
+            return False
+        return self._spool.owner_gone(fd) and not _holds_bytes(fd)
 
     def _settle(self, journal: _Journal, active: bool) -> None:
         """How soon to look again."""
@@ -272,6 +309,7 @@ class JournalsSource:
             journal.confirmed = journal.reader.gone and not active
             if not journal.confirmed:
                 journal.retired = None
+                journal.late = True
         if active:
             journal.pause = 0.0
         else:
@@ -285,13 +323,18 @@ class JournalsSource:
                 reader.passed.pop(number, None)
 
     def _bury(self, name: str, journal: _Journal, now: float) -> bool:
-        """A dead stream that is delivered: set it aside, read it once more later, then remove it."""
+        """A dead stream that is delivered: set it aside, read it once more later, then remove it.
+
+        The file's own time says when that was done: most collectors of short jobs do not live for `_REST`.
+        """
         reader = journal.reader
         if journal.retired is None:
-            self._spool.retire(name, reader.segment)
-            journal.retired = now
-            journal.confirmed = False
-            return False
+            since = self._spool.retire(name, reader.segment)
+            if since is None or journal.late:
+                journal.retired, journal.late = now, False
+            else:  # a clock that was set back makes it one of the future
+                journal.retired = now - abs(self._clock.wall() - since)
+            journal.confirmed = journal.looked >= journal.retired + _REST
         if not journal.confirmed:
             return False
         numbers = {reader.segment, *self._listing.get(name, ())}
@@ -305,8 +348,9 @@ class JournalsSource:
 def _holds_bytes(fd: int) -> bool:
     """Whether not all of it is zero, as a power loss leaves what was allocated."""
     offset = 0
-    while block := platform.read_at(fd, _BLOCK, offset):
-        if block.strip(b"\0"):
-            return True
-        offset += len(block)
+    while (place := platform.next_data(fd, offset)) is not None:
+        block = platform.read_at(fd, _BLOCK, place)
+        if not block or block.strip(b"\0"):
+            return bool(block)
+        offset = place + len(block)
     return False

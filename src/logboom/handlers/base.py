@@ -6,12 +6,15 @@ Owns: `JournalHandler`, the `logging.Handler` side. Never knows: the journal's f
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import os
 import sys
 import weakref
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from logboom.errors import ConfigurationError
 from logboom.handlers.places import check_spool, follow, is_special, make_live_file
@@ -20,7 +23,9 @@ from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
-from logboom.records.plan import stamp_of
+from logboom.records.composing import width_of
+from logboom.records.plan import UnencodableError, stamp_of
+from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
 __all__ = ["JournalHandler"]
@@ -33,32 +38,39 @@ else:
     _Base = Unlocked
 
 
-_BACKUPS = 'Use compress="gzip", max_age= or max_total_size=, or a job that takes finished backups'
-_NAMES = "The names of backups are the standard library's; a job may rename finished ones"
 _ONCE = "Give it to the constructor, or make another handler"
-# What the collector does by itself, and what it was told once: each with what to do instead.
-_ROTATES = (
-    dict.fromkeys(("doRollover", "shouldRollover", "computeRollover", "getFilesToDelete"), _BACKUPS)
-    | dict.fromkeys(("namer", "rotator", "rotation_filename", "rotate", "_open"), _BACKUPS)
-    | dict.fromkeys(("suffix", "extMatch"), _NAMES)
-)
-_TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE)
-_FIXED = _ROTATES | _TOLD
+# Functions that the collector, another process, cannot call: each with what is used instead, usually.
+_ROTATES = {
+    "doRollover": 'compress="gzip", max_age= or max_total_size=, or a job that takes finished backups',
+    "shouldRollover": "maxBytes= or when= (maxBytes=0 never rolls by size), or doRollover() when it is time",
+    "computeRollover": "when=, interval=, atTime= and utc=",
+    "getFilesToDelete": "backupCount=, max_age= or max_total_size=",
+    "rotator": 'compress="gzip", or a job that takes finished backups',
+    "rotate": 'compress="gzip", or a job that takes finished backups',
+    "_open": "file_mode= for permissions and encoding= (UTF-8 by default); missing directories are created",
+}
+_NAMING: Final = frozenset(("namer", "rotation_filename", "suffix"))
+_TOLD = frozenset(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"))
 _EMITTING: Final = frozenset(("emit", "handle", "_handle_in_turn", "_handle_asking"))
 _CO_VARARGS: Final = 4  # `inspect.CO_VARARGS`, without the time to import it
 
 
-class Terminator:
-    """What ends a record in the file; another one counts from the next record on."""
+def _is_shared_mode(mode: object) -> bool:
+    """Return True for `a` and `w`, also with `t` and `+`, which change nothing here."""
+    letters = list(mode) if isinstance(mode, str) else []
+    return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
 
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        said: str = getattr(instance, "_terminator", "\n")
-        return said
 
-    def __set__(self, instance: JournalHandler, value: str) -> None:
-        instance._terminator = value
-        if instance._producer is not None:
-            instance._producer.live = NOT_LIVE
+def _moves_files(rotator: Any) -> bool:
+    """Return True for `os.rename`, `shutil.move` and the like, which do what is done anyway."""
+    return rotator is None or (
+        getattr(rotator, "__name__", "") in ("move", "rename", "replace")
+        and getattr(rotator, "__module__", "") in ("os", "posix", "nt", "shutil")
+    )
+
+
+def _is_standard(method: Any) -> bool:
+    return getattr(method, "__module__", "") == "logging.handlers"
 
 
 class _Own:
@@ -66,6 +78,7 @@ class _Own:
 
     def __init__(self, handler: JournalHandler) -> None:
         self._handler = weakref.ref(handler)
+        self.shown = type(handler).__qualname__
 
     def format(self, record: logging.LogRecord) -> str:
         handler = self._handler()
@@ -80,18 +93,25 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    terminator: Any = Terminator()
-    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
     _silent: bool = False
     _settled: bool = False
     _own: _Own | None = None
+    _names: str | None = None
+    _usual_suffix: str | None = None
+    _unnamed: Exception | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._settled and name in _FIXED and value != getattr(self, name, None):
-            raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_FIXED[name])
+        if self._settled and value != getattr(self, name, None):
+            if name in _TOLD:
+                raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_ONCE)
+            if name in _ROTATES and not (name == "rotator" and _moves_files(value)):
+                raise self._refusal(name, value)
+            if name in _NAMING:
+                self._rename_backups(name, value)
+                return
         super().__setattr__(name, value)
         if name == "format" and self._producer is not None:
             self._producer.live = NOT_LIVE
@@ -107,11 +127,14 @@ class JournalHandler(_Base):
         keywords: Keywords,
     ) -> None:
         """Called by the constructors when the namesake's attributes are set."""
-        if mode not in ("a", "w"):
+        if not _is_shared_mode(mode):
             raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
         self._refuse_overrides()
-        self._settled = True
         options = parse_options(keywords)
+        self._names = options.names
+        self._usual_suffix = None if rotation.when is None else vars(self)["suffix"]
+        rotation = msgspec.structs.replace(rotation, names=self._first_names())
+        self._settled = True
         codec, error_handler = check_encoding(encoding, errors)
         self.delay = delay = bool(delay)
         self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
@@ -135,7 +158,7 @@ class JournalHandler(_Base):
         target = Target(
             name=path.name,
             directory=None if spool.parent == path.parent else str(path.parent),
-            mode=mode,
+            mode="w" if "w" in mode else "a",
             encoding=codec,
             errors=error_handler,
             rotation=rotation,
@@ -152,14 +175,96 @@ class JournalHandler(_Base):
         self._producer = Producer(target, options, spool, self.terminator)
 
     def _refuse_overrides(self) -> None:
-        """A subclass that names or rotates would wait in vain to be called: the collector rotates."""
+        """A subclass that rotates would wait in vain to be called: the collector rotates."""
         for kind in type(self).__mro__[: type(self).__mro__.index(JournalHandler)]:
             if is_ours(kind):
                 continue
             for name in sorted(_ROTATES.keys() & vars(kind).keys()):
-                raise ConfigurationError(
-                    f"{kind.__name__}.{name} cannot be used: another process rotates", hint=_ROTATES[name]
-                )
+                if not (name == "rotator" and _moves_files(getattr(self, name))):
+                    raise self._refusal(f"{kind.__name__}.{name}", vars(kind)[name])
+        if not _moves_files(rotator := getattr(self, "rotator", None)):
+            raise self._refusal("rotator", rotator)
+
+    def _refusal(self, name: str, function: Any) -> ConfigurationError:
+        """Names what was found, and what to use for it."""
+        from logboom.handlers.naming import advice_for
+
+        function = getattr(function, "__func__", function)
+        hint = advice_for(function, _ROTATES[name.rpartition(".")[2]])
+        return ConfigurationError(f"{name} cannot be used: another process rotates", hint=hint)
+
+    def _first_names(self) -> str:
+        """The template of the backups' names, as far as it is known while the handler is made."""
+        if not isinstance(self, logging.handlers.BaseRotatingHandler):
+            if self._names is not None:
+                raise ConfigurationError("names= needs a rotation", hint="Use RotatingFileHandler")
+            return ""
+        if self._names is not None:
+            from logboom.handlers.naming import check_names
+
+            live = os.path.basename(self.baseFilename)
+            return check_names(self._names, live, timed=self._usual_suffix is not None)
+        try:
+            return self._derived_names()
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            # What its `rotation_filename` needs a subclass may make later: it is asked with the first record.
+            self._unnamed = error
+            return ""
+
+    def _derived_names(self) -> str:
+        naming: Any = self
+        what = "namer" if callable(naming.namer) else "rotation_filename"
+        suffix = None if self._usual_suffix is None else naming.suffix
+        own = "rotation_filename" in vars(self) or not _is_standard(type(naming).rotation_filename)
+        if naming.namer is None and not own and suffix == self._usual_suffix:
+            return ""
+        from logboom.handlers.naming import derived_names
+
+        if suffix != self._usual_suffix and what != "namer":
+            what = f"suffix={suffix!r}"
+        return derived_names(what, naming.rotation_filename, self.baseFilename, suffix, self._usual_suffix)
+
+    def _rename_backups(self, name: str, value: Any) -> None:
+        """Set what backups are named by, and tell the collector the new names; refuse what cannot be told."""
+        if not isinstance(self, logging.handlers.BaseRotatingHandler) or (
+            name == "suffix" and self._usual_suffix is None
+        ):
+            object.__setattr__(self, name, value)  # as in the standard library, it has no effect
+            return
+        if self._names is not None:
+            raise ConfigurationError(f"{name} and names= both name the backups", hint="Leave one of them out")
+        before = vars(self).get(name, self)
+        object.__setattr__(self, name, value)
+        try:
+            self._use_names(self._derived_names())
+        except Exception as error:
+            if before is self:
+                object.__delattr__(self, name)
+            else:
+                object.__setattr__(self, name, before)
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError(f"{name} cannot be used: {type(error).__name__}: {error}") from error
+
+    def _use_names(self, names: str) -> None:
+        """The backups of what is logged from now on are called so."""
+        self._unnamed = None
+        producer = self._producer
+        if producer is not None and names != producer.target.rotation.names:
+            rotation = msgspec.structs.replace(producer.target.rotation, names=names)
+            producer.retarget(
+                msgspec.structs.replace(producer.target, rotation=rotation, configured=stamp_of(None))
+            )
+
+    def _name_late(self, producer: Producer) -> None:
+        """Ask for the names that could not be asked for while the handler was made."""
+        self._unnamed = None
+        try:
+            self._use_names(self._derived_names())
+        except Exception as error:
+            producer.warn(f"backups have the standard names: {error} ({self.baseFilename})")
 
     def _formatting(self) -> Any:
         """The formatter; of a class (or an instance) with a `format` of its own, what calls that."""
@@ -181,20 +286,26 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
+            line = b""
             try:
-                usual = (
+                if (
                     live.low <= record.created < live.high
-                    and live.mark[0]
                     and self.formatter is live.formatter
-                )
-                line = live.encode(record) if usual else b""
-            except Exception:  # what it is worth is seen below
-                line = b""
+                    and self.terminator == live.terminator
+                ):
+                    line = live.encode(record)
+            except UnencodableError as error:
+                record = error.record or record
+            except Exception:
+                if live.takes(record):  # the record's own error, or the formatter's: it must not run again
+                    self.handleError(record)
+                    return
             if line:
                 try:
-                    live.write(line)
-                    return
-                except ValueError:  # full, or a message's `__str__` has forked
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
                     pass
                 try:
                     producer.append_full(line, live, record.created)
@@ -212,8 +323,10 @@ class JournalHandler(_Base):
                 with self.lock or _NO_LOCK:
                     super().emit(record)
                 return
-            if self._closed and self.mode == "w":
+            if self._closed and "w" in self.mode:
                 return
+            if self._unnamed is not None:
+                self._name_late(producer)
             producer.terminator = self.terminator
             producer.append(record, self._formatting())
             if producer.options.collector == "off":
@@ -256,6 +369,15 @@ class JournalHandler(_Base):
                 return True
             frame = caller
         return False
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """As the standard library's; refuses a format that pads a record to more than 10,000 characters."""
+        wide = width_of(fmt)
+        if wide > WIDEST:
+            raise ConfigurationError(
+                f"the format pads its fields to {wide:,} characters", hint=f"Pad to {WIDEST:,} at most"
+            )
+        super().setFormatter(fmt)
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""

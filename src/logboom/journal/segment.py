@@ -1,8 +1,4 @@
-"""One open segment: appends without a lock, its end, what a fork leaves of it.
-
-Owns: a segment while it is written, mapped or by `write(2)`. Never knows: the stream that it belongs
-to, its name's meaning, readers, records' meaning (lines come as bytes).
-"""
+"""One open segment, mapped or written: appends, its end, what a fork leaves of it."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
 
+KEPT = 2048  # bytes of a mapped segment for words about what found no room
 _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 # A mapping whose descriptor was closed behind our back must never be released: `mmap` would close the
 # number of its duplicate, which may be somebody's socket by now.
@@ -60,11 +57,15 @@ class Segment:
         self._identity = platform.identity(os.fstat(fd))
 
     def is_linked(self) -> bool:
-        """Whether a reader still finds it under its name."""
+        """Return False if a reader does not find it under its name any more."""
         try:
             found = self._journal.stat(self.path.name) if self._journal.is_current() else None
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except (
+            OSError
+        ):  # a directory without `x`: who cannot see it cannot know, and a new one could not be made
+            return True
         return found is not None and platform.identity(found) == self._identity
 
     def was_set_aside(self) -> bool:
@@ -86,6 +87,10 @@ class Segment:
     def end(self) -> None:
         """Let no more line in. Late writers get `ValueError`."""
         raise TypeError("abstract")
+
+    def write_last(self, line: bytes) -> None:
+        """Append a line that a full segment keeps room for, or raise `ValueError`."""
+        raise ValueError("no room is kept")
 
     def written(self) -> int:
         """Bytes that are committed."""
@@ -131,6 +136,8 @@ class MappedSegment(Segment):
 
     def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
         super().__init__(path, number, fd, journal)
+        self._kept = KEPT if size > 2 * KEPT else 0
+        size -= self._kept
         if sys.version_info >= (3, 13):
             self._map = mmap.mmap(fd, size, trackfd=False)
         else:
@@ -138,21 +145,43 @@ class MappedSegment(Segment):
         self.write = self._locked_write if _FREE_THREADED else self._map.write
         self._lock = threading.RLock()
         self._size = size
+        self._used = 0  # of what is kept
+        self._ended = False
 
     def _locked_write(self, line: bytes) -> None:
         with self._lock:
             self._map.write(line)
 
     def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            self._fill()
+            self._put_behind(b" " * (self._kept - self._used - 1) + b"\n")
+
+    def write_last(self, line: bytes) -> None:
+        with self._lock:
+            if self._ended or self._used + len(line) >= self._kept:
+                raise ValueError("no room is left")
+            self._fill()
+            self._put_behind(line)
+
+    def _fill(self) -> None:
         while rest := self._size - self._map.tell():
             with contextlib.suppress(ValueError):  # a late writer came between
                 self.write(b" " * (rest - 1) + b"\n")
+
+    def _put_behind(self, data: bytes) -> None:
+        """Into what is kept, not through the mapping; without a descriptor its reader leaves it as dead."""
+        if self._kept and self._descriptor_is_ours():
+            with contextlib.suppress(OSError):
+                self._used += platform.write_at(self._fd, data, self._size + self._used)
 
     def written(self) -> int:
         return self._map.tell()
 
     def disown(self) -> None:
         self._lock = threading.RLock()
+        self._ended = True
         self._map.seek(0, os.SEEK_END)
 
     def sync(self, start: int) -> int:
@@ -168,16 +197,21 @@ class MappedSegment(Segment):
 
 
 class WrittenSegment(Segment):
-    """Written by `write(2)` at the end of the file, where a mapping cannot be trusted.
+    """Written by one system call a line at the end of the file, where a mapping cannot be trusted.
 
-    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it
-    and the line goes to a new segment whole. A signal handler that logs while its own thread is
-    in here begins with a newline, so that it can never continue a torn line.
+    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it, its
+    reader may leave it as one of a dead process, and the line goes to a new segment whole. A signal handler
+    that logs while its own thread is in here begins with a newline: it must not continue a torn line.
+
+    A daemoniser may close the descriptor, and its number be another file's a moment later. So the number is a
+    high one, and a line goes by `pwrite`, which sockets and pipes refuse. Where the system does not append
+    with that, each line looks first.
     """
 
     def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
-        super().__init__(path, number, fd, journal)
+        super().__init__(path, number, platform.out_of_the_way(fd), journal)
         self._size = size
+        self._end = 0
         self._lock = threading.RLock()
         self._busy = False
         self._ended = False
@@ -185,36 +219,40 @@ class WrittenSegment(Segment):
 
     def _append(self, line: bytes) -> None:
         with self._lock:
-            if self._ended or not self._descriptor_is_ours():
+            if self._ended or not (platform.appends_to_files_only or self._descriptor_is_ours()):
                 raise ValueError("segment has ended")
             nested, self._busy = self._busy, True
+            data = b"\n" + line if nested else line
             try:
-                self._put(b"\n" + line if nested else line)
+                written = platform.append(self._fd, data, self._end)
+            except OSError as error:
+                if not self._has_taken(data):
+                    self.release()
+                    raise ValueError(str(error)) from error
+                written = len(data)
             finally:
                 self._busy = nested
+            self._end += written
+            if written < len(data):
+                self.release()
+                raise ValueError("torn: write it again elsewhere")
+            if self._end >= self._size:
+                self.end()
 
-    def _put(self, data: bytes) -> None:
-        try:
-            whole = os.write(self._fd, data) == len(data)
-        except OSError:
-            self._ended = True
-            raise
-        if not whole or os.lseek(self._fd, 0, os.SEEK_CUR) >= self._size:
-            self._ended = not whole or self._finish()
-        if not whole:
-            raise ValueError("torn: write it again elsewhere")
-
-    def _finish(self) -> bool:
-        if not self._descriptor_is_ours():
-            return True  # closed behind our back: the lock went with it, so a reader leaves it as dead
-        with contextlib.suppress(OSError):
-            os.write(self._fd, END)
-        return True
+    def _has_taken(self, data: bytes) -> bool:
+        """An append that failed may be there all the same (FUSE, a soft NFS mount)."""
+        return self.written() >= self._end + len(data)
 
     def end(self) -> None:
         with self._lock:
             if not self._ended:
-                self._ended = self._finish()
+                self._ended = True
+                if self._descriptor_is_ours():  # else its lock is gone as well: a reader leaves it as dead
+                    with contextlib.suppress(OSError):
+                        os.write(self._fd, END)
+
+    def is_linked(self) -> bool:
+        return super().is_linked() and self._descriptor_is_ours()
 
     def disown(self) -> None:
         self._lock = threading.RLock()

@@ -1,8 +1,4 @@
-"""What lies in a spool's journal, told without changing it.
-
-Owns: for each stream who writes it, whether he lives, what of it waits. Never knows: the checkpoint,
-what records mean, who asks.
-"""
+"""What lies in a spool's journal: who writes each stream, what of it is pending, how much room that takes."""
 
 from __future__ import annotations
 
@@ -20,15 +16,18 @@ from logboom.journal.layout import (
     committed_length,
     decode_control,
     decode_header,
+    pack_position,
+    parse_segment_name,
     segment_name,
     unpack_position,
 )
 from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
-__all__ = ["Stream", "survey"]
+__all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
+_STEP: Final = 16 * 1024
 _DROPPED: Final = b'{"dropped"'
 
 
@@ -43,6 +42,7 @@ class Stream(NamedTuple):
         oldest: when the oldest of them was made (wall time), or None.
         dropped: records that it says it dropped, and that the log does not say yet.
         trouble: why it cannot be read, or an empty string.
+        unreadable: it is not known what of it waits.
     """
 
     producer: str
@@ -52,6 +52,7 @@ class Stream(NamedTuple):
     oldest: float | None = None
     dropped: int = 0
     trouble: str = ""
+    unreadable: bool = False
 
 
 def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
@@ -64,6 +65,67 @@ def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
         _look(spool, producer, numbers, *unpack_position(positions.get(producer, 0)))
         for producer, numbers in spool.segments().items()
     ]
+
+
+def committed_ends(spool: Spool) -> dict[str, int]:
+    """For each stream of `spool` the packed position behind what is committed now.
+
+    A segment that may not be read is left out: its records are another user's.
+    """
+    ends: dict[str, int] = {}
+    for producer, numbers in spool.segments().items():
+        with (
+            contextlib.suppress(OSError),
+            _open(spool.journal, segment_name(producer, numbers[-1])) as file,
+        ):
+            ends[producer] = pack_position(numbers[-1], _committed_end(file))
+    return ends
+
+
+def _committed_end(file: BinaryIO) -> int:
+    """Where the committed prefix ends; a few reads, however long it is: what comes behind it is zero."""
+    low, high = 0, file.seek(0, 2)
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        file.seek(middle)
+        low, high = (middle, high) if file.read(1) != b"\0" else (low, middle)
+    file.seek(low)
+    head = file.read(_STEP).partition(b"\0")[0]
+    while True:
+        newline = head.rfind(b"\n")
+        if newline >= 0 or low == 0:
+            return low + newline + 1
+        start = max(0, low - _STEP)
+        file.seek(start)
+        head, low = file.read(low - start), start
+
+
+def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
+    """Bytes on the disk of what is not delivered: what the quota counts.
+
+    Nothing of a segment counts that holds no pending record: neither what a dead program left, which is about
+    to be removed, nor what a living one has reserved. What cannot be read counts in full.
+
+    Args:
+        positions: as for `survey`.
+    """
+    return sum(_undelivered(spool.journal, name, size, positions) for name, size in spool.allocated().items())
+
+
+def _undelivered(journal: Directory, name: str, size: int, positions: Mapping[str, int]) -> int:
+    parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+    if parsed is None:
+        return size
+    producer, number = parsed
+    first, offset = unpack_position(positions.get(producer, 0))
+    if number != first:
+        return 0 if number < first else size
+    try:
+        with open(journal.open(name, os.O_RDONLY), "rb") as file:
+            pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
+    except OSError:
+        return size
+    return max(0, size - offset) if pending else 0
 
 
 def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: int) -> Stream:
@@ -79,7 +141,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
         except FileNotFoundError:
             continue
         except OSError as error:
-            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}")
+            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}", unreadable=True)
     return stream
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
+from logboom.journal.layout import FORMAT, REST, SMALLEST_SEGMENT, WAKE, Header, encode_line, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
@@ -31,7 +31,7 @@ from logboom.spool.place import inside
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 
-FIRST_SIZE = 64 * 1024
+FIRST_SIZE = SMALLEST_SEGMENT
 LARGEST_SIZE = 1024 * 1024
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -52,9 +52,11 @@ class JournalWriter:
     Args:
         directory: the spool's journal directory, open or to be opened; it exists.
         target: what the header asks for.
-        mapped: write through `mmap`; else by `write(2)`.
+        mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
-        admit: called with the size in bytes before a segment is made; raises `SpoolFullError`.
+        admit: called before a segment is made, with the size that is wanted, the size that will do, and a
+            function that is true once another thread has made one; returns the size to make, 0 for none.
+            Raises `SpoolFullError`.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class JournalWriter:
         *,
         mapped: bool,
         mode: int,
-        admit: Callable[[int], None] = lambda size: None,
+        admit: Callable[[int, int, Callable[[], bool]], int] = lambda size, least, gone_on: size,
     ) -> None:
         self._journal = directory if isinstance(directory, Directory) else Directory(directory, make=False)
         self.directory = self._journal.path
@@ -77,7 +79,7 @@ class JournalWriter:
         self._admit = admit
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
-        self._given_up = 0  # number of the newest segment that was abandoned or closed
+        self._given_up = 0  # number of the newest segment that was closed
         self._said = _Said()
         self.mark = this_process.mark()
 
@@ -90,7 +92,7 @@ class JournalWriter:
             room: bytes that the waiting line needs.
 
         Returns:
-            The segment to try next; None when another thread abandoned it meanwhile.
+            The segment to try next; None when another thread closed it meanwhile.
 
         Raises:
             SpoolFullError: the quota or the disk has no room.
@@ -99,7 +101,9 @@ class JournalWriter:
         current = self.segment
         if current is not None and current is not old:
             return current
-        new = self._make(b"".join(stated.values()), room)
+        new = self._make(old, b"".join(stated.values()), room)
+        if new is None:
+            return self.segment
         new.stated.update(stated)
         if self.segment is old or self.segment is None:  # no call between: another thread may have come first
             self.segment = new
@@ -134,21 +138,18 @@ class JournalWriter:
             # Where another thread's record came between, the end is elsewhere, and this counts for nothing.
             self._said = _Said(segment.number, said.start if last else start, start + len(line), line)
 
-    def abandon(self, segment: Segment) -> None:
-        """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
-        self._given_up = segment.number
-        if self.segment is segment:
-            self.segment = None
-        segment.release()
-
-    def _make(self, preamble: bytes, room: int) -> Segment:
+    def _make(self, old: Segment | None, preamble: bytes, room: int) -> Segment | None:
+        """A new segment; None when another thread made one while this one waited for room."""
+        needed = len(encode_line(self._header(0, mapped=self.mapped))) + len(preamble) + room + 4096
+        # The least that will do is enough: a stream whose segments have grown must not be stuck for that.
+        size = self._admit(max(self._size, needed), max(FIRST_SIZE, needed), lambda: self._has_left(old))
+        if not size:
+            return None
         number = next(self._numbers)
-        head = encode_line(self._header(number)) + preamble
-        size = self._admitted(len(head) + room + 4096)
         path = self.directory / segment_name(self.producer, number)
         temporary = f".{path.name}.tmp"
         try:
-            segment = self._fill(temporary, path, number, head, size)
+            segment = self._fill(temporary, path, number, preamble, size)
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._journal.remove(temporary)
@@ -158,42 +159,41 @@ class JournalWriter:
             with contextlib.suppress(OSError):
                 self._journal.remove(temporary)
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
-        self._size = min(self._size * 2, LARGEST_SIZE)
+        self._size = min(min(self._size, size) * 2, LARGEST_SIZE)
         return segment
 
-    def _admitted(self, needed: int) -> int:
-        """The usual size; where the spool has no room for that, the least that will do.
+    def _has_left(self, old: Segment | None) -> bool:
+        """True when there is another segment than `old` by now; until then no line is let into `old`.
 
-        Without the second try a stream whose segments have grown could be stuck for ever: its full
-        segment is reclaimed only when there is a next one.
+        What is full has to end before there is a next one: only then all of it can be delivered, and counts
+        no more.
         """
-        size, least = max(self._size, needed), max(FIRST_SIZE, needed)
-        try:
-            self._admit(size)
-        except SpoolFullError:
-            if least == size:
-                raise
-            self._admit(least)
-            size = self._size = least
-        return size
+        if self.segment is not None and self.segment is not old:
+            return True
+        if old is not None and old.mark[0]:
+            old.end()
+        return False
 
-    def _fill(self, temporary: str, path: Path, number: int, head: bytes, size: int) -> Segment:
+    def _fill(self, temporary: str, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
         if not self._journal.is_current():  # it was removed and made again
             self._journal = inside(self.directory.parent, self.directory.name)
         fd = self._journal.open(temporary, flags)
         try:
             self._journal.give(fd, self.mode)
-            if self.mapped:
+            mapped = self.mapped and platform.is_ours_alone(fd)
+            if mapped:
                 platform.allocate(fd, size)
+            elif self.mapped:
+                platform.append_only(fd)
             platform.try_lock(fd)
         except BaseException:
             os.close(fd)
             raise
-        kind = MappedSegment if self.mapped else WrittenSegment
+        kind = MappedSegment if mapped else WrittenSegment
         segment = kind(path, number, fd, size, self._journal)
         try:
-            segment.write(head)
+            segment.write(encode_line(self._header(number, mapped=mapped)) + preamble)
             self._journal.rename(temporary, path.name)
         except BaseException:
             segment.release()
@@ -205,7 +205,7 @@ class JournalWriter:
             self._journal.remove(segment.path.name)
         segment.release()
 
-    def _header(self, number: int) -> Header:
+    def _header(self, number: int, *, mapped: bool) -> Header:
         return Header(
             logboom=FORMAT,
             producer=self.producer,
@@ -214,9 +214,10 @@ class JournalWriter:
             host=platform.host_name(),
             program=program_name(),
             created=stamp_of(None),
-            mapped=self.mapped,
+            mapped=mapped,
             target=self.target,
             version=__version__,
+            bell=2,
         )
 
     def forget(self) -> None:

@@ -159,8 +159,8 @@ class BaseDirectory:
                 self.remove(temporary)
             raise
 
-    def append(self, name: str, data: bytes, mode: int) -> None:
-        """One write at the end of a file, which is made when there is none."""
+    def append(self, name: str, data: bytes, mode: int) -> int:
+        """One write at the end of a file, which is made when there is none; how many bytes were written."""
         try:
             fd = self.open(name, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
@@ -168,7 +168,7 @@ class BaseDirectory:
                 raise
             fd = self.afresh(name, os.O_WRONLY | os.O_APPEND, mode)
         try:
-            os.write(fd, data)
+            return os.write(fd, data)
         finally:
             os.close(fd)
 

@@ -1,4 +1,8 @@
-"""Directories on Linux and macOS: their files are named by single components against a descriptor."""
+"""Directories on Linux and macOS: their files are named by single components against a descriptor.
+
+A move never overwrites. A network file system may report the failure of a call that took effect (its answer
+was lost, or its repetition met its effect): after a failure, what is there decides what has happened.
+"""
 
 from __future__ import annotations
 
@@ -142,6 +146,7 @@ class Directory(BaseDirectory):
             return None
 
     def names(self) -> list[str]:
+        os.lseek(self.at(), 0, os.SEEK_SET)  # btrfs lists what there was when that was done last
         return os.listdir(self.at())
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
@@ -224,24 +229,6 @@ class Directory(BaseDirectory):
                     self.give(fd, self.lockable)
                 return fd
 
-    def ring(self, name: str, message: bytes) -> bool:
-        """Ring the doorbell `name`; False when nobody listens there. Never raises."""
-        try:
-            return posix.ring(name, message, dir_fd=self.at())
-        except OSError:
-            return False
-
-    def may_ring(self, name: str) -> bool:
-        """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
-        try:
-            return posix.may_ring(name, dir_fd=self.at())
-        except OSError:
-            return True
-
-    def doorbell(self, name: str) -> posix.Doorbell:
-        """The listening side of `ring`."""
-        return posix.Doorbell(name, self.lockable, dir_fd=self.at())
-
     # -- the files of a log set -----------------------------------------------------------------------
 
     def _open_moved(self, name: str, flags: int) -> int:
@@ -276,9 +263,10 @@ class Directory(BaseDirectory):
     def move(self, source: str, target: str) -> None:
         """Give the file another name; `FileExistsError` when that is taken. A kill may leave both names."""
         reach("effect")
+        moved = self.stat(source)
         if self._is_anothers(source):
             # A second name could be made, and the first one not be taken away.
-            self._move_without_links(source, target)
+            self._move_without_links(source, target, moved)
             return
         try:
             os.link(
@@ -289,15 +277,43 @@ class Directory(BaseDirectory):
                 follow_symlinks=False,
             )
         except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            self._move_without_links(source, target)
-        else:
-            self._end_move(source, target)
+            if not self._bears(target, moved):
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                self._move_without_links(source, target, moved)
+                return
+        self._end_move(source, target, moved)
 
     def kept_by_another(self, name: str) -> bool:
         """Whether only another user may rename or delete the file: its owner, in a sticky directory."""
         return os.geteuid() != 0 and self._is_anothers(name)
+
+    def unlink(self, name: str) -> None:
+        reach("effect")
+        try:
+            self.remove(name)
+        except OSError:
+            if self.links(name) > 0:
+                raise
+
+    def links(self, name: str) -> int:
+        """How many names the file of this name has; 0 when there is no such name.
+
+        The file is opened for it, so that a network file system asks its server and not a cache.
+        """
+        try:
+            found = _Open(plain(name), os.O_RDONLY | _FLAGS, dir_fd=self.at())
+        except FileNotFoundError:
+            return 0
+        except OSError:  # not ours to read, or no regular file
+            status = self.stat(name)
+            return 0 if status is None else status.st_nlink
+        return found.status.st_nlink
+
+    def anchored(self, name: str) -> Path:
+        """A path of a file here that stays in this directory, whatever becomes of the way to it."""
+        at = Path(f"/proc/self/fd/{self.at()}")
+        return (at if at.exists() else self.path) / plain(name)
 
     def close(self) -> None:
         """Harmless when called again; what is used after it is opened again."""
@@ -312,22 +328,32 @@ class Directory(BaseDirectory):
         status = self.stat(name)
         return status is not None and os.geteuid() not in (own.st_uid, status.st_uid)
 
-    def _end_move(self, source: str, target: str) -> None:
+    def _bears(self, name: str, status: os.stat_result | None) -> bool:
+        """Return True if the file with this status has the name."""
+        found = self.stat(name)
+        return status is not None and found is not None and os.path.samestat(status, found)
+
+    def _end_move(self, source: str, target: str, moved: os.stat_result | None) -> None:
         """Take the old name away; where that is refused, the new one, so that the file keeps one name."""
-        moved = self.stat(source)
         try:
             self.unlink(source)
         except OSError:
-            placed = self.stat(target)
-            if moved is not None and placed is not None and os.path.samestat(moved, placed):
-                with contextlib.suppress(OSError):
-                    self.unlink(target)
+            with contextlib.suppress(OSError):
+                if self._bears(source, moved) and self._bears(target, moved) and self.links(source) > 1:
+                    os.unlink(plain(target), dir_fd=self.at())
             raise
 
-    def _move_without_links(self, source: str, target: str) -> None:
+    def _move_without_links(self, source: str, target: str, moved: os.stat_result | None) -> None:
+        if self._bears(target, moved):
+            self._end_move(source, target, moved)
+            return
         if self.stat(target) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-        os.rename(plain(source), plain(target), src_dir_fd=self.at(), dst_dir_fd=self.at())
+        try:
+            os.rename(plain(source), plain(target), src_dir_fd=self.at(), dst_dir_fd=self.at())
+        except OSError:
+            if not self._bears(target, moved) or self.links(source) > 0:
+                raise
 
 
 class _Closed(_Open):

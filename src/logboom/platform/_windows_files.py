@@ -134,8 +134,17 @@ class Directory(BaseDirectory):
         """Directories are never sticky here."""
         return False
 
+    def links(self, name: str) -> int:
+        """How many names the file of this name has; 0 when there is no such name."""
+        status = self.stat(name)
+        return 0 if status is None else max(status.st_nlink, 1)
+
     def sync(self) -> None:
         """NTFS journals its names: nothing to do."""
+
+    def anchored(self, name: str) -> Path:
+        """A path of a file here; the directory cannot be moved while it is open."""
+        return self.path / plain(name)
 
     def acting_owner(self) -> tuple[int, int] | None:
         """A process keeps its account."""
@@ -174,18 +183,6 @@ class Directory(BaseDirectory):
     def open_or_make(self, name: str, access: int) -> int:
         """A file for those who share the directory, made when it is missing."""
         return self.open(name, access | os.O_CREAT)
-
-    def ring(self, name: str, message: bytes) -> bool:
-        """Ring the doorbell `name`; False when nobody listens there. Never raises."""
-        return windows.ring(self.path / plain(name), message)
-
-    def may_ring(self, name: str) -> bool:
-        """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
-        return windows.may_ring(self.path / plain(name))
-
-    def doorbell(self, name: str) -> windows.Doorbell:
-        """The listening side of `ring`."""
-        return windows.Doorbell(self.path / plain(name), self.lockable)
 
     def _open_moved(self, name: str, flags: int) -> int:
         return self._regular(name, patiently(lambda: open_shared(str(self.path / plain(name)), flags)))

@@ -67,6 +67,12 @@ class DamagedPlace:
     def _with_room(self) -> Directory:
         """Raises `OSError` where there is none."""
         directory = self._directory(make=True)
-        if sum(status.st_size for _, status in directory.files()) >= _KEPT:
+        if sum(_allocated(status) for _, status in directory.files()) >= _KEPT:
             raise OSError("enough is kept")
         return directory
+
+
+def _allocated(status: os.stat_result) -> int:
+    """Bytes on the disk: a sparse file looks larger; a small one takes a block, or room in its directory."""
+    used = int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512
+    return max(used, min(status.st_size, 4096))

@@ -13,9 +13,12 @@ from typing import Final
 from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.layout import parse_segment_name, segment_name
-from logboom.platform.files import Directory
+from logboom.journal.target import Target
+from logboom.platform.files import Directory, set_mode
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
+from logboom.spool.doorbell import BELL
+from logboom.spool.erasing import erase
 from logboom.spool.place import inside, make_place, place, subdirectory
 
 __all__ = ["DEAD_SUFFIX", "Spool", "mode_like_log", "spool_for"]
@@ -79,6 +82,7 @@ class Spool:
             for name, text in _FILES.items():
                 if place.stat(name) is None:
                     place.write(name, text.encode(), place.shared & 0o664, shared=True)
+            _make_bell(place)
         except OSError as error:
             hint = getattr(error, "hint", "")
             raise SpoolError(
@@ -150,13 +154,17 @@ class Spool:
 
     def used_bytes(self) -> int:
         """Bytes allocated on the disk to all segments."""
-        used = 0
+        return sum(self.allocated().values())
+
+    def allocated(self) -> dict[str, int]:
+        """Name -> bytes allocated on the disk, for each file in the journal."""
+        used: dict[str, int] = {}
         with contextlib.suppress(FileNotFoundError):
             journal = self.journal
             for name in journal.names():
                 status = journal.stat(name)
                 if status is not None:
-                    used += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+                    used[name] = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
         return used
 
     def open_segment(self, producer: str, number: int) -> int:
@@ -183,16 +191,55 @@ class Spool:
         free: bool = platform.lock_is_free(fd)
         return free
 
-    def retire(self, producer: str, number: int) -> None:
-        """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""
+    def erase(self, producer: str, number: int, end: int) -> bool:
+        """Overwrite what is before `end` in a segment that is delivered up to there.
+
+        Returns:
+            False when that is not permitted: it is another user's.
+
+        Raises:
+            OSError: it cannot be done now.
+        """
+        try:
+            fd = self.journal.open(segment_name(producer, number), os.O_RDWR)
+        except (FileNotFoundError, PermissionError) as error:
+            return isinstance(error, FileNotFoundError)
+        try:
+            erase(fd, end)
+        finally:
+            os.close(fd)
+        return True
+
+    def segment_mode(self, target: Target) -> int:
+        """Permission bits of segments: those who may not read the log may not read its records here."""
+        mode = target.umask_mode if target.file_mode is None else target.file_mode
+        return mode_like_log(mode & 0o040, target.path(self.path), self.journal)
+
+    def give_mode(self, producer: str, number: int, mode: int) -> None:
+        """Set a segment's permission bits, if it is ours."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            fd = self.open_segment(producer, number)
+            if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+                set_mode(fd, mode)
+
+    def retire(self, producer: str, number: int) -> float | None:
+        """Rename a segment aside, so that its writer, should it live, finds that it is not linked.
+
+        Returns:
+            The wall time at which it was set aside before this call; None when this call did it.
+        """
         name = segment_name(producer, number)
         try:
             self.journal.rename(name, name + DEAD_SUFFIX)
         except FileNotFoundError:
-            return
+            with contextlib.suppress(FileNotFoundError):
+                status = self.journal.stat(name + DEAD_SUFFIX)
+                if status is not None:  # where a rename sets neither, the last line's
+                    return max(status.st_mtime, status.st_ctime)
         except OSError as error:
             if not platform.in_use(error):
                 raise
+        return None
 
     def remove(self, producer: str, number: int) -> bool:
         """Unlink a segment; False when another program has it open on Windows: try again later."""
@@ -278,3 +325,16 @@ def _anybody_may_write(directory: Path) -> bool:
         return bool(directory.stat().st_mode & stat.S_IWOTH) and hasattr(os, "geteuid")
     except OSError:
         return False
+
+
+def _make_bell(place: Directory) -> None:
+    """It has its place on the disk before that is full. Never replaced: a collector may listen there."""
+    if place.stat(BELL) is not None:
+        return
+    with contextlib.suppress(FileExistsError):
+        fd = place.open(BELL, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(fd, bytes(64))
+            place.give(fd, place.lockable)
+        finally:
+            os.close(fd)

@@ -12,16 +12,14 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.spool.directory import Spool, spool_for
 from logboom.wire.zmtp import Message, Oversized
 
 __all__ = ["Intake"]
 
-Newlines = Literal["escape", "indent"]
 _KEPT: Final = 10_000_000
 _KEPT_EACH: Final = 64 * 1024
 _SAID_EVERY: Final = 1.0
@@ -32,19 +30,14 @@ class Intake:
 
     Args:
         handler: the rotating file.
-        newlines: a newline inside of a message becomes `\\n` (`escape`), or what follows it stands
-            indented on lines of its own (`indent`).
 
     Attributes:
         counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
     """
 
-    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape") -> None:
-        if newlines not in ("escape", "indent"):
-            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+    def __init__(self, handler: RotatingFileHandler) -> None:
         self._handler = handler
         self._emit = handler.emit
-        self._indent = newlines == "indent"
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
         self._unsaid: Counter[str] = Counter()
         self._said_at = 0.0
@@ -84,14 +77,8 @@ class Intake:
 
     def _append(self, text: str) -> None:
         record = self._record
-        if "\n" in text:
-            text = text.removesuffix("\n")
-            if self._indent and "\n" in text:
-                text, _, rest = text.partition("\n")
-                record.exc_text = "    " + rest.replace("\n", "\n    ")
-        record.msg = text
+        record.msg = text.removesuffix("\n")
         self._emit(record)
-        record.exc_text = None
 
     def _refuse(self, trouble: str, data: bytes) -> None:
         self.counts[trouble] += 1

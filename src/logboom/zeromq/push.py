@@ -18,6 +18,7 @@ from logboom.handlers.unlocked import Unlocked
 from logboom.journal.target import parse_duration
 from logboom.producer.options import Keywords
 from logboom.producer.producer import Live
+from logboom.records.plan import UnencodableError, decoded
 from logboom.sinks.pusher import takes_messages
 from logboom.wire import endpoints
 from logboom.zeromq import sockets as zeromq
@@ -187,16 +188,22 @@ class PUSHHandler(Unlocked, logging.Handler):
         if self._spooled is not None:
             live = self._spooled.producer.live
             own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
-            if live.low <= record.created < live.high and live.mark[0] and own is live.formatter:
+            if live.low <= record.created < live.high and own is live.formatter:
                 try:
                     line = live.encode(record)
-                except Exception:  # said below, where it is made again
-                    self._emit_slowly(record)
+                except UnencodableError as error:
+                    self._emit_slowly(error.record or record)
+                    return
+                except Exception:  # the record's own, or the formatter's: it must not run again
+                    self.handleError(record)
                     return
                 try:
-                    live.write(line)
-                except ValueError:  # full, or a message's `__str__` has forked
-                    self._emit_full(record, line, live)
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
+                    pass
+                self._emit_full(record, line, live)
                 return
         self._emit_slowly(record)
 
@@ -213,7 +220,7 @@ class PUSHHandler(Unlocked, logging.Handler):
                 own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
                 self._spooled.append(record, own)
             elif self._outbox is not None:
-                self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
+                self._outbox.send(decoded(self, self.format(record)).encode("utf-8", "backslashreplace"))
         except Exception:
             self.handleError(record)
 

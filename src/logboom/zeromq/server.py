@@ -15,19 +15,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Unpack
+from typing import Any, Final, Literal, Unpack
 
+from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
+from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
-from logboom.zeromq.intake import Intake, Newlines
+from logboom.zeromq.intake import Intake
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
 
-DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
-DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
@@ -81,19 +81,23 @@ class LoggingServer:
         backupCount: int = _BACKUPS,
         formatter: logging.Formatter | None = None,
         *,
-        newlines: Newlines = "escape",
+        newlines: Literal["escape", "indent"] = "escape",
         max_message_size: int | str = 4 * 1024 * 1024,
         **options: Unpack[Keywords],
     ) -> None:
         endpoints.check_address(bind, listening=True)
         self._bind = endpoints.absolute(bind)
+        if newlines not in ("escape", "indent"):
+            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+        options = {"control_characters": newlines, **options}
         self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
         self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
         self._largest = parse_size(max_message_size, "max_message_size")
-        self.intake = Intake(self._handler, newlines=newlines)
+        self.intake = Intake(self._handler)
         self.address = self._bind
         self.listening = threading.Event()
         self._stopping = False
+        self._announce: Callable[[str], None] = lambda address: None
 
     def run(self) -> None:
         """Take messages until `stop`; then what is on its way, and return when all is in the file.
@@ -141,6 +145,7 @@ class LoggingServer:
 
     def _introduce(self, address: str) -> None:
         self.address = address
+        self._announce(address)
         self.intake.write("start LoggingServer")
         self.intake.write(f"Listen on {address}")
         if endpoints.is_public(address):
@@ -167,8 +172,13 @@ def _interrupted_by(stop: Callable[..., None]) -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def serve(server: LoggingServer) -> None:
-    """Run until SIGTERM or SIGINT."""
+def serve(server: LoggingServer, announce: Callable[[str], None] = lambda address: None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        announce: called with the address once it listens.
+    """
+    server._announce = announce
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(getattr(signal, name), server.stop)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from logboom.errors import LogboomError
+from logboom.errors import SinkError
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
 from logboom.sinks.base import Outcome, Step
@@ -31,15 +31,16 @@ _LOOK_EVERY: Final = 60.0
 def list_archives(directory: Directory, target: Target) -> list[Archive]:
     """The set's archives, the newest first."""
     # By name first: a directory may hold much else, and each status is a system call.
+    names = rotation.names_of(target)
     named = rotation.archives_of(
-        target.name, ((name, 0, 0, 0.0) for name in directory.names()), timed=target.rotation.when is not None
+        names, ((name, 0, 0, 0.0) for name in directory.names() if name != target.name)
     )
     found = []
     for one in named:
         status = directory.stat(one.name)
         if status is not None and stat.S_ISREG(status.st_mode) and status.st_dev == directory.device:
             found.append(one._replace(inode=status.st_ino, size=status.st_size, modified=status.st_mtime))
-    return rotation.ours(found, target.rotation, holding=directory.holding)
+    return rotation.ours(found, target.rotation, names=names, holding=directory.holding)
 
 
 class Maintenance:
@@ -66,7 +67,7 @@ class Maintenance:
         self._look_at = 0.0
 
     def next_step(self, directory: Directory, target: Target, wall: float, monotonic: float) -> Step | None:
-        """What is due; compresses for at most a slice of time. Never raises `OSError`."""
+        """What is due; compresses for at most a slice of time. Never raises."""
         steady = wall if target.max_age is None else self._steady(wall, monotonic)
         try:
             if self._job is not None:
@@ -74,7 +75,7 @@ class Maintenance:
             if monotonic < self._look_at:
                 return None
             return self._look(directory, target, steady, monotonic)
-        except (OSError, LogboomError, ImportError) as error:
+        except Exception as error:
             self._look_at = monotonic + _LOOK_EVERY
             self._say(f"archives are left as they are: {error}")
             return None
@@ -89,7 +90,9 @@ class Maintenance:
             return Outcome(notes=tuple(sorted(fresh)))
         try:
             reason = replace_by_compressed(directory, step.details)
-        except OSError as error:
+        except SinkError:
+            raise
+        except Exception as error:
             reason = f"{step.details['name']} stays plain: {error}"
         if reason:
             self._refused.add(step.details["ino"])
@@ -137,7 +140,7 @@ class Maintenance:
         try:
             if not job.advance(_SLICE):
                 return None
-        except OSError:
+        except Exception:
             self._end_job(discard=True)
             raise
         self._ready = Step("compress", details=job.details())

@@ -27,7 +27,8 @@ from functools import lru_cache
 from itertools import accumulate, count, takewhile
 from typing import Final, NamedTuple
 
-from logboom.journal.target import Rotation
+from logboom.journal.names import Names, parse_names, text_of
+from logboom.journal.target import Rotation, Target
 
 __all__ = [
     "SUFFIXES",
@@ -42,29 +43,25 @@ __all__ = [
     "expired",
     "fitting",
     "keeps_none",
+    "names_of",
     "ours",
     "rotates",
     "schedule_of",
     "settled",
     "size_limit",
     "surplus",
+    "twins",
     "waiting_name",
 ]
 
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
 _SAME: Final = 60.0
+_EARLIEST: Final = -30_000_000_000
+_NEVER: Final = datetime(9999, 12, 31)
 _LOCALTIME: Final = "/etc/localtime"
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
 _DAY_STAMP: Final = "%Y-%m-%d"
-_PACKED: Final = r"(?P<suffix>\.gz|\.zst)?"
-_NUMBERED: Final = re.compile(
-    r"\.(?P<stamp>)(?:(?P<number>[1-9][0-9]{0,8})|0\.(?P<waiting>[1-9][0-9]{0,8}))" + _PACKED
-)
-_STAMPED: Final = re.compile(
-    r"\.(?P<stamp>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:_[0-9]{2}(?:-[0-9]{2}){0,2})?)"
-    r"(?:\.(?P<number>[1-9][0-9]{0,8}))?(?P<waiting>)" + _PACKED
-)
 
 
 class Archive(NamedTuple):
@@ -104,7 +101,7 @@ def size_limit(rotation: Rotation) -> int:
 
 def keeps_none(rotation: Rotation) -> bool:
     """Whether a rolled file would have no name: a rotation by size without backups."""
-    return rotation.when is None and rotation.backup_count <= 0
+    return rotation.when is None and rotation.backup_count <= 0 and not rotation.keep_all
 
 
 def rotates(rotation: Rotation) -> bool:
@@ -140,27 +137,39 @@ def fitting(
 
 
 class Schedule:
-    """When a timed rotation is due, and what the period is called: the standard library's rules."""
+    """When a timed rotation is due, and what the period is called: the standard library's rules.
+
+    A day has one rollover, however its clock is changed: at the first moment that shows `atTime` or has
+    been passed over. What cannot be reckoned (a period of a million years) never ends.
+    """
 
     def __init__(self, rotation: Rotation) -> None:
         """Raises `ValueError` when `rotation.when` is None or unknown."""
         when = (rotation.when or "").upper()
-        self._daily = when == "MIDNIGHT"
         self._weekday = int(when[1]) if re.fullmatch("W[0-6]", when) else None
-        if not (self._daily or self._weekday is not None or when in _SECONDS):
+        if not (when == "MIDNIGHT" or self._weekday is not None or when in _SECONDS):
             raise ValueError(f"when={rotation.when!r}")
         self._interval = max(rotation.interval, 1)
         self._unit = _SECONDS.get(when, 0)
-        self._at = timedelta(seconds=rotation.at_time or 0)
-        self._ends_day = rotation.at_time is None
+        self._days = 1 if self._weekday is None else 7
+        self._at = timedelta(seconds=(rotation.at_time or 0) % 86400)
+        if self._weekday is not None and rotation.at_time is None:
+            # Without a time it is the end of the weekday; a time, also midnight, is on the weekday itself.
+            self._weekday = (self._weekday + 1) % 7
         self._zone = _zone(rotation.utc, rotation.zone)
         self._format = _STAMPS.get(when, _DAY_STAMP)
 
     def rollover_at(self, start: float) -> float:
-        """Wall time at which a file that began at `start` is full."""
+        """Wall time at which a file that began at `start` is full: always after it."""
         if self._unit:
-            return int(start) + self._unit * self._interval
-        return self._moment(self._calendar_end(start))
+            end = float(int(start) + self._unit * self._interval)
+            return end if end > start else math.inf
+        try:
+            first = self._first_end(start)
+            later = self._days * (self._interval - 1)
+            return self._moment(first + timedelta(days=later)) if later else self._moment(first)
+        except (ValueError, OverflowError, OSError):
+            return math.inf
 
     def is_ahead(self, start: float, key: float) -> bool:
         """Whether the clock was ahead when a file began, at `start`: its next line has `key`.
@@ -169,29 +178,44 @@ class Schedule:
         """
         return start > key + _SAME and start >= self.rollover_at(self.rollover_at(key))
 
-    def stamp(self, start: float) -> str:
-        """The name of the period of a file that began at `start`."""
-        if self._unit:
-            return self._local(int(start)).strftime(self._format)
-        days = self._interval * (1 if self._daily else 7)
-        return (self._calendar_end(start) - timedelta(days=days)).strftime(self._format)
+    def stamp(self, start: float, date: str = "") -> str:
+        """The name of the period of a file that began at `start`; `date` is a pattern of another form."""
+        try:
+            begun = self._local(start) if self._unit else self._first_end(start) - timedelta(days=self._days)
+        except (ValueError, OverflowError, OSError):
+            begun = _NEVER
+        return text_of(date or self._format, begun)
 
-    def _calendar_end(self, start: float) -> datetime:
-        """The clock on the wall at the end of the period: the first fitting one after `start`."""
-        begun = self._local(int(start)).replace(tzinfo=None)
-        end = begun.replace(hour=0, minute=0, second=0) + self._at
-        if end <= begun:
-            end += timedelta(days=1)
-        if self._weekday is None:
-            return end + timedelta(days=self._interval - 1)
-        # Without a time it is the end of the weekday; a time, also midnight, is one of the weekday itself.
-        day = end - timedelta(days=1) if self._ends_day else end
-        wait = (self._weekday - day.weekday()) % 7
-        return end + timedelta(days=wait + 7 * (self._interval - 1))
+    def moment(self, shown: datetime, modified: float) -> float:
+        """When a period began at which the clock showed this; an hour that came twice is told by the file.
 
-    def _local(self, moment: int) -> datetime:
+        Args:
+            modified: wall time of the file's last change.
+
+        Raises:
+            ValueError: that is no time.
+        """
+        try:
+            first, second = (self._moment(shown.replace(fold=fold)) for fold in (0, 1))
+        except (OverflowError, OSError) as error:
+            raise ValueError(shown) from error
+        return second if first < second <= modified else first
+
+    def _first_end(self, start: float) -> datetime:
+        """What the clock shows at the first rollover after `start`."""
+        begun = self._local(start)
+        # Where clocks are set back over midnight, or forward, that day may have begun or ended already.
+        end = begun.replace(hour=0, minute=0, second=0, tzinfo=None, fold=0) + self._at - timedelta(days=2)
+        if self._weekday is not None:
+            end -= timedelta(days=(end.weekday() - self._weekday) % 7)
+        while self._moment(end) <= start:
+            end += timedelta(days=self._days)
+        return end
+
+    def _local(self, moment: float) -> datetime:
+        """What the clock shows, from the year 1000 on: earlier ones have no four digits."""
         # Without a zone, fromtimestamp gives what the machine's clock shows.
-        return datetime.fromtimestamp(moment, self._zone)
+        return datetime.fromtimestamp(max(int(moment), _EARLIEST), self._zone)
 
     def _moment(self, shown: datetime) -> float:
         return shown.replace(tzinfo=self._zone).timestamp()
@@ -203,8 +227,10 @@ def _zone(utc: bool, name: str) -> tzinfo | None:
         return UTC
     name = name.removeprefix(":")
     for find in (zoneinfo.ZoneInfo, _zone_of_rules) if name else (_zone_of_machine,):
-        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            return find(name)
+        with contextlib.suppress(Exception):  # a TZ may say anything, and its zone is anybody's file
+            zone = find(name)
+            datetime.fromtimestamp(0, zone)
+            return zone
     return None
 
 
@@ -222,61 +248,89 @@ def _zone_of_machine(_: str) -> tzinfo | None:
         return zoneinfo.ZoneInfo.from_file(data)
 
 
-def archives_of(live: str, files: Iterable[tuple[str, int, int, float]], *, timed: bool) -> list[Archive]:
-    """The archives of `live` among `(name, inode, size, modified)`, the newest first.
+def names_of(target: Target) -> Names:
+    """What a target's backups are called: the standard library's names, where a template cannot be read."""
+    timed = target.rotation.when is not None
+    try:
+        return parse_names(target.rotation.names, target.name, timed=timed)
+    except ValueError:
+        return parse_names("", target.name, timed=timed)
+
+
+def archives_of(names: Names, files: Iterable[tuple[str, int, int, float]]) -> list[Archive]:
+    """The archives among `(name, inode, size, modified)`, the newest first.
 
     Only a name that the set itself would give counts: never `app.log.bak`, `app.log.01`, `app.log.1.old`.
     """
-    pattern = _STAMPED if timed else _NUMBERED
     found = []
     for name, inode, size, modified in files:
-        match = pattern.fullmatch(name, len(live)) if name.startswith(live) else None
-        if match is not None:
-            number = int(match["number"] or 0) or -int(match["waiting"] or 0)
-            found.append(
-                Archive(name, inode, size, modified, match["stamp"] or "", number, match["suffix"] or "")
-            )
-    if timed:
+        said = names.find(name) if name.startswith(names.head) else None
+        if said is not None:
+            found.append(Archive(name, inode, size, modified, *said))
+    if names.timed:
         return sorted(found, key=lambda one: (one.stamp, one.number, one.suffix), reverse=True)
     return sorted(found, key=lambda one: (one.number, one.suffix))
 
 
-def ours(archives: Sequence[Archive], rotation: Rotation, *, holding: bool) -> list[Archive]:
+def ours(archives: Sequence[Archive], rotation: Rotation, *, names: Names, holding: bool) -> list[Archive]:
     """The archives to which the set gave their numbers; `app.log.20261122` is somebody's own copy.
 
     Args:
-        archives: from `archives_of`.
+        archives: from `archives_of`, with these `names`.
         holding: files can be held here, so that archives wait for their numbers.
     """
     if rotation.when is not None:
-        return list(archives)
+        schedule = schedule_of(rotation)
+        return list(archives) if schedule is None else _in_time(archives, schedule, names)
     numbers = {one.number for one in archives}
     unbroken = next(number for number in count(1) if number not in numbers) - 1
     last = max(rotation.backup_count, unbroken)
-    waiting = holding and rotation.backup_count > 0
+    waiting = holding and not keeps_none(rotation)
     return [one for one in archives if one.number <= last and (waiting or one.number > 0)]
 
 
-def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:
+def _in_time(archives: Sequence[Archive], schedule: Schedule, names: Names) -> list[Archive]:
+    """The newest first, also those of an hour that came twice; without those whose name is of no period."""
+    began = {}
+    for one in archives:
+        with contextlib.suppress(ValueError):
+            began[one] = schedule.moment(names.began(one.stamp), one.modified)
+    return sorted(began, key=lambda one: began[one], reverse=True)
+
+
+def chain(live: str, names: Names, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:
     """The renames of one rollover, in the order in which they are made: no name is ever taken twice.
 
     Args:
         live, inode: the live file.
+        names: what its backups are called.
         archives: all of the set, the newest first.
         stamp: the period of the live file in a timed rotation; None numbers the archives.
     """
     if stamp is not None:
         taken = [one.number for one in archives if one.stamp == stamp]
-        return [Move(inode, live, f"{live}.{stamp}" + (f".{max(taken) + 1}" if taken else ""))]
-    return [*_shifted(live, archives, 1), Move(inode, live, f"{live}.1")]
+        return [Move(inode, live, names.dated(stamp, max(taken) + 1 if taken else 0))]
+    return [*_shifted(names, archives, 1), Move(inode, live, names.numbered(1))]
 
 
-def settled(live: str, archives: Sequence[Archive]) -> list[Move]:
+def twins(archives: Sequence[Archive]) -> tuple[list[Archive], list[Move]]:
+    """The archives without the second names that unfinished moves left, and the moves that finish those.
+
+    Of two names the later one in the chain is kept: the one that the file was on its way to.
+    """
+    last = {one.inode: one for one in archives}
+    kept = [one for one in archives if last[one.inode] is one]
+    return kept, [
+        Move(one.inode, one.name, last[one.inode].name) for one in archives if last[one.inode] is not one
+    ]
+
+
+def settled(names: Names, archives: Sequence[Archive]) -> list[Move]:
     """The renames after which no archive waits for its number; the live file stays."""
-    return _shifted(live, archives, 0)
+    return _shifted(names, archives, 0)
 
 
-def _shifted(live: str, archives: Sequence[Archive], last: int) -> list[Move]:
+def _shifted(names: Names, archives: Sequence[Archive], last: int) -> list[Move]:
     """The renames that leave the numbers up to `last` free, the oldest archive first."""
     by_number: dict[int, list[Archive]] = {}
     for one in archives:
@@ -287,13 +341,15 @@ def _shifted(live: str, archives: Sequence[Archive], last: int) -> list[Move]:
             break
         last += 1
         if number != last:
-            moves[:0] = [Move(one.inode, one.name, f"{live}.{last}{one.suffix}") for one in by_number[number]]
+            moves[:0] = [
+                Move(one.inode, one.name, names.numbered(last, one.suffix)) for one in by_number[number]
+            ]
     return moves
 
 
-def waiting_name(live: str, archives: Sequence[Archive]) -> str:
+def waiting_name(names: Names, archives: Sequence[Archive]) -> str:
     """A name for the newest archive while numbered ones cannot be renamed."""
-    return f"{live}.0.{max(0, *(-one.number for one in archives), 0) + 1}"
+    return names.numbered(f"0.{max(0, *(-one.number for one in archives), 0) + 1}")
 
 
 def surplus(archives: Sequence[Archive], moves: Sequence[Move], backup_count: int) -> list[tuple[int, str]]:
