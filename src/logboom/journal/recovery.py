@@ -110,7 +110,8 @@ def salvage_target(line: bytes) -> Target | None:
     end = text.find(b"}") + 1 if found else 0
     while end:
         try:
-            return _decode_target(text[:end])
+            target = _decode_target(text[:end])
+            return target if target.is_sound() else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Dropped,
@@ -22,6 +21,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
+from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
 __all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
@@ -76,7 +76,7 @@ def committed_ends(spool: Spool) -> dict[str, int]:
     for producer, numbers in spool.segments().items():
         with (
             contextlib.suppress(OSError),
-            _open(spool.journal_path, segment_name(producer, numbers[-1])) as file,
+            _open(spool.journal, segment_name(producer, numbers[-1])) as file,
         ):
             ends[producer] = pack_position(numbers[-1], _committed_end(file))
     return ends
@@ -109,12 +109,10 @@ def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
     Args:
         positions: as for `survey`.
     """
-    return sum(
-        _undelivered(spool.journal_path, name, size, positions) for name, size in spool.allocated().items()
-    )
+    return sum(_undelivered(spool.journal, name, size, positions) for name, size in spool.allocated().items())
 
 
-def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, int]) -> int:
+def _undelivered(journal: Directory, name: str, size: int, positions: Mapping[str, int]) -> int:
     parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
     if parsed is None:
         return size
@@ -123,7 +121,7 @@ def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, 
     if number != first:
         return 0 if number < first else size
     try:
-        with open(platform.open_for_reading(directory / name), "rb") as file:
+        with open(journal.open(name, os.O_RDONLY), "rb") as file:
             pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
     except OSError:
         return size
@@ -134,7 +132,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
     stream = Stream(producer)
     for number in numbers:
         try:
-            with _open(spool.journal_path, segment_name(producer, number)) as file:
+            with _open(spool.journal, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
                 if number == numbers[-1]:
                     stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
@@ -147,11 +145,11 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
     return stream
 
 
-def _open(directory: Path, name: str) -> BinaryIO:
+def _open(journal: Directory, name: str) -> BinaryIO:
     try:
-        return open(platform.open_for_reading(directory / name), "rb")
+        return open(journal.open(name, os.O_RDONLY), "rb")
     except FileNotFoundError:
-        return open(platform.open_for_reading(directory / (name + DEAD_SUFFIX)), "rb")
+        return open(journal.open(name + DEAD_SUFFIX, os.O_RDONLY), "rb")
 
 
 def _with_header(stream: Stream, file: BinaryIO) -> Stream:
