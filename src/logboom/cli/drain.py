@@ -16,7 +16,7 @@ from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, size
 from logboom.journal.survey import committed_ends
 from logboom.platform import clock
-from logboom.producer.waiting import wait_until_flushed
+from logboom.producer.waiting import collect_here, wait_until_flushed
 from logboom.spool.checkpoint import read_recorded
 from logboom.spool.directory import Spool
 from logboom.spool.doorbell import GIVE_WAY, LEADER_LOCK, STOP, collector_lives, old_collector_lives
@@ -64,6 +64,8 @@ def _is_written(spool: Path) -> bool:
 
 def _drain(spool: Path, deadline: float) -> bool:
     """Wait for the collector as long as it gets on; else lead instead of it, where that is safe."""
+    if not collector_lives(spool, b""):
+        collect_here(spool, deadline)  # where nothing is pending, too: it removes what ended programs left
     wanted = committed_ends(Spool(spool))
     before = _delivered(spool)
     asked_to_leave = False

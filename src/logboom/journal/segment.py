@@ -154,9 +154,10 @@ class MappedSegment(Segment):
 
     def end(self) -> None:
         with self._lock:
-            self._ended = True
+            ended, self._ended = self._ended, True
             self._fill()
-            self._put_behind(b" " * (self._kept - self._used - 1) + b"\n")
+            if not ended:  # two threads may leave it at once
+                self._put_behind(b" " * (self._kept - self._used - 1) + b"\n")
 
     def write_last(self, line: bytes) -> None:
         with self._lock:

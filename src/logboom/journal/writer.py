@@ -142,7 +142,11 @@ class JournalWriter:
         """A new segment; None when another thread made one while this one waited for room."""
         needed = len(encode_line(self._header(0, mapped=self.mapped))) + len(preamble) + room + 4096
         # The least that will do is enough: a stream whose segments have grown must not be stuck for that.
-        size = self._admit(max(self._size, needed), max(FIRST_SIZE, needed), lambda: self._has_left(old))
+        size = self._admit(
+            max(self._size, needed),
+            max(FIRST_SIZE, needed),
+            lambda: self.segment is not None and self.segment is not old,
+        )
         if not size:
             return None
         number = next(self._numbers)
@@ -161,18 +165,6 @@ class JournalWriter:
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
         self._size = min(min(self._size, size) * 2, LARGEST_SIZE)
         return segment
-
-    def _has_left(self, old: Segment | None) -> bool:
-        """True when there is another segment than `old` by now; until then no line is let into `old`.
-
-        What is full has to end before there is a next one: only then all of it can be delivered, and counts
-        no more.
-        """
-        if self.segment is not None and self.segment is not old:
-            return True
-        if old is not None and old.mark[0]:
-            old.end()
-        return False
 
     def _fill(self, temporary: str, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
