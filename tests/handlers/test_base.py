@@ -17,8 +17,8 @@ import pytest
 
 import logboom
 from logboom.errors import ConfigurationError
+from logboom.producer import waiting
 from logboom.producer.producer import NOT_LIVE, Live, Producer
-from logboom.spool import launch
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ class Program:
         self.handler.handle(record)
 
     def drain(self) -> list[str]:
-        assert launch.collect_here(self.producer.spool_path, math.inf)
+        assert waiting.collect_here(self.producer.spool_path, math.inf)
         return self.log.read_text("utf-8").splitlines()
 
 
@@ -180,7 +180,7 @@ def test_a_format_of_the_handlers_own_is_called(of: str, tmp_path: Path) -> None
             logging.makeLogRecord({"name": "shop", "levelno": 20, "msg": "card 1234", "created": 100.1})
         )
     handler.close()
-    assert launch.collect_here(tmp_path / ".logboom", math.inf)
+    assert waiting.collect_here(tmp_path / ".logboom", math.inf)
     assert (tmp_path / "app.log").read_text().splitlines() == ["warm", "card ****", "card ****"]
 
 

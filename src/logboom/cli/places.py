@@ -1,16 +1,18 @@
-"""Which spool a person means.
-
-Owns: finding it from a log file, a spool or the working directory, and what to say when it is not found.
-Never knows: what is in a spool, output.
-"""
+"""Which spool a person means: found from a log file, a spool or the working directory."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import stat
 from pathlib import Path
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.spool.directory import spool_for
+from logboom.journal.survey import survey
+from logboom.spool.checkpoint import read_recorded
+from logboom.spool.directory import Spool, spool_for
 
 __all__ = ["is_spool", "one_spool", "spools_here", "spools_of"]
 
@@ -18,8 +20,17 @@ _GLOBS = (".logboom", ".logboom-*", "*/.logboom", "*/.logboom-*")
 
 
 def is_spool(path: Path) -> bool:
-    """Whether `path` is a directory in which a handler made its journal."""
-    return (path / "journal").is_dir()
+    """Whether `path` is a directory in which a handler made its journal.
+
+    Raises:
+        PermissionError: this user may not know.
+    """
+    try:
+        return stat.S_ISDIR(os.lstat(path / "journal").st_mode)
+    except PermissionError:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+    except OSError:
+        return False
 
 
 def spools_of(place: Path) -> list[Path]:
@@ -34,12 +45,29 @@ def spools_of(place: Path) -> list[Path]:
     if path.is_dir():
         found = spools_here(path)
     else:
-        found = [spool for spool in (spool_for(path, None),) if is_spool(spool)]
+        found = [spool for spool in (spool_for(path, None),) if is_spool(spool)] or _elsewhere(path)
     if not found:
         raise SpoolError(
             "no spool belongs to this", path=path, hint="Log a record first; with spool=, name that directory"
         )
     return found
+
+
+def _elsewhere(log: Path) -> list[Path]:
+    """The spools of a log file whose handler has `spool=`, if they are near it or the working directory."""
+    places = {log.parent, log.parent.parent, Path.cwd(), Path.cwd().parent}
+    near = {path.parent for place in places for path in place.glob("*/journal") if path.is_dir()}
+    return [spool for spool in sorted(near) if log in _logs_of(spool)]
+
+
+def _logs_of(spool: Path) -> set[Path]:
+    """The log files that a spool is known to be for."""
+    with contextlib.suppress(OSError):
+        headers = [stream.header for stream in survey(Spool(spool), {})]
+        targets = [header.target for header in headers if header is not None]
+        targets += read_recorded(spool).targets.values()
+        return {target.path(spool) for target in targets if not target.push}
+    return set()
 
 
 def spools_here(directory: Path) -> list[Path]:

@@ -1,8 +1,4 @@
-"""Targets -> components: the one place that chooses classes.
-
-Owns: which sink a target gets, who may be written to, how a collector is put together. Never knows:
-delivery.
-"""
+"""Targets -> components: which sink a target gets, who may be written to, how a collector is put together."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from logboom import platform
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.pipe import Publish
-from logboom.collector.service import NEWER, UNNEEDED, Service
+from logboom.collector.service import LIMITED, NEWER, UNNEEDED, YIELDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
 from logboom.journal.survey import undelivered_bytes
@@ -31,16 +27,21 @@ from logboom.platform.clock import SYSTEM_CLOCK
 from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
 from logboom.sinks.push import PushSink
-from logboom.spool import launch
 from logboom.spool.allowed import allowed
 from logboom.spool.checkpoint import read_recorded
 from logboom.spool.directory import Spool
-from logboom.spool.status import Notebook, write_status
+from logboom.spool.doorbell import LEADER_LOCK, collector_lives
+from logboom.spool.flushed import write_flushed
+from logboom.spool.place import place
+from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
-__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "undelivered"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "run_drain", "undelivered"]
 
 _CANDIDACY = 1.0
+_LET_LEAD = 1.0
+_LONG_CANDIDACY = 60.0
 _DRAIN_PAUSE = 0.002
+_LONGEST_DRAIN = 60.0
 
 
 def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) -> Cycle:
@@ -118,7 +119,7 @@ def drain(spool: Path, deadline: float) -> bool:
         True when everything that was committed at the call is in the files; False when another process
         leads, or the time was over.
     """
-    if not spool.is_dir():
+    if not Spool(spool).exists():
         return True
     leadership = Leadership.seek(spool)
     if leadership is None:
@@ -133,7 +134,7 @@ def drain(spool: Path, deadline: float) -> bool:
                 if cycle.is_flushed(mark):
                     if cycle.failing():
                         return False
-                    _tell(spool, mark.began)
+                    _tell(spool, cycle, mark.began)
                     return True
                 if clock.monotonic() >= deadline:
                     return False
@@ -144,12 +145,14 @@ def drain(spool: Path, deadline: float) -> bool:
         leadership.release()
 
 
-def _tell(spool: Path, flushed: float) -> None:
+def _tell(spool: Path, cycle: Cycle, began: float) -> None:
     """Many may wait for what one of them wrote: else each leads in turn, and some never come to it.
 
-    Of a failure nobody is told: another one may have the right to write what this one has not.
+    A failure is not published: another process may have the right to write what this one has not.
     """
-    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": []})
+    write_flushed(spool, cycle.progress())
+    if cycle.hears_fifo:  # programs of the first release look elsewhere
+        write_status(spool, read_status(spool) | {"flushed": began, "failing": []})
 
 
 def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:
@@ -162,12 +165,40 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
     Raises:
         SpoolError: there is no such spool, or another collector leads it.
     """
-    if not spool.is_dir():
-        raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
+    if not _exists(spool):
+        raise SpoolError(
+            "there is no such spool", path=spool, hint="Log a record first, or check the path"
+        ) from None
     notebook = Notebook(spool)
     gc.disable()  # nothing here makes cycles; collections would only stall the loop
     with _live_feed(spool, notebook) as publish:
         return _collect(spool, notebook, stay, started, publish)
+
+
+def _name_holder(spool: Path, notebook: Notebook) -> None:
+    """Say who holds the lock, when that is no collector that listens: nothing is written until it ends."""
+    if collector_lives(spool, b""):
+        return
+    with contextlib.suppress(OSError):
+        fd = place(spool).open(LEADER_LOCK, os.O_RDWR)
+        try:
+            holders = platform.lock_holders(fd)
+        finally:
+            os.close(fd)
+        directory = place(spool).hold()
+        if directory is not None and directory >= 0:
+            os.close(directory)
+        held = "the spool directory" if directory is None and not holders else LEADER_LOCK
+        who = ", ".join(f"process {pid}" for pid in holders) or "another process"
+        notebook.note(f"{who} holds the lock of {held} and does not collect: records wait until it lets go")
+
+
+def _exists(spool: Path) -> bool:
+    """Raises `SpoolError` for a spool that is not to be trusted."""
+    try:
+        return place(spool) is not None
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -192,21 +223,36 @@ def _live_feed(spool: Path, notebook: Notebook) -> Iterator[Publish | None]:
 def _collect(
     spool: Path, notebook: Notebook, stay: bool, started: Callable[[], None], publish: Publish | None
 ) -> str:
+    candidacy = _CANDIDACY
     while True:
-        leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
+        leadership = Leadership.seek(spool, time.monotonic() + candidacy)
         if leadership is None:
+            _name_holder(spool, notebook)
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
-        if launch.made_way(spool) >= FORMAT:
+        if made_way(spool) >= FORMAT:
             leadership.release()
             return NEWER
         service = Service(
             spool, leadership, lambda: make_cycle(spool, notebook, publish), SYSTEM_CLOCK, notebook, stay=stay
         )
         reason = service.run(started)
+        if reason == LIMITED:
+            reason = _record_limit(spool, service.limit)
         if reason != UNNEEDED:
             notebook.note(f"left: {reason}")
+        if reason == YIELDED and stay:
+            time.sleep(_LET_LEAD)
+            candidacy = _LONG_CANDIDACY
+            continue
         if reason != UNNEEDED or not _anything_came(spool, service.seen):
             return reason
+
+
+def _record_limit(spool: Path, name: str) -> str:
+    """Starters with the same limit shall start no other one; returns why this one leaves."""
+    limit = platform.hard_limits().get(name, 0)
+    write_values(spool, LIMITS, {"limits": {name: limit}, "time": time.time()})
+    return f"{LIMITED} (ulimit, {name} {limit})"
 
 
 def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
@@ -227,10 +273,20 @@ class _CloseOnce:
             os.close(fd)
 
 
+def run_drain(spool: str, say: int) -> None:
+    """What a child of root's program runs, which must not collect itself; says `1` when all is written."""
+    path = Path(spool)
+    with contextlib.suppress(OSError):
+        platform.drop_privileges(path)
+        platform.name_process("logboom")
+        if drain(path, clock.monotonic() + _LONGEST_DRAIN):
+            os.write(say, b"1")
+
+
 def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
     path, give_back = Path(spool), _CloseOnce(keep)
-    with contextlib.suppress(OSError):
+    try:
         platform.drop_privileges(path)
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
@@ -238,3 +294,7 @@ def run_detached(spool: str, keep: int) -> None:
                 collect(path, started=give_back)
                 return
             give_back()
+    except (OSError, MemoryError) as error:
+        limit = platform.limit_behind(error)
+        if limit:
+            _notebook(path).note(f"left: {_record_limit(path, limit)}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -170,7 +169,7 @@ class JournalsSource:
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
         """See `Source.reclaim`."""
         finished = self._vanished(now_mono)
-        if not os.path.isdir(self._spool.journal_path):
+        if not self._spool.exists():
             return []  # moved away: it may come back with everything in it
         for name in finished:
             del self._positions[name]
@@ -201,7 +200,7 @@ class JournalsSource:
     def erase(self, delivered: Mapping[str, int]) -> None:
         """Take delivered records out of segments that are still written to; others are removed whole."""
         for name, journal in self._journals.items():
-            position = self._delivered(name, delivered)
+            position = delivered.get(name, 0)  # not that of a step that is not done yet
             number, offset = unpack_position(position)
             dead = journal.reader.gone or journal.retired is not None
             if dead or number != journal.reader.segment or position <= journal.erased:

@@ -31,7 +31,7 @@ Invariants:
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -75,6 +75,9 @@ _DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser
 _STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS: Final = later(rb"[\[\]{}]")
 
+_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+_Name = Annotated[str, msgspec.Meta(max_length=8192)]
+
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     """The first line of a segment.
@@ -88,18 +91,20 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
         mapped: allocated in full and written through `mmap`; else it grows by appends.
         target: the output file that these records are for.
         version: release of logboom that wrote it.
+        bell: the doorbell that it rings: 1 is a FIFO (first release), 2 a file.
     """
 
-    logboom: int
-    producer: str
-    segment: int
-    pid: int
-    host: str
-    program: str
+    logboom: Annotated[int, msgspec.Meta(ge=1)]
+    producer: Annotated[str, msgspec.Meta(max_length=64)]
+    segment: _Number
+    pid: _Number
+    host: _Name
+    program: _Name
     created: float
     mapped: bool
     target: Target
-    version: str = ""
+    version: _Name = ""
+    bell: int = 1
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,6 +163,8 @@ def decode_header(line: bytes) -> Header:
     except RecursionError:
         _raise_if_too_deep(line)
         raise
+    if not header.target.is_sound():
+        raise JournalError("not a segment header: a target that no configuration makes", offset=0)
     if header.logboom > FORMAT:
         raise JournalError(
             f"segment format {header.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"

@@ -11,7 +11,7 @@ from logboom.journal.target import Target
 
 __all__ = ["MOST_GAPS", "Gap", "find_gap", "joined", "salvage_target"]
 
-MOST_GAPS: Final = 1000  # of one segment; what is behind is given up
+MOST_GAPS: Final = 200  # of one segment; what is behind is given up
 
 _BLOCK: Final = 256 * 1024
 _decode_target: Final = msgspec.json.Decoder(Target).decode
@@ -110,7 +110,8 @@ def salvage_target(line: bytes) -> Target | None:
     end = text.find(b"}") + 1 if found else 0
     while end:
         try:
-            return _decode_target(text[:end])
+            target = _decode_target(text[:end])
+            return target if target.is_sound() else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None

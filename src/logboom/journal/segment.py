@@ -12,11 +12,13 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.journal.layout import END
+from logboom.platform.files import Directory
 from logboom.platform.process import this_process
 from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
 
+KEPT = 2048  # bytes of a mapped segment for words about what found no room
 _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 # A mapping whose descriptor was closed behind our back must never be released: `mmap` would close the
 # number of its duplicate, which may be somebody's socket by now.
@@ -44,8 +46,9 @@ class Segment:
     write: Callable[[bytes], object]
     _held: list[int] = []  # noqa: RUF012 - of one whose making was interrupted
 
-    def __init__(self, path: Path, number: int, fd: int) -> None:
+    def __init__(self, path: Path, number: int, fd: int, journal: Directory) -> None:
         self.path = path
+        self._journal = journal
         self.number = number
         self.mark = this_process.mark()
         self.stated: set[int] = set()
@@ -56,20 +59,24 @@ class Segment:
     def is_linked(self) -> bool:
         """Return False if a reader does not find it under its name any more."""
         try:
-            return platform.identity(os.stat(self.path)) == self._identity
+            found = self._journal.stat(self.path.name) if self._journal.is_current() else None
         except (FileNotFoundError, NotADirectoryError):
             return False
         except (
             OSError
         ):  # a directory without `x`: who cannot see it cannot know, and a new one could not be made
             return True
+        return found is not None and platform.identity(found) == self._identity
 
     def was_set_aside(self) -> bool:
         """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
 
         A collector takes it for a dead process's when its lock went with its descriptor, as daemonisers do.
         """
-        return os.path.exists(f"{self.path}{DEAD_SUFFIX}") or not self._descriptor_is_ours()
+        with contextlib.suppress(OSError):
+            if self._journal.stat(self.path.name + DEAD_SUFFIX) is not None:
+                return True
+        return not self._descriptor_is_ours()
 
     def _descriptor_is_ours(self) -> bool:
         try:
@@ -80,6 +87,10 @@ class Segment:
     def end(self) -> None:
         """Let no more line in. Late writers get `ValueError`."""
         raise TypeError("abstract")
+
+    def write_last(self, line: bytes) -> None:
+        """Append a line that a full segment keeps room for, or raise `ValueError`."""
+        raise ValueError("no room is kept")
 
     def written(self) -> int:
         """Bytes that are committed."""
@@ -123,8 +134,10 @@ class Segment:
 class MappedSegment(Segment):
     """Written through `mmap`: a memory copy, no system call."""
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, fd, journal)
+        self._kept = KEPT if size > 2 * KEPT else 0
+        size -= self._kept
         if sys.version_info >= (3, 13):
             self._map = mmap.mmap(fd, size, trackfd=False)
         else:
@@ -132,21 +145,43 @@ class MappedSegment(Segment):
         self.write = self._locked_write if _FREE_THREADED else self._map.write
         self._lock = threading.RLock()
         self._size = size
+        self._used = 0  # of what is kept
+        self._ended = False
 
     def _locked_write(self, line: bytes) -> None:
         with self._lock:
             self._map.write(line)
 
     def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            self._fill()
+            self._put_behind(b" " * (self._kept - self._used - 1) + b"\n")
+
+    def write_last(self, line: bytes) -> None:
+        with self._lock:
+            if self._ended or self._used + len(line) >= self._kept:
+                raise ValueError("no room is left")
+            self._fill()
+            self._put_behind(line)
+
+    def _fill(self) -> None:
         while rest := self._size - self._map.tell():
             with contextlib.suppress(ValueError):  # a late writer came between
                 self.write(b" " * (rest - 1) + b"\n")
+
+    def _put_behind(self, data: bytes) -> None:
+        """Into what is kept, not through the mapping; without a descriptor its reader leaves it as dead."""
+        if self._kept and self._descriptor_is_ours():
+            with contextlib.suppress(OSError):
+                self._used += platform.write_at(self._fd, data, self._size + self._used)
 
     def written(self) -> int:
         return self._map.tell()
 
     def disown(self) -> None:
         self._lock = threading.RLock()
+        self._ended = True
         self._map.seek(0, os.SEEK_END)
 
     def sync(self, start: int) -> int:
@@ -173,8 +208,8 @@ class WrittenSegment(Segment):
     with that, each line looks first.
     """
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, platform.out_of_the_way(fd))
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, platform.out_of_the_way(fd), journal)
         self._size = size
         self._end = 0
         self._lock = threading.RLock()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Dropped,
@@ -17,15 +16,18 @@ from logboom.journal.layout import (
     committed_length,
     decode_control,
     decode_header,
+    pack_position,
     parse_segment_name,
     segment_name,
     unpack_position,
 )
+from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 
-__all__ = ["Stream", "survey", "undelivered_bytes"]
+__all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
+_STEP: Final = 16 * 1024
 _DROPPED: Final = b'{"dropped"'
 
 
@@ -40,6 +42,7 @@ class Stream(NamedTuple):
         oldest: when the oldest of them was made (wall time), or None.
         dropped: records that it says it dropped, and that the log does not say yet.
         trouble: why it cannot be read, or an empty string.
+        unreadable: it is not known what of it waits.
     """
 
     producer: str
@@ -49,6 +52,7 @@ class Stream(NamedTuple):
     oldest: float | None = None
     dropped: int = 0
     trouble: str = ""
+    unreadable: bool = False
 
 
 def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
@@ -63,6 +67,39 @@ def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
     ]
 
 
+def committed_ends(spool: Spool) -> dict[str, int]:
+    """For each stream of `spool` the packed position behind what is committed now.
+
+    A segment that may not be read is left out: its records are another user's.
+    """
+    ends: dict[str, int] = {}
+    for producer, numbers in spool.segments().items():
+        with (
+            contextlib.suppress(OSError),
+            _open(spool.journal, segment_name(producer, numbers[-1])) as file,
+        ):
+            ends[producer] = pack_position(numbers[-1], _committed_end(file))
+    return ends
+
+
+def _committed_end(file: BinaryIO) -> int:
+    """Where the committed prefix ends; a few reads, however long it is: what comes behind it is zero."""
+    low, high = 0, file.seek(0, 2)
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        file.seek(middle)
+        low, high = (middle, high) if file.read(1) != b"\0" else (low, middle)
+    file.seek(low)
+    head = file.read(_STEP).partition(b"\0")[0]
+    while True:
+        newline = head.rfind(b"\n")
+        if newline >= 0 or low == 0:
+            return low + newline + 1
+        start = max(0, low - _STEP)
+        file.seek(start)
+        head, low = file.read(low - start), start
+
+
 def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
     """Bytes on the disk of what is not delivered: what the quota counts.
 
@@ -72,12 +109,10 @@ def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
     Args:
         positions: as for `survey`.
     """
-    return sum(
-        _undelivered(spool.journal_path, name, size, positions) for name, size in spool.allocated().items()
-    )
+    return sum(_undelivered(spool.journal, name, size, positions) for name, size in spool.allocated().items())
 
 
-def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, int]) -> int:
+def _undelivered(journal: Directory, name: str, size: int, positions: Mapping[str, int]) -> int:
     parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
     if parsed is None:
         return size
@@ -86,7 +121,7 @@ def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, 
     if number != first:
         return 0 if number < first else size
     try:
-        with open(platform.open_for_reading(directory / name), "rb") as file:
+        with open(journal.open(name, os.O_RDONLY), "rb") as file:
             pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
     except OSError:
         return size
@@ -97,7 +132,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
     stream = Stream(producer)
     for number in numbers:
         try:
-            with _open(spool.journal_path, segment_name(producer, number)) as file:
+            with _open(spool.journal, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
                 if number == numbers[-1]:
                     stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
@@ -106,15 +141,15 @@ def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: i
         except FileNotFoundError:
             continue
         except OSError as error:
-            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}")
+            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}", unreadable=True)
     return stream
 
 
-def _open(directory: Path, name: str) -> BinaryIO:
+def _open(journal: Directory, name: str) -> BinaryIO:
     try:
-        return open(platform.open_for_reading(directory / name), "rb")
+        return open(journal.open(name, os.O_RDONLY), "rb")
     except FileNotFoundError:
-        return open(platform.open_for_reading(directory / (name + DEAD_SUFFIX)), "rb")
+        return open(journal.open(name + DEAD_SUFFIX, os.O_RDONLY), "rb")
 
 
 def _with_header(stream: Stream, file: BinaryIO) -> Stream:

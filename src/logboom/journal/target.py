@@ -15,7 +15,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -25,6 +25,13 @@ from logboom.platform.patterns import later
 __all__ = ["Rotation", "Target", "parse_duration", "parse_size"]
 
 Compression = Literal["gzip", "zstd"]
+_UNITS = (None, "S", "M", "H", "D", "MIDNIGHT", *(f"W{day}" for day in range(7)))
+# Checked when a header is read, whoever wrote it; what a configuration may hold is within.
+_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_Bits = Annotated[int, msgspec.Meta(ge=0, le=0o7777)]
+_Word = Annotated[str, msgspec.Meta(max_length=1024)]
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+_Text = Annotated[str, msgspec.Meta(max_length=8192)]
 
 _SIZE = later(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -63,15 +70,15 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         keep_all: rolls by size without a count of backups, too: other options limit them.
     """
 
-    max_bytes: int = 0
-    backup_count: int = 0
+    max_bytes: _NotNegative = 0
+    backup_count: _NotNegative = 0
     when: str | None = None
-    interval: int = 1
-    at_time: int | None = None
+    interval: Annotated[int, msgspec.Meta(ge=1)] = 1
+    at_time: Annotated[int, msgspec.Meta(ge=0, lt=86400)] | None = None
     utc: bool = False
-    zone: str = ""
+    zone: _Word = ""
     keep_all: bool = False
-    names: str = ""
+    names: Annotated[str, msgspec.Meta(max_length=1024)] = ""
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,27 +104,32 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
         push: ZeroMQ address that each record is pushed to, instead of a file; `name` is the same.
     """
 
-    name: str
-    directory: str | None = None
+    name: _Path
+    directory: _Text | None = None
     mode: str = "a"
-    encoding: str = "utf-8"
-    errors: str = "backslashreplace"
+    encoding: _Word = "utf-8"
+    errors: _Word = "backslashreplace"
     rotation: Rotation = Rotation()
     compress: Compression | None = None
-    max_age: float | None = None
-    max_total_size: int | None = None
-    file_mode: int | None = None
-    umask_mode: int = 0o644
+    max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    max_total_size: _NotNegative | None = None
+    file_mode: _Bits | None = None
+    umask_mode: _Bits = 0o644
     delay: bool = False
     configured: float = 0.0
-    linger: float = 5.0
+    linger: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     synced: bool = False
-    push: str = ""
+    push: Annotated[str, msgspec.Meta(max_length=8192)] = ""
 
     @property
     def key(self) -> str:
         """What tells the targets of one spool apart, however their file is spelled."""
         return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
+
+    def is_sound(self) -> bool:
+        """Return True for what a configuration can be, as far as the types do not say it."""
+        known = self.mode in ("a", "w") and self.rotation.when in _UNITS
+        return known and (self.directory is None or os.path.isabs(self.directory))
 
     def path(self, spool: Path) -> Path:
         """The log file that a spool's target names."""

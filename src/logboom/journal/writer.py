@@ -24,8 +24,10 @@ from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import FORMAT, REST, SMALLEST_SEGMENT, WAKE, Header, encode_line, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Target
+from logboom.platform.files import Directory
 from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
+from logboom.spool.place import inside
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 
@@ -48,7 +50,7 @@ class JournalWriter:
     """One producer: this process's stream of lines for one output file.
 
     Args:
-        directory: the spool's journal directory; it exists.
+        directory: the spool's journal directory, open or to be opened; it exists.
         target: what the header asks for.
         mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
@@ -59,14 +61,15 @@ class JournalWriter:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | Directory,
         target: Target,
         *,
         mapped: bool,
         mode: int,
         admit: Callable[[int, int, Callable[[], bool]], int] = lambda size, least, gone_on: size,
     ) -> None:
-        self.directory = directory
+        self._journal = directory if isinstance(directory, Directory) else Directory(directory, make=False)
+        self.directory = self._journal.path
         self.target = target
         self.mapped = mapped
         self.mode = mode
@@ -144,17 +147,17 @@ class JournalWriter:
             return None
         number = next(self._numbers)
         path = self.directory / segment_name(self.producer, number)
-        temporary = self.directory / f".{path.name}.tmp"
+        temporary = f".{path.name}.tmp"
         try:
             segment = self._fill(temporary, path, number, preamble, size)
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                self._journal.remove(temporary)
             full = SpoolFullError if error.errno in _FULL else SpoolError
             raise full(f"cannot make a journal segment: {error.strerror or error}", path=path) from error
         except ValueError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                self._journal.remove(temporary)
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
         self._size = min(min(self._size, size) * 2, LARGEST_SIZE)
         return segment
@@ -171,11 +174,13 @@ class JournalWriter:
             old.end()
         return False
 
-    def _fill(self, temporary: Path, path: Path, number: int, preamble: bytes, size: int) -> Segment:
+    def _fill(self, temporary: str, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
-        fd = platform.open_file(temporary, flags)
+        if not self._journal.is_current():  # it was removed and made again
+            self._journal = inside(self.directory.parent, self.directory.name)
+        fd = self._journal.open(temporary, flags)
         try:
-            platform.give_like(fd, self.mode, self.directory)
+            self._journal.give(fd, self.mode)
             mapped = self.mapped and platform.is_ours_alone(fd)
             if mapped:
                 platform.allocate(fd, size)
@@ -186,10 +191,10 @@ class JournalWriter:
             os.close(fd)
             raise
         kind = MappedSegment if mapped else WrittenSegment
-        segment = kind(path, number, fd, size)
+        segment = kind(path, number, fd, size, self._journal)
         try:
             segment.write(encode_line(self._header(number, mapped=mapped)) + preamble)
-            platform.rename(temporary, path)
+            self._journal.rename(temporary, path.name)
         except BaseException:
             segment.release()
             raise
@@ -197,7 +202,7 @@ class JournalWriter:
 
     def _unmake(self, segment: Segment) -> None:
         with contextlib.suppress(OSError):
-            os.unlink(segment.path)
+            self._journal.remove(segment.path.name)
         segment.release()
 
     def _header(self, number: int, *, mapped: bool) -> Header:
@@ -212,6 +217,7 @@ class JournalWriter:
             mapped=mapped,
             target=self.target,
             version=__version__,
+            bell=2,
         )
 
     def forget(self) -> None:

@@ -1,27 +1,16 @@
-"""The arguments of a `LoggingServer` on a command line.
-
-Owns: their names and defaults, what happens to errors. Never knows: how the server works.
-"""
+"""A `LoggingServer` on a command line."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
-from logboom.zeromq.server import DEFAULT_BIND, DEFAULT_FILE, LoggingServer, serve
+from logboom.receivers.arguments import add_arguments
+from logboom.zeromq.server import LoggingServer, serve
 
-__all__ = ["add_arguments", "run", "run_with"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `LoggingServer`."""
-    parser.add_argument("--bind", default=DEFAULT_BIND, metavar="ADDRESS", help="default: %(default)s")
-    parser.add_argument("--file", default=DEFAULT_FILE, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--max-bytes", default="10 MB", metavar="SIZE", help="default: 10 MB")
-    parser.add_argument("--backup-count", default=10, type=int, metavar="N", help="default: 10")
-    parser.add_argument("--newlines", default="escape", choices=("escape", "indent"))
-    parser.add_argument("--spool", default=None, metavar="DIR", help="default: .logboom beside the file")
+__all__ = ["run", "run_with"]
 
 
 def run_with(arguments: argparse.Namespace | Any) -> int:
@@ -34,8 +23,13 @@ def run_with(arguments: argparse.Namespace | Any) -> int:
         newlines=arguments.newlines,
         spool=arguments.spool,
     )
-    serve(server)
+    path = os.path.abspath(arguments.file)
+    serve(server, lambda address: _say(f"listening on {address}, writing to {path}"))
     return 0
+
+
+def _say(sentence: str) -> None:
+    print(f"logboom: {sentence}", file=sys.stderr, flush=True)
 
 
 def run(argv: list[str] | None = None) -> int:

@@ -21,14 +21,13 @@ from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
+from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
 from logboom.zeromq.intake import Intake
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
 
-DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
-DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
@@ -98,6 +97,7 @@ class LoggingServer:
         self.address = self._bind
         self.listening = threading.Event()
         self._stopping = False
+        self._announce: Callable[[str], None] = lambda address: None
 
     def run(self) -> None:
         """Take messages until `stop`; then what is on its way, and return when all is in the file.
@@ -145,6 +145,7 @@ class LoggingServer:
 
     def _introduce(self, address: str) -> None:
         self.address = address
+        self._announce(address)
         self.intake.write("start LoggingServer")
         self.intake.write(f"Listen on {address}")
         if endpoints.is_public(address):
@@ -171,8 +172,13 @@ def _interrupted_by(stop: Callable[..., None]) -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def serve(server: LoggingServer) -> None:
-    """Run until SIGTERM or SIGINT."""
+def serve(server: LoggingServer, announce: Callable[[str], None] = lambda address: None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        announce: called with the address once it listens.
+    """
+    server._announce = announce
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(getattr(signal, name), server.stop)

@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from logboom.zeromq.command import add_arguments, run_with
+from logboom.receivers.arguments import add_arguments
+from logboom.zeromq.command import run_with
 
 __all__ = ["Command"]
 
