@@ -42,7 +42,7 @@ def moment(text: str, zone: str = "UTC") -> float:
 
 
 def archive(name: str, inode: int = 0, size: int = 10, modified: float = 0.0) -> Archive:
-    found = archives_of("a.log", [(name, inode, size, modified)], timed="-" in name)
+    found = archives_of(TIMED if "-" in name else SIZED, [(name, inode, size, modified)])
     assert found, name
     return found[0]
 

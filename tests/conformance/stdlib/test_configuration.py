@@ -210,9 +210,8 @@ def test_the_directory_can_be_deleted_after_shutdown(programs: Programs) -> None
 
 
 ROTATING = [
-    "handler = logboom.RotatingFileHandler('app.log')\nhandler.namer = str",
     "handler = logboom.RotatingFileHandler('app.log')\nhandler.rotator = print",
-    "class Own(logboom.RotatingFileHandler):\n    def namer(self, name): ...\nOwn('app.log')",
+    "class Own(logboom.RotatingFileHandler):\n    def rotator(self, source, dest): ...\nOwn('app.log')",
     "class Own(logboom.TimedRotatingFileHandler):\n    def rotate(self, source, dest): ...\nOwn('app.log')",
 ]
 
@@ -225,9 +224,10 @@ def test_code_that_rotates_is_refused(programs: Programs, code: str) -> None:
     assert "another process rotates" in done.stderr and "compress=" in done.stderr
 
 
-def test_namers_that_are_none_are_fine(programs: Programs) -> None:
+@pytest.mark.parametrize("namer", ["None", "str", "lambda name: name + '.txt'"])
+def test_namers_that_only_rearrange_are_fine(programs: Programs, namer: str) -> None:
     """`handler.namer = None` is the default of the standard library, and configurations say it."""
-    programs.run("import logboom\nhandler = logboom.RotatingFileHandler('app.log')\nhandler.namer = None")
+    programs.run(f"import logboom\nhandler = logboom.RotatingFileHandler('app.log')\nhandler.namer = {namer}")
 
 
 REFUSED = [
