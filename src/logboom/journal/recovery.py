@@ -11,7 +11,7 @@ from logboom.journal.target import Target
 
 __all__ = ["MOST_GAPS", "Gap", "find_gap", "joined", "salvage_target"]
 
-MOST_GAPS: Final = 1000  # of one segment; what is behind is given up
+MOST_GAPS: Final = 200  # of one segment; what is behind is given up
 
 _BLOCK: Final = 256 * 1024
 _decode_target: Final = msgspec.json.Decoder(Target).decode
