@@ -169,7 +169,8 @@ def decode_header(line: bytes) -> Header:
         raise JournalError(
             f"segment format {header.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
         )
-    return header
+    target = header.target.within_range()
+    return header if target is header.target else msgspec.structs.replace(header, target=target)
 
 
 def decode_control(line: bytes) -> Context | Dropped | None:
