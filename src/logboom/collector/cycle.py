@@ -1,13 +1,10 @@
-"""One step of the collector: read, merge, render, intend, write, reclaim.
-
-Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
-"""
+"""One step of the collector: read, admit, merge, render, intend, write, reclaim."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from logboom.collector.flushing import FlushMark
@@ -81,7 +78,7 @@ class Cycle:
         self._targets = Targets(spool, self.checkpoint, make_sink, clock, note, publish)
         self.pipes = self._targets.pipes
         self._targets.reopen()
-        self.source = JournalsSource(spool, self._recover(), clock, self._accepts)
+        self.source = JournalsSource(spool, self._recover(), clock)
         self._targets.readers = self.source.readers
 
     # -- one step ----------------------------------------------------------------------------------
@@ -223,17 +220,10 @@ class Cycle:
     # -- reading -----------------------------------------------------------------------------------
 
     def _read(self, thorough: bool) -> int:
-        read = 0
-        skip = self._ahead() | self._held_up()
-        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip, memory=_AHEAD_BYTES):
-            pipe = self._targets.pipe_of(reader)
-            self._report_damage(reader)
-            if pipe is None:
-                continue  # it is headless
-            read += len(chunk.rows) + len(chunk.dropped)
-            for value, _ in chunk.dropped:
-                self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
-            pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
+        read = self._poll(thorough, self._ahead() | self._held_up())
+        admitted = [reader.producer for reader in self.source.met if self._admit(reader)]
+        if admitted:
+            read += self._poll(thorough, self.source.readers.keys() - admitted)
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
             if reader.damaged:
@@ -241,6 +231,27 @@ class Cycle:
         for name, error in self.source.errors.items():
             self._note(f"{name} cannot be read: {error.strerror or error}; its records wait in the journal")
         return read
+
+    def _poll(self, thorough: bool, skip: Collection[str]) -> int:
+        read = 0
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip, memory=_AHEAD_BYTES):
+            pipe = self._targets.pipe_of(reader.producer)
+            self._report_damage(reader)
+            if pipe is None:
+                continue  # it is headless
+            read += len(chunk.rows) + len(chunk.dropped)
+            for value, _ in chunk.dropped:
+                self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
+            pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
+        return read
+
+    def _admit(self, reader: JournalReader) -> bool:
+        """Make ready what a stream asks for, and have it read; else its records wait in the journal."""
+        if self._targets.admit(reader):
+            self.source.admit(reader.producer)
+            return True
+        reader.exhausted = True
+        return False
 
     def _ahead(self) -> set[str]:
         """Streams read further than the merge can use now: more would only fill the memory."""
@@ -263,10 +274,6 @@ class Cycle:
         for name in held_up:
             self.source.readers[name].exhausted = False  # nobody looked
         return held_up
-
-    def _accepts(self, reader: JournalReader) -> bool:
-        """Whether a stream's target can be written; else its records wait where they are."""
-        return self._targets.pipe_of(reader) is not None
 
     def _unfinished(self, pipe: Pipe) -> list[str]:
         return [name for name in self.source.unfinished() if self._targets.home.get(name) == pipe.key]

@@ -1,8 +1,4 @@
-"""Which stream is written where, and whose settings are in force there.
-
-Owns: the pipe of each target, which target each stream has, emptying a file of mode `w`, targets that cannot
-be written. Never knows: how records are read, ordered, written; when.
-"""
+"""Which stream is written where, and whose settings are in force there."""
 
 from __future__ import annotations
 
@@ -76,22 +72,27 @@ class Targets:
         self._told: set[frozenset[str]] = set()
         self._dismiss_oldest()
 
-    def pipe_of(self, reader: JournalReader) -> Pipe | None:
-        """Where a stream's records go; None while that is not known, or cannot be written."""
-        key = self.home.get(reader.producer)
-        if key is None:
-            if reader.header is None:
-                return None
-            key = self.home[reader.producer] = reader.header.target.key
+    def pipe_of(self, producer: str) -> Pipe | None:
+        """Where a stream's records go; None while it is not admitted."""
+        return self.pipes.get(self.home.get(producer, ""))
+
+    def admit(self, reader: JournalReader) -> bool:
+        """Make ready what a stream asks for: open the file, and empty it when a run of mode `w` begins.
+
+        False while it cannot be written: the records wait in the journal.
+        """
+        name = reader.producer
+        if name not in self.home and reader.header is not None:
+            key = self.home[name] = reader.header.target.key
             try:
                 self._configure(key, reader, reader.header.target)
             except (SinkError, OSError) as error:
-                del self.home[reader.producer]
-                self.stalled[reader.producer] = key
+                del self.home[name]
+                self.stalled[name] = key
                 self._note(f"{key}: {error}; records wait in the journal")
-                return None
-            self.stalled.pop(reader.producer, None)
-        return self.pipes.get(key)
+                return False
+            self.stalled.pop(name, None)
+        return self.pipe_of(name) is not None
 
     def forget(self, producer: str) -> None:
         """Nothing of the stream is left."""
