@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-windows quick lint bench docs-check dev-environment demo-environment clean
+.PHONY: help demo test test-windows quick lint bench dist docs docs-check pictures dev-environment demo-environment clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,8 @@ help:
 	@echo "make test-windows  the tests that apply on a Windows Python under Wine (made in .venv-windows)"
 	@echo "make quick   the quick tests on one Python"
 	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
+	@echo "make dist    wheel and sdist in dist/, checked and installed offline on each Python here"
+	@echo "make docs    the documentation as a site, in site/ (open site/index.html)"
 	@echo "make clean   removes the environments and caches"
 
 demo: demo-environment
@@ -55,6 +57,19 @@ bench:
 docs-check: dev-environment
 	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py $(wildcard tests/test_*docs.py)
 
+dist:
+	@scripts/dist
+
+docs:
+	@scripts/environment .venv-docs "$(PYTHON)" docs
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+# The README's picture: the output of a run on this machine.
+pictures: dev-environment
+	@$(BIN)/logboom demo | sed -n '/┌/,$$p' | scripts/terminal-picture '$$ logboom demo' > .demo.svg
+	@mv .demo.svg docs/images/demo.svg
+
 dev-environment:
 	@scripts/environment $(VENV) "$(PYTHON)" dev
 
@@ -62,5 +77,5 @@ demo-environment:
 	@scripts/environment $(VENV) "$(PYTHON)" demo
 
 clean:
-	rm -rf .venv .venv-3.* .venv-bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-bench .venv-docs .venv-dist site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,10 +29,9 @@ settings.load_profile("shared machine")
 def nothing_left() -> Iterator[None]:
     """What a test has given up on is not the next one's: `logboom.flush()` is about all of a process."""
     yield
-    left = sys.modules.get("logboom.producer.left")
-    if left is not None:
-        for one in left._left.values():
-            one.forget()
+    process = sys.modules.get("logboom.platform.process")
+    if process is not None:
+        process.this_process.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ import logboom
 from logboom import platform
 from logboom.collector.election import Leadership
 from logboom.platform import Doorbell
+from logboom.platform.process import this_process
 from logboom.spool import launch
 from logboom.spool.directory import Spool
 
@@ -167,7 +168,7 @@ def test_one_start_at_a_time(spool: Path, monkeypatch: pytest.MonkeyPatch) -> No
     os.close(kept[0])
     assert launch.start_collector(spool).started, "the candidate is gone: the next may try"
     os.close(kept[1])
-    launch.forget_children()
+    this_process.forget_helpers()
 
 
 def test_start_that_fails_leaves_the_lock_free(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,13 +205,13 @@ def test_named_interpreter_that_is_passed_over_is_said_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who names an interpreter wants that one: the collector must not run with another in silence."""
-    monkeypatch.setattr(launch, "_warned", set())
+    this_process.reset()
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
     found = [launch.python_for_collector() for _ in range(3)]
     assert capsys.readouterr().err == (
         f"logboom: LOGBOOM_PYTHON={tmp_path / 'missing'} cannot be run; the collector runs with {found[0]}\n"
     )
-    monkeypatch.setattr(launch, "_warned", set())
+    this_process.reset()
     monkeypatch.setattr(sys, "stderr", None)  # pythonw, a service
     assert launch.python_for_collector() == found[0]
 
@@ -245,22 +246,22 @@ def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pyt
     (environment,) = made
     assert not [name for name in environment if name.startswith(("PYTHON", "LD_"))]
     assert environment["LOGBOOM_COLLECTOR"] == ""
-    launch.forget_children()
+    this_process.forget_helpers()
 
 
 @pytest.mark.skipif(not hasattr(os, "waitpid"), reason="no zombies here")
 def test_helper_is_taken_leave_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that ended must not stay as a zombie; one that another library reaped is no error."""
     process = subprocess.Popen([sys.executable, "-c", ""])
-    launch._children[:] = [process.pid]
+    this_process.helpers[:] = [process.pid]
     deadline, pause = time.monotonic() + 10, threading.Event()
-    while launch._children:
+    while this_process.helpers:
         launch.reap()
         assert time.monotonic() < deadline
         pause.wait(0.01)
-    launch._children[:] = [process.pid]
+    this_process.helpers[:] = [process.pid]
     launch.reap()
-    assert launch._children == []
+    assert this_process.helpers == []
     process.wait()
 
 
@@ -288,7 +289,7 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
     def spawn(*_: object) -> int:
         children.append(os.fork())
         if children == [0]:
-            launch.forget_children()
+            this_process.forget_helpers()
             os.close(forgets)
             os.close(writer)
             os.read(reader, 1)
@@ -334,7 +335,7 @@ begun.wait(30)
 pid = os.fork()
 if pid == 0:
     signal.alarm(20)
-    launch.forget_children()
+    launch.this_process.forget_helpers()
     os._exit(launch.collect_here(spool, time.monotonic() + 1))
 status = os.waitpid(pid, 0)[1]
 go_on.set()
@@ -368,20 +369,20 @@ def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.
     (argv,) = made
     assert os.path.dirname(package) in argv
     assert all(os.path.isabs(entry) for entry in argv[argv.index(str(spool)) + 2 :])
-    launch.forget_children()
+    this_process.forget_helpers()
 
 
 @pytest.mark.skipif(not hasattr(os, "WNOHANG"), reason="no zombies here")
 def test_helper_that_hangs_holds_nobody_up() -> None:
     """A helper that is stopped in its first instant must not stop the program that logs."""
     helper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    launch._children[:] = [helper.pid]
+    this_process.helpers[:] = [helper.pid]
     reaping = threading.Thread(target=launch.reap, daemon=True)
     reaping.start()
     reaping.join(5.0)
     waits = reaping.is_alive()
-    assert launch._children == [helper.pid]
-    launch._children.clear()
+    assert this_process.helpers == [helper.pid]
+    this_process.helpers.clear()
     helper.communicate(b"\n")
     assert not waits
 
@@ -506,11 +507,11 @@ def test_helper_that_hangs_is_left_to_itself(spool: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "sleep", pauses.append)
     assert launch.start_collector(spool).started
     assert sum(pauses) == pytest.approx(1.0), "seconds"
-    assert launch._children == [process.pid]
+    assert this_process.helpers == [process.pid]
     monkeypatch.undo()
     process.communicate(b"\n")
     launch.reap()
-    assert launch._children == []
+    assert this_process.helpers == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from logboom.platform.process import this_process
 from logboom.producer import lifecycle
 
 
@@ -33,12 +33,9 @@ class Producer:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone() -> None:
     """No producers but the test's own, in a process that is not about to end."""
-    monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
-    monkeypatch.setattr(lifecycle, "_kept", {})
-    monkeypatch.setattr(lifecycle, "_exit_deadline", None)
-    yield
+    this_process.reset()
 
 
 def test_all_share_the_longest_close_timeout() -> None:
@@ -80,7 +77,7 @@ def test_dropped_handler_is_not_kept() -> None:
     lifecycle.register(producer)
     del producer
     assert lifecycle.flush(0.0)
-    assert len(lifecycle._producers) == 0
+    assert len(this_process.producers) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -92,7 +89,7 @@ def test_forked_child_begins_anew() -> None:
     lifecycle._finish()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if producer.forgotten == 1 and lifecycle._exit_deadline is None else 1)
+        os._exit(0 if producer.forgotten == 1 and this_process.exit_deadline is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert producer.forgotten == 0
 

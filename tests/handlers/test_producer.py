@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from logboom.errors import ConfigurationError, SpoolFullError
 from logboom.journal import segment as writing
 from logboom.journal.layout import REST, WAKE, segment_name
 from logboom.journal.writer import JournalWriter
-from logboom.producer import left, lifecycle
+from logboom.platform.process import this_process
+from logboom.producer import lifecycle
 from logboom.producer import producer as producing
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.producer.room import Room
@@ -37,9 +37,7 @@ from logboom.spool.directory import Spool
 def no_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing that another test has left behind."""
     monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
-    monkeypatch.setattr(lifecycle, "_producers", weakref.WeakSet())
-    monkeypatch.setattr(lifecycle, "_kept", {})
-    monkeypatch.setattr(left, "_left", {})
+    this_process.reset()
 
 
 class Program:

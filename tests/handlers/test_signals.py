@@ -13,7 +13,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ import pytest
 import logboom
 from logboom import platform
 from logboom.collector.election import Leadership
+from logboom.platform.process import this_process
 from logboom.producer import lifecycle
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.spool import launch
@@ -132,10 +133,9 @@ STRETCHES = {first: 17, usual: 1, roll: 5, second: 2, flush: 53, close: 53, end:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(lifecycle, "_exit_deadline", None)
-    yield tmp_path
-    lifecycle._exit_deadline = None
+def here(tmp_path: Path) -> Path:
+    this_process.reset()
+    return tmp_path
 
 
 @pytest.mark.parametrize("act", STRETCHES, ids=lambda act: act.__name__)

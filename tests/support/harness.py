@@ -108,10 +108,10 @@ class Lab:
         return process
 
     def start_unready(self, name: str, scenario: str = "plain", **settings: Any) -> subprocess.Popen[str]:
-        python = settings.pop("python", sys.executable)
+        command = [*settings.pop("within", ()), settings.pop("python", sys.executable)]
         setup = {"log": str(self.log), "notes": str(self.notes), "name": name, "scenario": scenario}
         setup["options"] = self.options | settings.pop("options", {})
-        return self.run(python, str(PRODUCER), json.dumps(setup | settings))
+        return self.run(*command, str(PRODUCER), json.dumps(setup | settings))
 
     def phase(self, process: subprocess.Popen[str], name: str, timeout: float = 30.0) -> None:
         """Have a producer in the scenario `phases` log as the writer `<its name>-<name>`, and wait for it."""

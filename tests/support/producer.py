@@ -178,6 +178,20 @@ def fork_in_c(setup: Setup) -> None:
     reap(*pids)
 
 
+def fork_as_pid_one(setup: Setup) -> None:
+    """A container's first process forks into a new PID namespace: parent and child are both process 1."""
+    libc = ctypes.PyDLL(None, use_errno=True)
+    setup.work("before")
+    if os.getpid() != 1 or libc.unshare(0x20000000):  # CLONE_NEWPID, for the children to come
+        raise SystemExit(f"pid {os.getpid()}, {os.strerror(ctypes.get_errno())}")
+    child = os.fork() if setup.method == "fork" else libc.fork()
+    if child == 0:
+        setup.work("child")
+        os._exit(0 if os.getpid() == 1 else 1)
+    setup.work("parent")
+    reap(child)
+
+
 def fork_storm(setup: Setup) -> None:
     """Many short children, of which each logs at once and dies by `os._exit`."""
     setup.work("parent")

@@ -11,28 +11,26 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import weakref
 from pathlib import Path
 
 from logboom import platform
-from logboom.platform.files import in_forked_child
+from logboom.platform.process import Mark, this_process
 from logboom.spool.launch import LEADER_LOCK
 
 __all__ = ["Leadership"]
-
-_held: weakref.WeakSet[Leadership] = weakref.WeakSet()
 
 
 class Leadership:
     """The lock `collector.lock`, held. Get one with `Leadership.seek`."""
 
-    _fd = _directory = _owner = -1
+    _fd = _directory = -1
+    _mark: Mark = b"\0"
 
     def __init__(self, path: Path, fd: int) -> None:
         self._fd = fd
-        self._owner = os.getpid()
+        self._mark = this_process.mark()
         self.path = path
-        _held.add(self)
+        this_process.inherited.add(self)
 
     @classmethod
     def seek(cls, spool: Path, deadline: float = 0.0) -> Leadership | None:
@@ -66,7 +64,7 @@ class Leadership:
     def release(self) -> None:
         """Let another lead."""
         for fd in (self._directory, self._fd):
-            if fd >= 0 and self._owner == os.getpid():
+            if fd >= 0 and self._mark[0]:
                 # A child that was forked meanwhile has the same open file, and would keep the lock.
                 with contextlib.suppress(OSError):
                     platform.unlock(fd)
@@ -76,6 +74,10 @@ class Leadership:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def forget(self) -> None:
+        """In a forked child: its copies of the descriptors would hold the locks when its parent is dead."""
+        self.release()
 
     def __del__(self) -> None:
         # Where an application's process leads for a moment, a signal handler of its own may raise anywhere.
@@ -93,12 +95,3 @@ class Leadership:
             return False
         self._directory = held
         return True
-
-
-def _let_go() -> None:
-    """In a forked child: its copies of the descriptors would hold the locks when its parent is dead."""
-    for leadership in list(_held):
-        leadership.release()
-
-
-in_forked_child(_let_go)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
 from logboom import platform
 from logboom.errors import ConfigurationError
@@ -42,6 +45,8 @@ _ROTATES = (
 )
 _TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE)
 _FIXED = _ROTATES | _TOLD
+_EMITTING: Final = frozenset(("emit", "handle", "_handle_in_turn", "_handle_asking"))
+_CO_VARARGS: Final = 4  # `inspect.CO_VARARGS`, without the time to import it
 
 
 class Terminator:
@@ -180,7 +185,7 @@ class JournalHandler(_Base):
             try:
                 usual = (
                     live.low <= record.created < live.high
-                    and record.process == live.pid
+                    and live.mark[0]
                     and self.formatter is live.formatter
                 )
                 line = live.encode(record) if usual else b""
@@ -217,13 +222,41 @@ class JournalHandler(_Base):
         except Exception:
             self.handleError(record)
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:
+        """Return False: the collector rotates, so no record has to be preceded by a rollover here."""
+        return False
+
     def doRollover(self) -> None:
         """Roll the file behind everything logged here so far; waits for it at most `flush_timeout`.
 
-        The collector rolls: for all processes, once for each call.
+        The collector rolls: for all processes, once for each call. A call from within `emit`, as in a copy of
+        the standard library's, is part of writing a record and requests nothing.
         """
-        if self._producer is not None:
-            self._producer.roll_over(clock.monotonic() + self._producer.options.flush_timeout)
+        producer = self._producer
+        if producer is None:
+            return
+        if self._is_emitting():
+            producer.warn(
+                f"doRollover() in {type(self).__name__}.emit does nothing: the collector rotates"
+                f" ({self.baseFilename})"
+            )
+            return
+        producer.roll_over(clock.monotonic() + producer.options.flush_timeout)
+
+    def _is_emitting(self) -> bool:
+        """Return True if `emit` or `handle` of this handler is among the callers.
+
+        A signal handler, which may interrupt `emit` anywhere, ends the search: its request is one.
+        """
+        frame = sys._getframe(1)
+        while (caller := frame.f_back) is not None:
+            if any(value is caller for value in _arguments(frame)):
+                return False
+            code = caller.f_code
+            if code.co_name in _EMITTING and any(value is self for value in _arguments(caller)):
+                return True
+            frame = caller
+        return False
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
@@ -257,6 +290,16 @@ class JournalHandler(_Base):
         raise ConfigurationError(
             "a logboom handler has no stream", hint="Use logging.StreamHandler for a stream"
         )
+
+
+def _arguments(frame: FrameType) -> Iterator[object]:
+    """The positional arguments of a call, as far as they still have their names."""
+    code, values = frame.f_code, frame.f_locals
+    names = code.co_varnames[: code.co_argcount]
+    yield from (values[name] for name in names if name in values)
+    if code.co_flags & _CO_VARARGS:
+        name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+        yield from values.get(name, ())
 
 
 class _NoLock:

@@ -84,16 +84,6 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:
-        """What the standard library says for the file as it is now; the collector does not ask."""
-        if self._producer is None or not os.path.isfile(self.baseFilename):
-            return False
-        with open(self.baseFilename, "a", encoding=self.encoding) as self.stream:
-            try:
-                return bool(super().shouldRollover(record))
-            finally:
-                self.stream = None
-
 
 class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFileHandler):
     """`logging.handlers.TimedRotatingFileHandler` for many processes, with `maxBytes` too.
@@ -142,10 +132,6 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
         self._configure(
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
-
-    def shouldRollover(self, record: logging.LogRecord) -> bool:
-        """What the standard library says for the file as it is now; the collector does not ask."""
-        return self._producer is not None and bool(super().shouldRollover(record))
 
 
 def _count(value: int) -> int:

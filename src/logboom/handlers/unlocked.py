@@ -7,9 +7,10 @@ Owns: `handle`, and what a subclass of the user's finds as in the standard libra
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import TYPE_CHECKING, Any
+
+from logboom.platform.process import this_process
 
 __all__ = ["Unlocked", "is_ours"]
 
@@ -66,6 +67,6 @@ class Unlocked(_Base):
         if passed:
             # A child's is another one: the parent's may be held by a thread that the child does not have.
             turns = vars(self).setdefault("_turns", {})
-            with turns.setdefault(os.getpid(), threading.RLock()):
+            with turns.setdefault(this_process.mark(), threading.RLock()):
                 self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return passed

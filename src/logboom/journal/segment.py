@@ -16,6 +16,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.journal.layout import END
+from logboom.platform.process import this_process
 from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
@@ -38,7 +39,7 @@ class Segment:
     """One open segment. `write(line)` appends a whole line, or raises `ValueError` when it is full.
 
     Attributes:
-        pid: the process that may write here.
+        mark: of the process that may write here.
         number: its place in the producer's stream.
         path: where it lies; looked at now and then, since an unlinked segment is silent.
         stated: numbers of the contexts whose lines are in it.
@@ -50,7 +51,7 @@ class Segment:
     def __init__(self, path: Path, number: int, fd: int) -> None:
         self.path = path
         self.number = number
-        self.pid = os.getpid()
+        self.mark = this_process.mark()
         self.stated: set[int] = set()
         self._fd = fd
         self._held = [fd]  # who takes it out closes it: several threads may leave a segment at once

@@ -7,27 +7,26 @@ Two handlers of one process for one file must share a stream: its order is the p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from logboom.journal.writer import JournalWriter
+from logboom.platform.process import this_process
 
 __all__ = ["join", "leave", "rest", "wake"]
-
-_open: dict[Hashable, JournalWriter] = {}
 
 
 def join(key: Hashable, user: int, make: Callable[[], JournalWriter]) -> JournalWriter:
     """The writer of `key`, made when there is none; `user` is counted until it leaves."""
-    writer = _open.get(key) or make()
+    writers = this_process.writers
+    writer: JournalWriter = writers.get(key) or make()
     while True:  # the last other user may leave in between: garbage is collected anywhere
         writer.users.add(user)
-        known = _open.setdefault(key, writer)
+        known: JournalWriter = writers.setdefault(key, writer)
         if known is writer:
             break
         writer = known
-    if writer.pid != os.getpid():  # the parent's, whose handler is gone: nobody else would forget it
+    if not writer.mark[0]:  # the parent's, whose handler is gone: nobody else would forget it
         writer.forget()
     writer.users.add(user)
     return writer
@@ -35,24 +34,24 @@ def join(key: Hashable, user: int, make: Callable[[], JournalWriter]) -> Journal
 
 def leave(key: Hashable, user: int) -> None:
     """`user` needs the writer no more; the last one closes it."""
-    writer = _open.get(key)
+    writer = this_process.writers.get(key)
     if writer is None:
         return
     writer.users.discard(user)
-    if not writer.users and writer.pid == os.getpid():
-        _open.pop(key, None)
+    if not writer.users and writer.mark[0]:
+        this_process.writers.pop(key, None)
         writer.close()
 
 
 def rest(directory: Path) -> None:
     """Say in all streams of this process in `directory` that nothing is on its way (see `layout.REST`)."""
-    for writer in list(_open.values()):
-        if writer.directory == directory and writer.pid == os.getpid():
+    for writer in list(this_process.writers.values()):
+        if writer.directory == directory and writer.mark[0]:
             writer.rest()
 
 
 def wake(directory: Path) -> None:
     """Take `rest` back."""
-    for writer in list(_open.values()):
-        if writer.directory == directory and writer.pid == os.getpid():
+    for writer in list(this_process.writers.values()):
+        if writer.directory == directory and writer.mark[0]:
             writer.wake()

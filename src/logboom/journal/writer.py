@@ -24,6 +24,7 @@ from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Target
+from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
@@ -75,7 +76,7 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self._given_up = 0  # number of the newest segment that was abandoned or closed
         self._said = _Said()
-        self.pid = os.getpid()
+        self.mark = this_process.mark()
 
     def roll(self, old: Segment | None, stated: Mapping[int, bytes], room: int) -> Segment | None:
         """The segment to go on in when `old` is full; another thread may have made it already.
@@ -101,7 +102,7 @@ class JournalWriter:
             self.segment = new
         else:
             self._unmake(new)
-        if old is not None and old.pid == os.getpid():
+        if old is not None and old.mark[0]:
             old.end()
             if self.target.synced:  # a line that came while `new` was made; nobody could do it later
                 with contextlib.suppress(OSError):
@@ -119,7 +120,7 @@ class JournalWriter:
 
     def _say(self, line: bytes, *, only_after: bytes = b"") -> None:
         segment, said = self.segment, self._said
-        if segment is None or segment.pid != os.getpid():
+        if segment is None or not segment.mark[0]:
             return
         with contextlib.suppress(ValueError, OSError):  # what cannot be said costs others the wait
             start = segment.written()
@@ -225,7 +226,7 @@ class JournalWriter:
         self._size = FIRST_SIZE
         self._given_up = 0
         self._said = _Said()
-        self.pid = os.getpid()
+        self.mark = this_process.mark()
         if segment is not None:
             segment.disown()
             segment.release()
@@ -236,7 +237,7 @@ class JournalWriter:
         As long as nothing else was written, `rest` and `wake` do not count.
         """
         segment, said = self.segment, self._said
-        if segment is None or segment.pid != os.getpid():
+        if segment is None or not segment.mark[0]:
             return self.producer, self._given_up, 0
         committed = segment.written()
         quiet = (segment.number, committed) == (said.segment, said.end)
@@ -245,7 +246,7 @@ class JournalWriter:
     def close(self) -> None:
         """Give the last segment's lock back: its reader may leave it. A later line begins a new one."""
         segment, self.segment = self.segment, None
-        if segment is not None and segment.pid == os.getpid():
+        if segment is not None and segment.mark[0]:
             self._given_up = segment.number
             segment.release()
 

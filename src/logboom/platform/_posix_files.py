@@ -10,14 +10,14 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from logboom.platform.failpoints import reach
 
 assert sys.platform != "win32"
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "set_mode"]
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP})
@@ -172,8 +172,3 @@ def copy_access(fd: int, like: os.stat_result) -> None:
 def copy_times(fd: int, like: os.stat_result) -> None:
     """When another file was read and written last."""
     os.utime(fd, ns=(like.st_atime_ns, like.st_mtime_ns))
-
-
-def in_forked_child(call: Callable[[], None]) -> None:
-    """Have `call` made in every child that Python forks."""
-    os.register_at_fork(after_in_child=call)

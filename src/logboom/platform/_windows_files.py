@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from logboom.platform.failpoints import reach
@@ -20,7 +20,7 @@ assert sys.platform == "win32"
 
 from logboom.platform._windows_api import open_shared, patiently, set_times
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "set_mode"]
 
 
 class Directory:
@@ -117,7 +117,3 @@ def copy_access(fd: int, like: os.stat_result) -> None:
 def copy_times(fd: int, like: os.stat_result) -> None:
     """When another file was read and written last."""
     set_times(fd, like.st_atime_ns, like.st_mtime_ns)
-
-
-def in_forked_child(call: Callable[[], None]) -> None:
-    """Nothing forks here."""

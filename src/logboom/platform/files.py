@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "win32":
-    from logboom.platform._windows_files import Directory, copy_access, copy_times, in_forked_child, set_mode
+    from logboom.platform._windows_files import Directory, copy_access, copy_times, set_mode
 else:
-    from logboom.platform._posix_files import Directory, copy_access, copy_times, in_forked_child, set_mode
+    from logboom.platform._posix_files import Directory, copy_access, copy_times, set_mode
 
-__all__ = ["Directory", "copy_access", "copy_times", "in_forked_child", "set_mode"]
+__all__ = ["Directory", "copy_access", "copy_times", "set_mode"]

@@ -6,7 +6,6 @@ Owns: `Left`, one for each spool of the process; what becomes of a handler that 
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Hashable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 from logboom.journal import streams
 from logboom.journal.layout import FORMAT
+from logboom.platform.process import Mark, this_process
 from logboom.producer import lifecycle
 from logboom.producer.options import Options
 from logboom.producer.room import Drops
@@ -22,8 +22,6 @@ from logboom.spool import launch
 __all__ = ["Left", "keep_no_watch", "left_in", "when_dropped"]
 
 _MOST: Final = 1000
-_left: dict[Path, Left] = {}
-_watches: set[weakref.ref[object]] = set()
 
 
 class Left:
@@ -36,7 +34,7 @@ class Left:
     def __init__(self, spool: Path) -> None:
         self.close_timeout = 0.0
         self._spool = spool
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._targets: set[str] = set()
         self._lost = False
         self._starts = False
@@ -48,7 +46,7 @@ class Left:
             lost: some of it was dropped, and the log does not say so.
             starts: a collector may be started for what cannot be waited for.
         """
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             self.forget()
         self._targets.add(target)
         self._lost = self._lost or lost
@@ -57,7 +55,7 @@ class Left:
 
     def wait(self, deadline: float) -> bool:
         """Wait until it is in the files; `deadline` on `clock.monotonic`."""
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             return True
         waiting = frozenset(self._targets)
         if waiting:
@@ -71,7 +69,7 @@ class Left:
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._targets = set()
         self._lost = self._starts = False
         self.close_timeout = 0.0
@@ -79,7 +77,7 @@ class Left:
 
 def left_in(spool: Path) -> Left:
     """The one of `spool`, which the end of the program waits for."""
-    left = _left.setdefault(spool, Left(spool))
+    left: Left = this_process.left.setdefault(spool, Left(spool))
     lifecycle.register(left, (Left, spool))
     return left
 
@@ -91,27 +89,27 @@ def when_dropped(
 
     Programs make handlers for a job each and drop them: their descriptors must not pile up.
     """
-    pid, user = os.getpid(), id(producer)
+    mark, user, watches = this_process.mark(), id(producer), this_process.watches
 
     def dropped(watch: weakref.ref[object]) -> None:
-        if watch in _watches:
-            _watches.discard(watch)
-            _leave(pid, stream, user, left, target, options, drops)
+        if watch in watches:
+            watches.discard(watch)
+            _leave(mark, stream, user, left, target, options, drops)
 
     # Not `weakref.finalize`: the first one of a program imports, and a log call must not.
     watch = weakref.ref(producer, dropped)
-    _watches.add(watch)
+    watches.add(watch)
     return watch
 
 
 def keep_no_watch(watch: weakref.ref[object]) -> None:
     """What `when_dropped` returned is not needed any more."""
-    _watches.discard(watch)
+    this_process.watches.discard(watch)
 
 
 def _leave(
-    pid: int, stream: Hashable, user: int, left: Left, target: str, options: Options, drops: Drops
+    mark: Mark, stream: Hashable, user: int, left: Left, target: str, options: Options, drops: Drops
 ) -> None:
-    if pid == os.getpid():
+    if mark[0]:
         left.add(target, options.close_timeout, lost=drops.pending, starts=options.starts_collector)
         streams.leave(stream, user)

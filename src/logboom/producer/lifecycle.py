@@ -1,19 +1,14 @@
-"""The end of a program, and forks.
-
-Owns: the hooks (`atexit`, `multiprocessing`'s finalizers, `os.register_at_fork`) and the list of live
-producers. Never knows: records, formats, how a collector works.
-"""
+"""The end of a program: its hooks, and one wait for all of its producers."""
 
 from __future__ import annotations
 
 import atexit
-import os
 import sys
-import weakref
 from collections.abc import Hashable
 from typing import Protocol
 
 from logboom.platform import clock
+from logboom.platform.process import this_process
 
 __all__ = ["budget", "ending", "flush", "register", "register_process", "unregister"]
 
@@ -29,28 +24,23 @@ class Flushable(Protocol):
     def forget(self) -> None: ...
 
 
-_producers: weakref.WeakSet[Flushable] = weakref.WeakSet()
-_kept: dict[Hashable, Flushable] = {}  # nobody else has them: their handlers may be dropped without `close`
-_exit_deadline: float | None = None
-_registered_pid = 0
-
-
 def register(producer: Flushable, stream: Hashable = None) -> None:
     """A producer that the end of this program waits for.
 
     Args:
         stream: what it speaks for, when it is to be waited for though nobody else has it.
     """
-    _producers.add(producer)
+    this_process.producers.add(producer)
+    this_process.inherited.add(producer)
     if stream is not None:
-        _kept[stream] = producer
+        this_process.kept[stream] = producer
 
 
 def unregister(producer: Flushable) -> None:
     """It has nothing more to wait for."""
-    _producers.discard(producer)
-    for stream in [stream for stream, kept in _kept.items() if kept is producer]:
-        del _kept[stream]
+    this_process.producers.discard(producer)
+    for stream in [stream for stream, kept in this_process.kept.items() if kept is producer]:
+        del this_process.kept[stream]
 
 
 def register_process() -> None:
@@ -59,11 +49,11 @@ def register_process() -> None:
     Children of `multiprocessing` by fork or forkserver run no `atexit` (3.11, 3.12), and 3.13 clears
     it; their own finalizers are run.
     """
-    global _registered_pid, _exit_deadline
-    if _registered_pid == os.getpid():
+    mark = this_process.mark()
+    if this_process.registered is mark:
         return
-    _registered_pid = os.getpid()
-    _exit_deadline = None
+    this_process.registered = mark
+    this_process.exit_deadline = None
     atexit.register(_finish)
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
@@ -72,27 +62,29 @@ def register_process() -> None:
 
 def _finish() -> None:
     """One wait for all producers, within the longest `close_timeout` of them, however often it is called."""
-    global _exit_deadline
-    producers = list(_producers)
+    producers = list(this_process.producers)
     if not producers:
         return
-    if _exit_deadline is None:
-        _exit_deadline = clock.monotonic() + max(producer.close_timeout for producer in producers)
-    kept = list(_kept.values())
+    deadline = this_process.exit_deadline
+    if deadline is None:
+        deadline = clock.monotonic() + max(producer.close_timeout for producer in producers)
+        this_process.exit_deadline = deadline
+    kept = list(this_process.kept.values())
     others = [producer for producer in producers if producer not in kept]
     # A signal handler may log meanwhile; where none did, the second wait is for nothing.
     for producer in [*kept, *others, *others]:
-        producer.wait(_exit_deadline)
+        producer.wait(deadline)
 
 
 def budget(deadline: float) -> float:
     """`deadline`, or the end of the program's one `close_timeout` when that is sooner."""
-    return deadline if _exit_deadline is None else min(deadline, _exit_deadline)
+    end = this_process.exit_deadline
+    return deadline if end is None else min(deadline, end)
 
 
 def ending() -> bool:
     """Whether the program waits for its producers for the last time."""
-    return _exit_deadline is not None
+    return this_process.exit_deadline is not None
 
 
 def flush(timeout: float = 5.0) -> bool:
@@ -105,16 +97,5 @@ def flush(timeout: float = 5.0) -> bool:
         True when it is; False when the time was over first. Never raises.
     """
     deadline = clock.monotonic() + timeout
-    waits = [producer.wait(deadline) for producer in list(_producers)]
+    waits = [producer.wait(deadline) for producer in list(this_process.producers)]
     return all(waits)
-
-
-def _after_fork_in_child() -> None:
-    global _exit_deadline
-    _exit_deadline = None
-    for producer in list(_producers):
-        producer.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -31,6 +31,7 @@ from logboom.journal.segment import Segment
 from logboom.journal.target import Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
+from logboom.platform.process import this_process
 from logboom.producer import lifecycle
 from logboom.producer.contexts import Context, Contexts, PlanOptions
 from logboom.producer.left import keep_no_watch, left_in, when_dropped
@@ -83,7 +84,7 @@ class Producer:
         self._writer: JournalWriter | None = None
         self._stream = (spool, target.key, options, str(target.settings()))
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._looked = -math.inf
         self._started = 0  # collectors, since one was last seen alive
         self._full_until = -math.inf
@@ -111,7 +112,7 @@ class Producer:
         Raises:
             Exception: what the formatter raises.
         """
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             self.forget()
         created = stamp_of(getattr(record, "created", None))
         context = self._contexts.of(formatter, created)
@@ -140,14 +141,14 @@ class Producer:
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
         if live.context is not None:
-            if self._pid != os.getpid():
+            if not self._mark[0]:
                 self.forget()
             self.put(line, live.context)
             self._publish(created, live.context)
 
     def roll_over(self, deadline: float) -> None:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             self.forget()
         if self._look():
             self._ensure_collector()
@@ -159,7 +160,7 @@ class Producer:
         writer = self._writer or self._open()
         segment = writer.segment
         while True:
-            if segment is None or segment.pid != self._pid:
+            if segment is None or not segment.mark[0]:
                 segment = self._roll(writer, segment, len(line))
                 continue
             try:
@@ -180,7 +181,7 @@ class Producer:
             raise SpoolFullError(self.drops.reason, path=self.spool_path)
         if self.options.fsync_level is not None:
             self._sync(old)
-        if old is not None and old is writer.segment and old.pid == self._pid and not old.is_linked():
+        if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
         try:
@@ -236,7 +237,7 @@ class Producer:
         if segment is None or not usual or context.number not in segment.stated:
             return
         low = math.floor(created)
-        self.live = Live(low, low + 1, self._pid, context, segment.write)
+        self.live = Live(low, low + 1, self._mark, context, segment.write)
 
     def _plan_options(self) -> PlanOptions:
         return {
@@ -264,20 +265,20 @@ class Producer:
         """A segment that somebody unlinked or moved is silent: go on in a new one."""
         writer = self._writer
         segment = None if writer is None else writer.segment
-        if writer is None or segment is None or segment.pid != self._pid or segment.is_linked():
+        if writer is None or segment is None or not segment.mark[0] or segment.is_linked():
             return
         try:
             self._make_spool()
             self._full_until = -math.inf
             self._roll(writer, segment, 0)
         except OSError as error:
-            self._warn(f"the spool is gone and cannot be made again: {error}")
+            self.warn(f"the spool is gone and cannot be made again: {error}")
 
     def _say_removed(self, segment: Segment) -> None:
         """A segment without its name that no collector set aside."""
         if not segment.was_set_aside():
             lacks = "what was not in the file by then is missing"
-            self._warn(f"the journal was removed: {lacks} ({self.spool_path})")
+            self.warn(f"the journal was removed: {lacks} ({self.spool_path})")
 
     def _ensure_open(self) -> bool:
         try:
@@ -300,9 +301,9 @@ class Producer:
         vain = f"{_IN_VAIN} were started and ended at once"
         trouble = vain if self._started > _IN_VAIN else launched.trouble
         if trouble:
-            self._warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
+            self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """One line on stderr, once a process."""
         if text not in self._warned and sys.stderr is not None:
             self._warned.add(text)
@@ -316,11 +317,11 @@ class Producer:
         reason = error.message if isinstance(error, LogboomError) else str(error)
         self.drops.add(reason)
         lifecycle.register(self)
-        self._warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
+        self.warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 
     def _say_drops(self) -> None:
         """The last chance to say in the log itself what is missing there."""
-        if self._writer is not None and self._pid == os.getpid() and self.drops.pending:
+        if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
@@ -332,7 +333,7 @@ class Producer:
 
         What was dropped is not, unless the log says so.
         """
-        if self._pid != os.getpid():
+        if not self._mark[0]:
             return True
         self._say_drops()
         return self._wait_for_appended(deadline) and not self.drops.pending
@@ -402,7 +403,7 @@ class Producer:
                 start = 0
             self._synced = (segment.number, segment.sync(start))
         except OSError as error:
-            self._warn(f"fsync failed: {error}; going on in a new segment")
+            self.warn(f"fsync failed: {error}; going on in a new segment")
             self._writer.close()
 
     def _sync_names(self, directory: Path, *, first: bool) -> None:
@@ -413,13 +414,13 @@ class Producer:
     def forget(self) -> None:
         """In a forked child: drop what belongs to the parent. Takes no lock, logs nothing."""
         self.live = NOT_LIVE
-        self._pid = os.getpid()
+        self._mark = this_process.mark()
         self._looked = -math.inf
         self._flushed = None
         self._synced = (0, 0)
         self.drops = Drops()
-        launch.forget_children()
-        if self._writer is not None and self._writer.pid != self._pid:
+        this_process.forget_helpers()
+        if self._writer is not None and not self._writer.mark[0]:
             self._writer.forget()
 
     def close(self, deadline: float) -> None:
@@ -432,8 +433,8 @@ class Producer:
         self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
-            self._warn(f"{count} records were dropped: {self.drops.reason}")
-        if self._writer is not None and self._pid == os.getpid():
+            self.warn(f"{count} records were dropped: {self.drops.reason}")
+        if self._writer is not None and self._mark[0]:
             streams.leave(self._stream, id(self))
         if self._when_dropped is not None:
             keep_no_watch(self._when_dropped)

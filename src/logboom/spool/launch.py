@@ -22,6 +22,7 @@ import msgspec
 from logboom import platform
 from logboom.errors import LogboomError
 from logboom.platform import clock
+from logboom.platform.process import this_process
 
 __all__ = [
     "DOORBELL",
@@ -78,11 +79,6 @@ _TURN: Final = 3.0
 _sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
 _SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
 _SIGCHLD: Final = (getattr(signal, "SIGCHLD", 0),)
-_children: list[int] = []
-_importing: set[int] = set()  # threads that import the collector
-_never = False  # no thread of this process can import it any more
-_handing_over: set[int] = set()  # descriptors of `starting.lock`
-_warned: set[str] = set()
 
 
 class Launch(NamedTuple):
@@ -131,8 +127,8 @@ def python_for_collector() -> str | None:
 
 def _warn(text: str) -> None:
     """One line on stderr, once a process."""
-    if text not in _warned and sys.stderr is not None:
-        _warned.add(text)
+    if text not in this_process.warned and sys.stderr is not None:
+        this_process.warned.add(text)
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"logboom: {text}\n")
 
@@ -166,13 +162,13 @@ def start_collector(spool: Path) -> Launch:
     if keep is None:
         return Launch(False)
     try:
-        _handing_over.add(keep)
+        this_process.handing_over.add(keep)
         _spawn(_argv(python, spool, keep), keep)
     except OSError as error:
         return Launch(False, f"cannot start {python}: {error.strerror or error}")
     finally:
         try:
-            _handing_over.discard(keep)
+            this_process.handing_over.discard(keep)
         finally:  # whatever a signal handler of the application raises
             os.close(keep)
     return Launch(True)
@@ -223,7 +219,7 @@ def _spawn(argv: list[str], keep: int) -> None:
     before = _sigmask(_SIG_BLOCK, ())
     try:
         _sigmask(_SIG_BLOCK, _SIGCHLD)
-        _children.append(platform.spawn_detached(argv, _environment(), keep))
+        this_process.helpers.append(platform.spawn_detached(argv, _environment(), keep))
         _see_off()
     finally:
         _sigmask(_SIG_SETMASK, before)
@@ -243,42 +239,29 @@ def _see_off() -> None:
 
 def reap() -> bool:
     """Take leave of helpers that have ended, without waiting; whether there are others."""
-    for child in list(_children):
+    for child in list(this_process.helpers):
         try:
             done, _ = os.waitpid(child, getattr(os, "WNOHANG", 0)) if hasattr(os, "WNOHANG") else (child, 0)
         except OSError:
             done = child
         if done:
             with contextlib.suppress(ValueError):
-                _children.remove(child)
-    return bool(_children)
-
-
-def forget_children() -> None:
-    """In a forked child: the helpers are the parent's, and so is the right to start one.
-
-    A thread that was importing the collector is not here, and the import's lock is held for ever.
-    """
-    global _never
-    _children.clear()
-    while _handing_over:
-        os.close(_handing_over.pop())
-    _never = _never or bool(_importing - {threading.get_ident()})
-    _importing.clear()
+                this_process.helpers.remove(child)
+    return bool(this_process.helpers)
 
 
 def import_collector() -> Any:
     """Return `logboom.collector.assembly`, or None where it cannot be imported (pip is replacing it)."""
-    if _never:
+    if not this_process.may_import:
         return None
     thread = threading.get_ident()
-    _importing.add(thread)
+    this_process.importing.add(thread)
     try:
         return importlib.import_module("logboom.collector.assembly")
     except ImportError:
         return None
     finally:
-        _importing.discard(thread)
+        this_process.importing.discard(thread)
 
 
 def collect_here(spool: Path, deadline: float) -> bool:

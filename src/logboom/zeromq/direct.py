@@ -5,7 +5,6 @@ Owns: the sender of this process, the wait for room. Never knows: formatting, `l
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import weakref
@@ -52,7 +51,7 @@ class Direct(Waiting):
 
     def send(self, message: bytes) -> bool:
         """See `Waiting.send`."""
-        if self._pid != os.getpid():
+        if not self._process[0]:
             return self._send_instead(message)
         with self.lock:
             sender = self._sender or self._begin()
@@ -85,7 +84,7 @@ class Direct(Waiting):
     def _send_instead(self, message: bytes) -> bool:
         if self._zeromq is None:
             self.forget()
-            self._pid, self._zeromq = 0, self.through_zeromq()
+            self._process, self._zeromq = b"\0", self.through_zeromq()
         done = self._zeromq.send(message)
         self.drops = self._zeromq.drops
         return done
@@ -126,7 +125,7 @@ class Direct(Waiting):
 
     def wait(self, deadline: float) -> bool:
         """See `Waiting.wait`; what is not sent at the end of the program is said."""
-        if self._pid != os.getpid():
+        if not self._process[0]:
             return True
         deadline = lifecycle.budget(deadline)
         if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -162,7 +161,7 @@ class Direct(Waiting):
             sender.finish()
 
     def _end(self) -> None:
-        if self._pid == os.getpid() and self._sender is not None:
+        if self._process[0] and self._sender is not None:
             self._finish(self._sender)
 
     def close(self) -> None:

@@ -6,11 +6,11 @@ formatting, `logging.Handler`, journals.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from logboom.platform.process import this_process
 from logboom.producer import lifecycle
 from logboom.zeromq import sockets as zeromq
 from logboom.zeromq.waiting import Waiting
@@ -64,7 +64,7 @@ class Outbox(Waiting):
         self._mark = mark
         self._notice = notice
         self._lasting = lasting
-        self._first_pid = os.getpid()
+        self._first_mark = this_process.mark()
         self._registered = False
         self._queued = 0
         self.line: Line | None = connect(False)
@@ -72,11 +72,11 @@ class Outbox(Waiting):
 
     def open(self) -> Line:
         """The socket of this process."""
-        if self._pid != os.getpid():
+        if not self._process[0]:
             self.forget()
         line = self.line
         if line is None or line.socket.closed:
-            line = self.line = self._connect(self._pid != self._first_pid)
+            line = self.line = self._connect(not self._first_mark[0])
         return line
 
     def send(self, message: Message) -> bool:
@@ -85,7 +85,7 @@ class Outbox(Waiting):
         Raises:
             TransportError: the socket cannot send at all.
         """
-        if self._pid != os.getpid():
+        if not self._process[0]:
             self.forget()
         if self.lock.acquire(blocking=False):
             return self._send(message, self._block_timeout)
@@ -148,7 +148,7 @@ class Outbox(Waiting):
         return self._wait_until(lifecycle.budget(deadline), ending=not self._lasting or lifecycle.ending())
 
     def _wait_until(self, deadline: float, *, ending: bool) -> bool:
-        if self._pid != os.getpid():
+        if not self._process[0]:
             return True
         if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             return False

@@ -187,11 +187,7 @@ class PUSHHandler(Unlocked, logging.Handler):
         if self._spooled is not None:
             live = self._spooled.producer.live
             own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
-            if (
-                live.low <= record.created < live.high
-                and record.process == live.pid
-                and own is live.formatter
-            ):
+            if live.low <= record.created < live.high and live.mark[0] and own is live.formatter:
                 try:
                     line = live.encode(record)
                 except Exception:  # said below, where it is made again

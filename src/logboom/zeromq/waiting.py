@@ -6,21 +6,19 @@ knows: sockets, threads that send, formatting.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
-import weakref
 from abc import ABC, abstractmethod
 from typing import Final
 
+from logboom.platform.process import Mark, this_process
 from logboom.producer import lifecycle
 
 __all__ = ["Drops", "Waiting"]
 
 _CALM: Final = 1.0
 _WHY: Final = "nobody took them in time"
-_living: weakref.WeakSet[Waiting] = weakref.WeakSet()
 
 
 class Drops:
@@ -95,14 +93,14 @@ class Waiting(ABC):
         self._block_timeout = block_timeout
         self.close_timeout = close_timeout
         self._begin_anew()
-        _living.add(self)
+        this_process.inherited.add(self)
 
     def _begin_anew(self) -> None:
         self.lock = threading.RLock()
         self.drops = Drops()
         self.unsent = 0
         self._waited = False
-        self._pid = os.getpid()
+        self._process: Mark = this_process.mark()
 
     @abstractmethod
     def send(self, message: bytes) -> bool:
@@ -118,7 +116,7 @@ class Waiting(ABC):
 
     def forget(self) -> None:
         """In a forked child: connection, threads and what is queued are the parent's. Takes no lock."""
-        if self._pid != os.getpid():
+        if not self._process[0]:
             self._let_go()
             self._begin_anew()
 
@@ -150,13 +148,3 @@ class Waiting(ABC):
 def _complain(text: str) -> None:
     if sys.stderr is not None:
         sys.stderr.write(f"logboom: {text}\n")
-
-
-def _after_fork_in_child() -> None:
-    """Also those that were never used: what is forked without this hook is known by its process id."""
-    for each in list(_living):
-        each.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

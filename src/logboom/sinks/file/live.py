@@ -9,18 +9,15 @@ import contextlib
 import os
 import re
 import secrets
-import weakref
 import zlib
 
 from logboom import platform
 from logboom.errors import SinkError
 from logboom.journal.target import Target
-from logboom.platform.files import Directory, copy_access, in_forked_child, set_mode
+from logboom.platform.files import Directory, copy_access, set_mode
+from logboom.platform.process import this_process
 
 __all__ = ["LiveFile", "create_temporary", "open_live", "open_locked", "remove_strays", "temporary_name"]
-
-
-_locked: weakref.WeakSet[LiveFile] = weakref.WeakSet()
 
 
 class LiveFile:
@@ -29,13 +26,13 @@ class LiveFile:
     fd = -1
 
     def __init__(self, fd: int, name: str) -> None:
-        self._owner = os.getpid()
+        self._mark = this_process.mark()
         self.fd = fd
         self.name = name
         status = os.fstat(fd)
         self.device = status.st_dev
         self.inode = status.st_ino
-        _locked.add(self)
+        this_process.inherited.add(self)
 
     def is_at(self, status: os.stat_result | None) -> bool:
         """Whether a name with this status is this file."""
@@ -47,25 +44,20 @@ class LiveFile:
     def close(self) -> None:
         if self.fd < 0:
             return
-        if self._owner == os.getpid():
+        if self._mark[0]:
             # A child that was forked meanwhile has the same open file, and would keep the lock.
             with contextlib.suppress(OSError):
                 platform.unlock(self.fd)
         fd, self.fd = self.fd, -1
         os.close(fd)
 
+    def forget(self) -> None:
+        """In a forked child: its copy of the descriptor would hold the lock when its parent is dead."""
+        self.close()
+
     def __del__(self) -> None:
         # Where an application's process collects, a signal handler of its own may raise anywhere.
         self.close()
-
-
-def _let_go() -> None:
-    """In a forked child: its copy of the descriptor would hold the lock when its parent is dead."""
-    for file in list(_locked):
-        file.close()
-
-
-in_forked_child(_let_go)
 
 
 def temporary_name(name: str) -> str:
