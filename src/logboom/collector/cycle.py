@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from logboom.collector.flushing import FlushMark
@@ -13,13 +14,13 @@ from logboom.collector.journals import JournalsSource
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
 from logboom.errors import SinkError
-from logboom.journal.layout import FORMAT, pack_position
+from logboom.journal.layout import FORMAT, Header, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
-from logboom.spool.checkpoint import Checkpoint
-from logboom.spool.directory import Spool
+from logboom.spool.checkpoint import Checkpoint, read_recorded
+from logboom.spool.directory import Spool, places_of
 
 __all__ = ["Cycle"]
 
@@ -72,6 +73,8 @@ class Cycle:
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
+        self._others_at = 0.0
+        self._elsewhere: dict[Path, dict[str, int]] = {}
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
@@ -250,6 +253,8 @@ class Cycle:
         if self._targets.admit(reader):
             self.source.admit(reader.producer)
             return True
+        if reader.producer in self._targets.elsewhere:
+            self.source.ignore(reader.producer)
         reader.exhausted = True
         return False
 
@@ -310,13 +315,37 @@ class Cycle:
         if not self._is_synced(now_mono):
             return
         reach("cycle.reclaim")
-        finished = self.source.reclaim(self.checkpoint.positions, now_mono)
+        finished = self.source.reclaim(self._delivered_everywhere(now_mono), now_mono)
         if not finished:
             return
         reach("cycle.reclaimed")
         self.checkpoint.forget(finished)
         for producer in finished:
             self._forget(producer)
+
+    def _delivered_everywhere(self, now_mono: float) -> Mapping[str, int]:
+        """How far each stream is delivered by all of its sinks: before that, its segments may go."""
+        others = self._targets.others
+        if not others:
+            return self.checkpoint.positions
+        if now_mono >= self._others_at:
+            self._others_at = now_mono + _UPKEEP_EVERY
+            named = {home for homes in others.values() for home in homes}
+            self._elsewhere = {home: read_recorded(home).positions for home in named}
+        delivered = dict(self.checkpoint.positions)
+        for name, homes in others.items():
+            if self.spool.listing(fresh=False).get(name):  # else another one has seen all of them through
+                theirs = (self._elsewhere.get(home, {}).get(name, 0) for home in homes)
+                delivered[name] = min(delivered.get(name, 0), *theirs)
+        return delivered
+
+    def elsewhere(self) -> set[Path]:
+        """Homes of other collectors that have streams to deliver in this spool."""
+        listing, foreign = self.spool.listing(fresh=False), self._targets.elsewhere
+        for name in [name for name in foreign if name not in listing]:
+            del foreign[name]
+        named = (*foreign.values(), *self._targets.others.values())
+        return {home for homes in named for home in homes if home != self.spool.path}
 
     def _forget(self, producer: str) -> None:
         self._dropped.pop(producer, None)
@@ -339,14 +368,17 @@ class Cycle:
     def prune(self, room: int) -> None:
         """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""
         reading = {name: reader.segment for name, reader in self.source.readers.items()}
-        dropped = prune(self.spool, self.checkpoint.positions, reading, room)
+        dropped = prune(self.spool, self.checkpoint.positions, reading, room, self._is_ours_alone)
         if dropped:
             self._note(f"the spool was full: {dropped} of the oldest records dropped")
+
+    def _is_ours_alone(self, header: Header) -> bool:
+        return [home for _, home in places_of(header, self.spool.root)] == [self.spool.path]
 
     def sync(self) -> None:
         """Output first, then the checkpoint: a position that survives a power loss is true."""
         for pipe in self.pipes.values():
-            pipe.sink.sync()
+            pipe.sync()
         self.checkpoint.sync()
 
     def _report_damage(self, reader: JournalReader) -> None:

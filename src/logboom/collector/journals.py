@@ -42,15 +42,16 @@ class _Journal:
         pause: seconds until an idle stream is looked at again.
         looked, checked: monotonic times: last read, last look whether its writer lives.
         admitted: it may be read.
+        ignored: it is another collector's.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
     """
 
-    __slots__ = ("admitted", "checked", "confirmed", "looked", "pause", "reader", "retired")
+    __slots__ = ("admitted", "checked", "confirmed", "ignored", "looked", "pause", "reader", "retired")
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
-        self.admitted = False
+        self.admitted = self.ignored = False
         self.pause = 0.0
         self.looked = now
         self.checked = now
@@ -58,6 +59,8 @@ class _Journal:
         self.confirmed = False
 
     def is_due(self, now: float, longest: float) -> bool:
+        if self.ignored:
+            return False
         if self.retired is not None:
             return not self.confirmed and now >= self.retired + _REST
         return now >= self.looked + min(self.pause, longest)
@@ -135,6 +138,12 @@ class JournalsSource:
         journal = self._journals[name]
         journal.admitted, journal.pause, journal.reader.exhausted = True, 0.0, False
 
+    def ignore(self, name: str) -> None:
+        """Leave this stream to other collectors: it is never read here, and none of `readers`."""
+        self.readers.pop(name, None)
+        self._journals[name].ignored = True
+        self._positions.pop(name, None)
+
     @property
     def idle_pause(self) -> float:
         """Seconds that a look for idle journals may be put off: it costs, where there are many."""
@@ -191,6 +200,10 @@ class JournalsSource:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
             numbers = self._listing.get(name, ())
+            if journal.ignored:
+                if not numbers:
+                    del self._journals[name]
+                continue
             if len(numbers) < 2 and not journal.reader.gone:
                 continue
             done = self._delivered(name, delivered)

@@ -18,10 +18,10 @@ from logboom.errors import SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
 from logboom.journal.lines import Stored
 from logboom.journal.reader import Chunk
-from logboom.journal.target import Target
+from logboom.journal.target import Asked
 from logboom.platform.failpoints import reach
 from logboom.records.rendering import Renderer, render_notice, renderer_for
-from logboom.sinks.base import Outcome, Sink, Step
+from logboom.sinks.base import Batch, Configures, Outcome, Rolls, Sink, Step, Syncs, Tends
 from logboom.spool.checkpoint import Checkpoint, Counts
 
 __all__ = ["Pipe"]
@@ -35,6 +35,7 @@ _MOST_STEPS: Final = 8
 _MOST_RENDERERS: Final = 1024
 _PART: Final = 2 * 1024 * 1024  # what is rendered, and written in a step, at once
 _Contexts = Mapping[int, Context]
+_NO_BATCH: Final = Batch.of((), ())
 _number = itemgetter(1)
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
 Load = Callable[[str, int, int], list[Any] | None]
@@ -59,7 +60,7 @@ class Pipe:
     def __init__(
         self,
         key: str,
-        target: Target,
+        target: Asked,
         sink: Sink,
         checkpoint: Checkpoint,
         note: Callable[[str], None],
@@ -77,7 +78,7 @@ class Pipe:
         self._contexts: dict[str, dict[int, _Contexts]] = {}  # by producer and segment
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
-        self._lines: list[bytes] = []  # of the first of the ready records
+        self._batch = _NO_BATCH  # the first of the ready records, rendered
         self._ready_size = 0
         self._stored = 0
         self._failed_at = 0.0
@@ -165,7 +166,7 @@ class Pipe:
             return False
         try:
             self.recover()
-            step = self.sink.upkeep(now_wall)
+            step = self.sink.upkeep(now_wall) if isinstance(self.sink, Tends) else None
             if step is None:
                 return bool(self.sink.status().get("compressing"))
             self._make(step, {})
@@ -173,6 +174,17 @@ class Pipe:
         except (SinkError, OSError) as error:
             self._fail(error, now_mono)
             return False
+
+    def configure(self, target: Asked) -> None:
+        """Newer settings are in force."""
+        self.target = target
+        if isinstance(self.sink, Configures):
+            self.sink.configure(target)
+
+    def sync(self) -> None:
+        """Make what was written durable against power loss, where the sink can. Raises `SinkError`."""
+        if isinstance(self.sink, Syncs):
+            self.sink.sync()
 
     def make(self, step: Step, advance: Mapping[str, int]) -> None:
         """Make a step that the cycle asks for. Raises `SinkError`, `OSError`."""
@@ -213,7 +225,7 @@ class Pipe:
 
     def _forget_written(self, advance: Mapping[str, int]) -> None:
         """Drop from the ready lines what an interrupted step of our own has written after all."""
-        self._lines = []
+        self._batch = _NO_BATCH
         if self._ready.rows:
             done = [
                 advance.get(p, -1) >= end
@@ -231,14 +243,14 @@ class Pipe:
     def _write_ready(self, now_wall: float) -> int:
         written = idle = 0
         while self._ready.rows:
-            if not self._lines:
-                self._lines = self._render(self._part())
-            request = self._next_request()
+            if not self._batch.lines:
+                self._batch = self._render(self._part())
+            batch, request = self._batch, self._next_request()
             if request == 0:
-                self._take(self.sink.rollover(now_wall) or Step(_NOTHING), 1)
+                rolled = self.sink.rollover(now_wall) if isinstance(self.sink, Rolls) else None
+                self._take(rolled or Step(_NOTHING), 1)
                 continue
-            lines = self._lines if request is None else self._lines[:request]
-            step = self.sink.plan(lines, self._ready.keys, now_wall)
+            step = self.sink.plan(batch if request is None else _first(batch, request), now_wall)
             self._take(step, step.count)
             written += step.count
             idle = 0 if step.count else idle + 1
@@ -250,8 +262,7 @@ class Pipe:
         """Place of the first request to roll the output among the ready records."""
         if not self._requests:
             return None
-        rows = self._ready.rows[: len(self._lines)]
-        return next((place for place, row in enumerate(rows) if row[1] == ROLLOVER), None)
+        return next((place for place, row in enumerate(self._batch.rows) if row[1] == ROLLOVER), None)
 
     def _part(self) -> Merged:
         """The ready records that are rendered next: what they take is memory several times over."""
@@ -273,16 +284,17 @@ class Pipe:
         if count:
             self._forget_contexts(advance)
         if self.publish is not None and count:
-            self.publish(self._ready.rows, self._lines, count)
+            self.publish(self._batch.rows, self._batch.lines, count)
         if self._stored and count:
             self._stored -= sum(type(row[-1]) is Stored for row in self._ready.rows[:count])
         if count == len(self._ready.rows):
-            self._lines, self._ready = [], Merged([], [], [], [])
+            self._batch, self._ready = _NO_BATCH, Merged([], [], [], [])
             self._requests = False
         elif count:
             self._ready_size -= self._ready_size * count // len(self._ready.rows)
-            del self._lines[:count]
-            for values in self._ready:
+            if count == len(self._batch.lines):
+                self._batch = _NO_BATCH
+            for values in (*self._batch[:5], *self._ready):
                 del values[:count]
 
     def _forget_contexts(self, advance: Mapping[str, int]) -> None:
@@ -327,7 +339,7 @@ class Pipe:
 
     def _fail(self, error: Exception, now_mono: float) -> None:
         text = str(error)
-        self._lines = []  # rendered again when it goes on: many targets may wait for one full disk
+        self._batch = _NO_BATCH  # rendered again when it goes on: many targets may wait for one full disk
         if not self.trouble:
             self._failed_at = now_mono
         if text != self.trouble:
@@ -339,9 +351,14 @@ class Pipe:
 
     # -- rendering ---------------------------------------------------------------------------------
 
-    def _render(self, merged: Merged) -> list[bytes]:
+    def _render(self, merged: Merged) -> Batch:
         if self._stored:
             merged = merged._replace(rows=self._loaded(merged))
+        # Lists of its own: what was delivered is taken off the batch and off what is ready.
+        rows, keys, producers, ends = merged
+        return Batch(self._lines(merged), keys[:], rows[:], producers[:], ends[:], self._context)
+
+    def _lines(self, merged: Merged) -> list[bytes]:
         only = self._only_renderer(merged)
         if only is not None:
             return only(merged.rows)
@@ -421,6 +438,11 @@ class Pipe:
 
     def counts(self) -> Counts:
         return self._checkpoint.counts(self.key)
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    lines, times, rows, streams, positions, context = batch
+    return Batch(lines[:count], times[:count], rows[:count], streams[:count], positions[:count], context)
 
 
 @functools.lru_cache(maxsize=256)

@@ -23,7 +23,16 @@ from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
 from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
-from logboom.spool.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
+from logboom.spool.directory import make_home
+from logboom.spool.launch import (
+    DOORBELL,
+    FLUSH,
+    PRUNE,
+    STOP,
+    collector_lives,
+    lacks_collector,
+    start_collector,
+)
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
@@ -42,6 +51,7 @@ _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
 _STATUS_OLD: Final = 30.0
+_START_EVERY: Final = 60.0
 _BELL_EVERY: Final = 1.0
 _APART: Final = 10.0  # a thorough look is 9% of the time at most, however many ring
 _LONGEST_BACKOFF: Final = 5.0
@@ -102,6 +112,7 @@ class Service:
         self._marks: list[FlushMark] = []
         self._asked_at = 0.0
         self._leave_at = 0.0
+        self._started: dict[Path, float] = {}  # collectors of other sinks: when each may be started again
         self._way: dict[str, float] = {}  # keeps collectors of this release from standing again at once
 
     def stop(self, *_: object) -> None:
@@ -174,6 +185,7 @@ class Service:
             return f"{STOPPED} in trouble; what is not written waits in the journal" if self._stopping else ""
         if self._clock.monotonic() >= self._status_at:
             self._publish(alive=True)
+            self._start_others(cycle)
         return self._leave_reason(cycle)
 
     def _step(self, cycle: Cycle, rung: bytes) -> None:
@@ -218,6 +230,16 @@ class Service:
             self._marks = [mark for mark in self._marks if mark not in reached]
             self._flushed = max(mark.began for mark in reached)
             self._publish(alive=True)
+
+    def _start_others(self, cycle: Cycle) -> None:
+        """Start the collectors of sinks whose programs did not (`collector="external"`) or have ended."""
+        now = self._clock.monotonic()
+        for home in cycle.elsewhere():
+            if now >= self._started.get(home, -math.inf) and lacks_collector(home, cycle.format):
+                self._started[home] = now + (_STATUS_EVERY if self._stay else _START_EVERY)
+                with contextlib.suppress(OSError):
+                    make_home(home)
+                    start_collector(home)
 
     def _begin(self) -> Cycle:
         self._cycle = self._make_cycle()
