@@ -1,4 +1,4 @@
-"""Which calls of `doRollover` ask the collector to roll: a program's own, and none that is part of writing a record."""
+"""Which calls of `doRollover` ask the collector to roll: a program's own, none while a record is written."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_copy_of_the_standard_emit_rolls_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`rolloverAt` never advances here: each record would roll the file, and retention would delete the others."""
+    """`rolloverAt` never advances here: each record would roll the file, and retention delete the rest."""
     handler = kind(tmp_path / "app.log", when="S", backupCount=3, collector="off", close_timeout=10)
     handler.rolloverAt = 1
     put: Any = handler.emit if direct else handler.handle
@@ -68,7 +68,7 @@ def test_a_copy_of_the_standard_emit_rolls_nothing(
 
 @pytest.mark.parametrize("kind", [logboom.FileHandler, logboom.RotatingFileHandler])
 def test_no_record_is_preceded_by_a_rollover(kind: Any, tmp_path: Path) -> None:
-    """Asked about a file beyond its limit, the standard library's answer would make a copied `emit` roll it."""
+    """Beyond the limit, the standard library's answer would make a copied `emit` roll the file."""
     (tmp_path / "app.log").write_text("x" * 5000 + "\n")
     more = {} if kind is logboom.FileHandler else {"maxBytes": 100, "backupCount": 2}
     handler = kind(tmp_path / "app.log", **more)
@@ -97,7 +97,7 @@ def test_a_request_from_elsewhere_counts(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal handler interrupts there")
 @pytest.mark.parametrize("shape", ["function", "method", "variadic"])
 def test_a_signal_that_interrupts_emit_still_asks(shape: str, tmp_path: Path) -> None:
-    """`logrotate` and people send SIGHUP: its handler's request must not be taken for a part of the record's."""
+    """`logrotate` and people send SIGHUP: its handler's request is not part of the record's."""
 
     class Interrupted(logboom.RotatingFileHandler):
         def emit(self, record: logging.LogRecord) -> None:

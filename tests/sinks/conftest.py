@@ -15,6 +15,7 @@ import pytest
 from logboom import platform
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
+from logboom.platform.process import this_process
 from logboom.sinks.base import Batch, Outcome, Step
 from logboom.sinks.file import compression, live, rollover, rotation
 from logboom.sinks.file import sink as file
@@ -139,8 +140,8 @@ class Rig:
         for number in numbers:
             with contextlib.suppress(OSError):
                 os.close(number)
-        for left in list(live._locked):  # what is left of the dead must not close them again
-            if left.fd in numbers:
+        for left in list(this_process.inherited):  # what is left of the dead must not close them again
+            if isinstance(left, live.LiveFile) and left.fd in numbers:
                 left.fd = -1
         directory = None if sink is None else sink._directory
         if directory is not None and getattr(directory, "_fd", -1) in numbers:
