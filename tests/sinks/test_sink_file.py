@@ -738,9 +738,9 @@ def test_a_forked_child_does_not_keep_the_lock(new_rig: NewRig) -> None:
         os._exit(0)
     try:
         os.read(ready[0], 1)
-        other = FileSink(rig.target, rig.directory, notes=rig.notes.append)
+        batch = Batch.of(LINES, [START] * 4)
         with pytest.raises(SinkError):
-            other.plan(Batch.of(LINES, [START] * 4), START)
+            FileSink(rig.target, rig.directory, notes=rig.notes.append).plan(batch, START)
         rig.die()
         assert rig.write(LINES)
     finally:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import time
 import zlib
@@ -18,6 +17,7 @@ from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.layout import Header, parse_segment_name, segment_name
 from logboom.journal.target import Asked, Target
+from logboom.platform.patterns import later
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
 
@@ -43,7 +43,7 @@ _COARSE_NS: Final = (
 _STRAY_AFTER: Final = 600.0
 _NAME: Final = ".logboom"
 _SINKS: Final = ".sinks"
-_HOME: Final = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
+_HOME: Final = later(r"[a-z0-9]+-[0-9a-f]{8}")
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
 to the log file beside it, and what the collector remembers (see docs/architecture.md of logboom).
