@@ -1,13 +1,13 @@
 """The command `logboom`.
 
-Owns: the list of commands, what becomes of an error, exit statuses. Never knows: what a command does.
-
-Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments.
+Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments. Commands that search have
+grep's: 0 hits, 1 none, 2 trouble.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
@@ -15,36 +15,46 @@ from collections.abc import Sequence
 from typing import Final
 
 from logboom import __version__
-from logboom.cli import collect, demo, drain, inspect, pull, status, stop
 from logboom.cli.terminal import escape
 from logboom.errors import LogboomError
 
 __all__ = ["COMMANDS", "main", "make_parser"]
 
+# Each is a module here, which is imported when its command is used.
 COMMANDS: Final = {
-    "collect": (collect.add, collect.run, "be the collector of a spool, in the foreground"),
-    "status": (status.add, status.run, "who logs, who collects, what waits"),
-    "drain": (drain.add, drain.run, "write what waits, now"),
-    "stop": (stop.add, stop.run, "end the collector after it wrote everything"),
-    "inspect": (inspect.add, inspect.run, "show or export what a journal segment holds"),
-    "pull": (pull.add, pull.run, "write what programs push over ZeroMQ to a rotating file"),
-    "demo": (demo.add, demo.run, "kill logging processes and count what arrived"),
+    "collect": "be the collector of a spool, in the foreground",
+    "status": "who logs, who collects, what waits",
+    "drain": "write what waits, now",
+    "stop": "end the collector after it wrote everything",
+    "search": "find records in log sets, live, rotated and compressed",
+    "tail": "show the last records of log sets, and follow them",
+    "cat": "print a log set as one stream, whatever its compression",
+    "mark": "put a mark into log sets, such as a deploy, or list the marks",
+    "sql": "query records with SQL (needs logboom[sql])",
+    "export": "write records as Parquet, JSON Lines or CSV",
+    "index": "index backups for fast searches",
+    "completion": "print the completion script of a shell",
+    "inspect": "show or export what a journal segment holds",
+    "pull": "write what programs push over ZeroMQ to a rotating file",
+    "demo": "kill logging processes and count what arrived",
 }
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; with `only`, one that knows the arguments of that command alone."""
     parser = argparse.ArgumentParser(
         prog="logboom",
         description="Many Python processes, one rotating log set: nothing lost, nothing twice.",
     )
     parser.add_argument("--version", action="version", version=f"logboom {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (add, run, help_text) in COMMANDS.items():
+    for name, help_text in COMMANDS.items():
         sentence = f"{help_text[0].upper()}{help_text[1:]}."
         command = commands.add_parser(name, help=help_text, description=sentence)
-        add(command)
-        command.set_defaults(run=run)
+        if only is None or name == only:
+            module = importlib.import_module(f"logboom.cli.{name}")
+            module.add(command)
+            command.set_defaults(run=module.run, make_parser=make_parser, commands=list(COMMANDS))
     return parser
 
 
@@ -55,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments; None takes those of the process.
     """
     _show_everything()
-    arguments = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = make_parser(words[0] if words[:1] and words[0] in COMMANDS else "").parse_args(words)
     try:
         result: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -10,7 +10,7 @@ from typing import TextIO
 
 __all__ = ["Paint", "age", "escape", "plural", "size"]
 
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "bright_red": "1;31"}
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 

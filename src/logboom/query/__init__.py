@@ -1,0 +1,1 @@
+"""The query language, search, patterns and statistics: functions over records, without files."""
