@@ -1,8 +1,5 @@
 """ZeroMQ: contexts, sockets, their limits and their end. The only import of `zmq`.
 
-Owns: socket options, the bounded end of sockets and contexts.
-Never knows: records, logging.
-
 Every socket has its `LINGER`, buffers and high-water mark set here. PUSH has no acknowledgement: what is
 in buffers when a server is killed is lost, so buffers are small (measured: about a hundred lines).
 """

@@ -1,8 +1,4 @@
-"""What the two ways without a disk have in common.
-
-Owns: the count of what was dropped and when that is said, the renewal after a fork, the last words. Never
-knows: sockets, threads that send, formatting.
-"""
+"""What the ways without a disk have in common: counting drops, forks, the last words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""`LoggingServer`: lines that many programs push, in one rotating file.
-
-Owns: the loop, the first words of the log, the regular end. Never knows: the journal, how a file is rotated.
+"""`LoggingServer`: lines that many programs push over ZeroMQ, by way of the journal in one rotating file.
 
 A server that is stopped (`stop`, SIGTERM, Ctrl-C) takes everything that its peers have sent before it leaves.
 """
@@ -14,18 +12,25 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Unpack
+from pathlib import Path
+from typing import Any, Final, Literal, Unpack
 
+from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
-from logboom.zeromq.intake import Intake, Newlines
+from logboom.wire.zmtp import Message, Oversized
 
-__all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
+__all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "Intake", "LoggingServer", "get_logger", "serve"]
 
+Newlines = Literal["escape", "indent"]
+_KEPT: Final = 10_000_000
+_KEPT_EACH: Final = 64 * 1024
+_SAID_EVERY: Final = 1.0
 DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
 DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
@@ -173,3 +178,105 @@ def serve(server: LoggingServer) -> None:
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(getattr(signal, name), server.stop)
     server.run()
+
+
+class Intake:
+    """Takes messages, one after the other, from one thread.
+
+    Args:
+        handler: the rotating file.
+        newlines: a newline inside of a message becomes `\\n` (`escape`), or what follows it stands
+            indented on lines of its own (`indent`).
+
+    Attributes:
+        counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
+    """
+
+    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape") -> None:
+        if newlines not in ("escape", "indent"):
+            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+        self._handler = handler
+        self._emit = handler.emit
+        self._indent = newlines == "indent"
+        self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
+        self._unsaid: Counter[str] = Counter()
+        self._said_at = 0.0
+        self.counts: Counter[str] = Counter()
+
+    def take(self, messages: list[Message]) -> None:
+        """Write messages, or refuse them; on return they survive SIGKILL of this process."""
+        self.counts["received"] += len(messages)
+        self._begin(logging.INFO)
+        for message in messages:
+            if type(message) is bytes and message:
+                try:
+                    text = message.decode()
+                except UnicodeDecodeError:
+                    self._refuse("bad_utf8", message)
+                else:
+                    self._append(text)
+            elif isinstance(message, Oversized):
+                self._refuse("oversized", message.start)
+            elif isinstance(message, list):
+                self._refuse("multipart", b"\0".join(message))
+            else:
+                self._refuse("empty", b"")
+
+    def write(self, text: str, level: int = logging.INFO) -> None:
+        """Append finished text as one record."""
+        self._begin(level)
+        self._append(text)
+
+    def _begin(self, level: int) -> None:
+        """What the records of one read have in common."""
+        record = self._record
+        record.created = now = time.time()
+        record.msecs = int(now % 1 * 1000) + 0.0
+        record.process = os.getpid()
+        record.levelno, record.levelname = level, logging.getLevelName(level)
+
+    def _append(self, text: str) -> None:
+        record = self._record
+        if "\n" in text:
+            text = text.removesuffix("\n")
+            if self._indent and "\n" in text:
+                text, _, rest = text.partition("\n")
+                record.exc_text = "    " + rest.replace("\n", "\n    ")
+        record.msg = text
+        self._emit(record)
+        record.exc_text = None
+
+    def _refuse(self, trouble: str, data: bytes) -> None:
+        self.counts[trouble] += 1
+        self._unsaid[trouble] += 1
+        self._keep(trouble, data)
+        self.say_refused()
+        self._begin(logging.INFO)
+
+    def say_refused(self, *, final: bool = False) -> None:
+        """A record about messages that were refused; one a second at most."""
+        now = time.monotonic()
+        if not self._unsaid or (now - self._said_at < _SAID_EVERY and self._said_at and not final):
+            return
+        told = ", ".join(f"{count} {trouble}" for trouble, count in sorted(self._unsaid.items()))
+        count = sum(self._unsaid.values())
+        self._said_at = now
+        self._unsaid.clear()
+        self.write(f"{count} messages refused: {told}; kept in {self.kept_in}", logging.WARNING)
+
+    @property
+    def kept_in(self) -> Path:
+        """The directory of what was refused."""
+        options = self._handler.options
+        beside = Path(self._handler.baseFilename).parent / ".logboom"
+        spool = beside if options is None or options.spool is None else options.spool
+        return spool / "damaged"
+
+    def _keep(self, trouble: str, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self.kept_in / f"messages.{trouble}"
+            kept: Any = path.stat().st_size if path.exists() else 0
+            if kept < _KEPT:
+                with open(path, "ab") as file:
+                    file.write(data[:_KEPT_EACH] + b"\n")
