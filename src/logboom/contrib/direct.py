@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from logboom.contrib.waiting import Waiting
 from logboom.errors import LogboomError
@@ -22,6 +22,9 @@ from logboom.sinks.push import Pusher
 from logboom.wire import zmtp
 
 __all__ = ["Direct", "Sender"]
+
+# A line, or a line with what is known of its record: time, level, logger, fields.
+Outgoing = bytes | tuple[bytes, float, int, str, dict[str, Any]]
 
 
 _MOST: Final = 200
@@ -50,7 +53,7 @@ class Sender:
     def __init__(self, address: str, *, alone: bool = False, timeout: float = _LONGEST) -> None:
         self.accepted = self.sent = 0
         self._pusher = Pusher(address, timeout)
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[Outgoing] = deque()
         self._held: list[bytes] = []
         self._change = threading.Condition()
         # A plain lock as a bell: it may be rung from a signal handler that interrupts another ring.
@@ -67,7 +70,7 @@ class Sender:
             except RuntimeError:  # the interpreter is ending
                 self._alone = True
 
-    def put(self, message: bytes) -> None:
+    def put(self, message: Outgoing) -> None:
         """Queue a message. Does not wait for it."""
         self.accepted += 1
         self._queue.append(message)
@@ -111,9 +114,8 @@ class Sender:
         begin = time.monotonic()
         if self._working.acquire(timeout=max(0.0, deadline - begin)):
             try:
-                if not self._work(deadline):
-                    now = time.monotonic()
-                    self._again_at = now + 10 * (now - begin)
+                done, now = self._work(deadline), time.monotonic()
+                self._again_at = 0.0 if done else now + 10 * (now - begin)
             finally:
                 self._working.release()
 
@@ -146,10 +148,11 @@ class Sender:
     def _gather(self) -> list[bytes]:
         """The next messages, as frames."""
         frames: list[bytes] = []
-        size, take, frame = 0, self._queue.popleft, zmtp.frame
+        size, take = 0, self._queue.popleft
         with contextlib.suppress(IndexError):
             while len(frames) < _MOST and size < _MOST_BYTES:
-                made = frame(take())
+                message = take()
+                made = zmtp.frame(message) if isinstance(message, bytes) else zmtp.record(*message)
                 frames.append(made)
                 size += len(made)
         return frames
@@ -215,7 +218,7 @@ class Direct(Waiting):
         self._finalizer: weakref.finalize[..., Direct] | None = None
         super().__init__(block_timeout, close_timeout)
 
-    def send(self, message: bytes) -> bool:
+    def send(self, message: Outgoing) -> bool:
         """See `Waiting.send`."""
         if not self._process[0]:  # forked behind Python's back: a second thread here could wait for ever
             self._threads = False
@@ -230,7 +233,7 @@ class Direct(Waiting):
                 return True
         return self._send_late(message)
 
-    def _send_late(self, message: bytes) -> bool:
+    def _send_late(self, message: Outgoing) -> bool:
         """Wait for room without the lock: each thread waits its own time, not the others' as well."""
         deadline = time.monotonic() + self._block_timeout
         while not self._waited:

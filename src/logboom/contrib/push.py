@@ -232,7 +232,11 @@ class PUSHHandler(Unlocked, logging.Handler):
                 if producer.options.collector == "off":
                     producer.collect_here()
             elif self._outbox is not None:
-                self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
+                line = self.format(record).encode("utf-8", "backslashreplace")
+                if isinstance(self._outbox, Direct):
+                    self._outbox.send(_with_its_own(line, record))
+                else:
+                    self._outbox.send(line)
         except Exception:
             self.handleError(record)
 
@@ -252,6 +256,12 @@ class PUSHHandler(Unlocked, logging.Handler):
                 self._producer.close(clock.monotonic() + self._producer.options.close_timeout)
         finally:
             super().close()
+
+
+def _with_its_own(line: bytes, record: logging.LogRecord) -> tuple[bytes, float, int, str, dict[str, Any]]:
+    """A line, and what a `LoggingServer` is told of its record; a plain PULL socket gets the line alone."""
+    fields = {"process": record.process, "lineno": record.lineno}
+    return line, record.created, record.levelno, record.name, fields
 
 
 def _make_producer(address: str, keywords: Keywords) -> Producer:

@@ -23,7 +23,7 @@ from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
-from logboom.wire.zmtp import Message, Oversized
+from logboom.wire.zmtp import Message, Oversized, own_record
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "Intake", "LoggingServer", "get_logger", "serve"]
 
@@ -31,6 +31,15 @@ Newlines = Literal["escape", "indent"]
 _KEPT: Final = 10_000_000
 _KEPT_EACH: Final = 64 * 1024
 _SAID_EVERY: Final = 1.0
+_LONGEST_NAME: Final = 1000
+_LAST_TIME: Final = 32_503_680_000.0  # the year 3000: what lies behind it is no clock's time
+# What a peer may say of a record; everything else with such a name would change how the record is formatted.
+_FIELDS: Final[dict[str, type]] = dict.fromkeys(("process", "thread", "lineno"), int) | dict.fromkeys(
+    ("processName", "threadName", "taskName", "pathname", "filename", "module", "funcName"), str
+)
+_RESERVED: Final = frozenset(
+    {*vars(logging.makeLogRecord({})), *dir(logging.LogRecord), "message", "asctime"}
+)
 DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
 DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
@@ -135,7 +144,7 @@ class LoggingServer:
         deadline = time.monotonic() + _BIND_FOR
         while True:
             try:
-                return Puller(self._bind, self.intake.take, self._largest, self._warn)
+                return Puller(self._bind, self.intake.take, self._largest, self._warn, records=True)
             except OSError:
                 if self._stopping or time.monotonic() >= deadline:
                     raise
@@ -199,6 +208,8 @@ class Intake:
         self._emit = handler.emit
         self._indent = newlines == "indent"
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
+        self._own = logging.LogRecord("", logging.INFO, "", 0, "", None, None)
+        self._blank = dict(vars(self._own))
         self._unsaid: Counter[str] = Counter()
         self._said_at = 0.0
         self.counts: Counter[str] = Counter()
@@ -217,10 +228,38 @@ class Intake:
                     self._append(text)
             elif isinstance(message, Oversized):
                 self._refuse("oversized", message.start)
+            elif isinstance(message, list) and (own := own_record(message)) is not None:
+                self._take_record(message[0], *own)
             elif isinstance(message, list):
                 self._refuse("multipart", b"\0".join(message))
             else:
                 self._refuse("empty", b"")
+
+    def _take_record(
+        self, line: bytes, created: float, level: int, logger: str, fields: dict[str, Any]
+    ) -> None:
+        """A line of logboom's own, with its own time, level, logger and fields."""
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            self._refuse("bad_utf8", line)
+            return
+        record, blank = self._own, self._blank
+        known = vars(record)
+        known.clear()
+        known.update(blank)
+        record.name, record.levelno, record.levelname = (
+            logger[:_LONGEST_NAME],
+            level,
+            logging.getLevelName(level),
+        )
+        created = created if 0 <= created < _LAST_TIME else self._record.created
+        record.created, record.msecs = created, int(created % 1 * 1000) + 0.0
+        for name, value in fields.items():
+            usual = _FIELDS.get(name)
+            if isinstance(value, usual) if usual else name not in _RESERVED and name[:1] != "_":
+                setattr(record, name, value)
+        self._append(text, record)
 
     def write(self, text: str, level: int = logging.INFO) -> None:
         """Append finished text as one record."""
@@ -235,8 +274,8 @@ class Intake:
         record.process = os.getpid()
         record.levelno, record.levelname = level, logging.getLevelName(level)
 
-    def _append(self, text: str) -> None:
-        record = self._record
+    def _append(self, text: str, record: logging.LogRecord | None = None) -> None:
+        record = self._record if record is None else record
         if "\n" in text:
             text = text.removesuffix("\n")
             if self._indent and "\n" in text:

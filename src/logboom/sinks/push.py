@@ -3,7 +3,7 @@
 ZeroMQ's own PUSH socket sends from memory of its own and never says how much of it is left; when the process
 dies that is gone. Here a batch is done when the peer has read it: a heartbeat follows each batch, and its
 answer comes back behind all that was sent before. (A peer of an older protocol has no heartbeats; a batch is
-done then when the system has it, which sends it on whatever becomes of this process.) So what a peer that dies
+done then when the system has it, which sends it on whatever becomes of this process.) So what a dead peer
 takes with it is one batch, and a step that was interrupted is sent again by the next collector.
 """
 
@@ -30,6 +30,18 @@ _USUAL: Final = 1.0
 _BRIEF: Final = 0.05
 
 
+def _message(batch: Batch, number: int, line: bytes) -> bytes:
+    """A line, with what is known of its record."""
+    if not batch.rows:
+        return zmtp.frame(line)
+    created, context, level, logger, *values = batch.rows[number]
+    known = batch.context(batch.streams[number], context)
+    fields = {} if known is None else dict(zip(known.columns, values, strict=False))
+    for said in ("message", "text", "asctime", "levelname", "msecs"):  # the line has it, or time and level
+        fields.pop(said, None)
+    return zmtp.record(line, created, level, logger, fields)
+
+
 class PushSink(Sink):
     """One address."""
 
@@ -44,9 +56,9 @@ class PushSink(Sink):
         """See `Sink.plan`."""
         frames: list[bytes] = []
         size = 0
-        for line in batch.lines[:MOST]:
-            frames.append(zmtp.frame(line))
-            size += len(line)
+        for number, line in enumerate(batch.lines[:MOST]):
+            frames.append(_message(batch, number, line))
+            size += len(frames[-1])
             if size >= _MOST_BYTES:
                 break
         return Step("push", len(frames), b"".join(frames))
@@ -107,7 +119,8 @@ class Pusher:
         self._pings = 0
         self._asks = False
         self._batch: bytes | None = None
-        self._data = b""
+        self._done = 0  # messages of the batch that earlier connections have taken
+        self._data: bytes | None = None
         self._sent = 0
 
     @property
@@ -125,20 +138,29 @@ class Pusher:
             PeerError: it is something else than a PULL socket.
         """
         if batch != self._batch:
-            self._batch, self._data, self._sent = batch, b"", 0
+            self._batch, self._done, self._data, self._sent = batch, 0, None, 0
         try:
             self.look()
-            while not self._data or self._sent < len(self._data):
-                self._connect()
-                if not self._data:
+            while self._data is None or self._sent < len(self._data):
+                if self._data is None:
+                    rest = self._rest(batch)
+                    if self._done and not rest:
+                        break
+                    self._connect()
+                    if not self._state.takes_records:
+                        rest = b"".join(map(zmtp.line_alone, zmtp.messages(rest)))
                     self._asks = self._state.answers
-                    self._data = batch + zmtp.PING if self._asks else batch
+                    self._data = rest + zmtp.PING if self._asks else rest
                 self._write()
             self._await_answer()
         except zmtp.PeerError:
             self.close()
             raise
         self._batch = None
+
+    def _rest(self, batch: bytes) -> bytes:
+        """What no connection has taken yet."""
+        return b"".join(list(zmtp.messages(batch))[self._done :]) if self._done else batch
 
     def look(self) -> None:
         """Take what the peer has said; a peer that is leaving is let go."""
@@ -205,7 +227,8 @@ class Pusher:
                 raise ConnectionResetError("it has left")
             if self._state.receive(data):
                 raise zmtp.PeerError("it sends messages: it is no PULL socket")
-        if self._batch is None or self._sent == zmtp.boundary(self._data, self._sent):
+        batch, sent = self._data, self._sent
+        if not batch or sent in (0, len(batch)) or sent == zmtp.boundary(batch, sent):
             self._answer(peer)
 
     def _answer(self, peer: socket.socket) -> None:
@@ -219,8 +242,11 @@ class Pusher:
     def _lose(self) -> None:
         """The peer has gone: what was written to its last whole frame counts as sent."""
         self.close()
-        if self._batch is not None:
-            self._sent = zmtp.boundary(self._data, self._sent)
+        if self._batch is not None and self._data is not None:
+            total = sum(1 for _ in zmtp.messages(self._batch))
+            # The heartbeat behind the last one is no message of the batch.
+            self._done = min(total, self._done + sum(1 for _ in zmtp.messages(self._data[: self._sent])))
+            self._data, self._sent = None, 0
 
     # -- a batch -------------------------------------------------------------------------------------
 
@@ -230,8 +256,9 @@ class Pusher:
         Raises:
             TimeoutError: nothing went out in time; what did is remembered.
         """
-        peer, total = self._socket, len(self._data)
-        rest = memoryview(self._data)
+        data = self._data or b""
+        peer, total = self._socket, len(data)
+        rest = memoryview(data)
         try:
             while peer is not None and self._sent < total:
                 try:
