@@ -151,7 +151,7 @@ class PUSHHandler(Unlocked, logging.Handler):
             )
         own = self._context is None or in_child
         context = pyzmq.make_context() if own else self._context
-        opened = pyzmq.open_push(context, mark=self._mark, linger=2.0, watched=own)
+        opened = pyzmq.open_push(context, mark=self._mark, linger=2.0)
         pyzmq.connect(opened, self._endpoint)
         return Line(opened, context if own else None)
 
