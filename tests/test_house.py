@@ -22,6 +22,7 @@ ROWS = (
     "errors",
     "platform",
     "journal.target",
+    "journal.names",
     "journal.layout",
     "wire",
     "records",
