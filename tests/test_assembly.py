@@ -24,11 +24,14 @@ from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT, encode_line, segment_name
+from logboom.journal.survey import committed_ends
 from logboom.journal.target import Server, Target
-from logboom.platform import clock
-from logboom.spool import launch
+from logboom.producer import starting
+from logboom.spool import status
 from logboom.spool.allowed import allow
-from logboom.spool.status import Notebook, write_status
+from logboom.spool.directory import Spool
+from logboom.spool.flushed import Flushed, FlushedWatch
+from logboom.spool.status import Notebook
 from logboom.testing import SpoolFactory
 
 A, B = "a" * 16, "b" * 16
@@ -59,16 +62,19 @@ def test_drain_tells_those_who_wait_beside_it(factory: SpoolFactory, fails: bool
     factory.segment(A, ["one"])
     if fails:
         (factory.path.parent / "app.log").mkdir()
-    before = {"collector": {"made_way": 1.0, "format": 9}, "flushed": 0.0, "failing": ["app.log"]}
-    write_status(factory.path, before)
-    begun = clock.perf_counter()
     assert assembly.drain(factory.path, time.monotonic() + 10) is not fails
-    status = launch.read_status(factory.path)
+    flushed = FlushedWatch(factory.path).news()
     if fails:
-        assert status == before
+        assert flushed is None
     else:
-        assert begun <= status["flushed"] <= clock.perf_counter()
-        assert status == before | {"flushed": status["flushed"], "failing": []}
+        assert flushed is not None
+        assert not waited_for(factory.path, flushed)
+
+
+def waited_for(spool: Path, flushed: Flushed) -> list[str]:
+    """Streams that are not delivered to their end."""
+    ends = committed_ends(Spool(spool))
+    return [name for name, end in ends.items() if flushed.through.get(name, -1) < end]
 
 
 def test_drain_does_not_lead_beside_a_leader(factory: SpoolFactory) -> None:
@@ -203,7 +209,7 @@ def test_collector_that_made_way_for_a_newer_release_does_not_stand_again_at_onc
         newer.setattr(assembly, "FORMAT", FORMAT + 1)
         assembly.collect(factory.path)
     assert len(runs) == 2
-    monkeypatch.setattr(launch, "_TURN", 0.0)
+    monkeypatch.setattr(status, "_TURN", 0.0)
     assembly.collect(factory.path)
     assert len(runs) == 3
 
@@ -295,14 +301,14 @@ def test_detached_collector_asks_again_once_others_may_start_one(
     free: list[bool] = []
 
     def collect(spool: Path, **options: Any) -> str:
-        free.append(launch.start_is_free(spool))
+        free.append(starting.start_is_free(spool))
         if len(free) == 1:
             raise SpoolError("another collector has this spool")
         return "stopped"
 
     monkeypatch.setattr(platform, "name_process", lambda name: None)
     monkeypatch.setattr(assembly, "collect", collect)
-    keep = platform.claim(factory.path / launch.STARTING_LOCK)
+    keep = platform.claim(factory.path / starting.STARTING_LOCK)
     assert keep is not None
     assembly.run_detached(str(factory.path), keep)
     assert free == [False, True]
@@ -328,7 +334,7 @@ def test_roots_collector_is_the_spools_owner_before_it_reads_anything(
     collecting.run(argparse.Namespace(spool=factory.path, stay=False))
     assert events == wanted
     events.clear()
-    monkeypatch.setattr(launch, "wait_until_flushed", lambda spool, *_: collect(spool) == "stopped")
+    monkeypatch.setattr(draining, "wait_until_flushed", lambda spool, *_: collect(spool) == "stopped")
     draining.run(argparse.Namespace(place=factory.path, timeout=1.0))
     assert events == wanted
 

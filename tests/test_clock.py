@@ -15,9 +15,10 @@ from harness import wait_until
 
 import logboom
 from logboom.platform import clock
-from logboom.producer import lifecycle
-from logboom.spool import launch
+from logboom.producer import lifecycle, waiting
+from logboom.spool import doorbell
 from logboom.spool.directory import Spool
+from logboom.testing import SpoolFactory
 
 STOPPED = 1_704_067_200.0
 
@@ -55,9 +56,10 @@ def test_a_stopped_clock_stops_no_wait(tmp_path: Path, stop_clock: Callable[[], 
     """A deadline that never comes would hold up the test suite of a user for ever."""
     spool, begun = Spool.create(tmp_path / ".logboom").path, now()
     (spool / "checkpoint.jsonl").mkdir()  # nobody can collect
+    SpoolFactory(spool).segment("a" * 16, ["one"])
     stop_clock()
     assert time.monotonic() == STOPPED
-    assert not launch.wait_until_flushed(spool, clock.monotonic() + 0.1)
+    assert not waiting.wait_until_flushed(spool, clock.monotonic() + 0.1)
     assert 0.05 < elapsed(begun) < 5.0
 
 
@@ -82,7 +84,7 @@ def test_flush_beside_a_living_collector_ends_while_the_clock_is_stopped(
     handler = logboom.FileHandler(tmp_path / "app.log", flush_timeout=60)
     try:
         handler.handle(logging.makeLogRecord({"msg": "before"}))
-        wait_until(lambda: launch.collector_lives(tmp_path / ".logboom"), "a collector lives")
+        wait_until(lambda: doorbell.collector_lives(tmp_path / ".logboom"), "a collector lives")
         stop_clock()
         handler.handle(logging.makeLogRecord({"msg": "stopped"}))
         begun = now()
@@ -90,7 +92,7 @@ def test_flush_beside_a_living_collector_ends_while_the_clock_is_stopped(
         assert elapsed(begun) < 30
         assert (tmp_path / "app.log").read_text() == "before\nstopped\n"
     finally:
-        launch.collector_lives(tmp_path / ".logboom", launch.STOP)
+        doorbell.collector_lives(tmp_path / ".logboom", doorbell.STOP)
 
 
 IMPORTED_LATE = """

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logboom.records.encoding import bom, encode_text, escape, escape_tail, has_controls
+from logboom.records.encoding import bom, encode_text, escape, has_controls
 
-HEAD = "2026-11-22 10:00:00,123 INFO app: paid"
-FORGED = "2026-11-22 10:00:01,000 ERROR app: forged"
 ANY = st.text(st.sampled_from("ab1 \n\r\x00\x1b\x85\u2028\u2029é\t[:{\x7f\x9f"), max_size=30)
 
 
@@ -34,44 +31,6 @@ def test_an_escaped_value_is_one_line_for_every_reader(text: str) -> None:
     """`splitlines` knows all the line ends that any tool believes in."""
     escaped = escape(text)
     assert len(escaped.splitlines()) <= 1 and not has_controls(escaped)
-
-
-@pytest.mark.parametrize(
-    ("head", "forged"),
-    [
-        (HEAD, FORGED),
-        ("[ERROR] app", "[INFO] app"),
-        ("ERROR:root:x", "INFO:root:forged"),
-        ("   ERROR x", "CRITICAL forged"),
-        ("Nov 22 10:00:00 x", "Dec 1 23:59:59 forged"),
-        ("12 INFO x", "99999 INFO forged"),
-        ("\nINFO below an empty line", "DEBUG forged"),
-    ],
-)
-def test_a_line_of_a_traceback_cannot_pose_as_a_record(head: str, forged: str) -> None:
-    """An exception's message is the attacker's text too."""
-    tail = f"Traceback (most recent call last):\nValueError: x\n{forged}\n{forged}"
-    assert escape_tail(tail, head) == tail.replace(f"\n{forged}", f"\n {forged}")
-
-
-@pytest.mark.parametrize(
-    "head", [HEAD, "ERROR:root:x", "NOTSET", "something failed", "app.db: x", "", "    1 / 0", "(x)"]
-)
-def test_an_ordinary_traceback_keeps_its_bytes(head: str) -> None:
-    """Tools that read tracebacks out of logs must go on working, whatever the format starts with."""
-    try:
-        try:
-            raise KeyError("x")
-        except KeyError:
-            raise ExceptionGroup("both", [OSError(2, "No such file"), ValueError("1 of 2")]) from None
-    except ExceptionGroup:
-        text = traceback.format_exc() + "OSError: a last line\n"
-    assert escape_tail(text, head) == text
-
-
-def test_a_tail_keeps_newlines_and_loses_other_controls() -> None:
-    """A terminal sequence in a traceback is as harmful as in a message."""
-    assert escape_tail("a\nb\x1b[0m\r\nc", HEAD) == "a\nb\\x1b[0m\\r\nc"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from everybody import EverybodysPython
 
 import logboom
-from logboom.spool import launch
+from logboom.spool import status
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX environments")
 
@@ -129,7 +129,7 @@ def test_no_interpreter_at_all(log: Path) -> None:
     said = _run(log, "-c", FROZEN).splitlines()
     assert len(said) == 1 and "LOGBOOM_PYTHON" in said[0] and "logboom drain" in said[0]
     assert log.read_text() == RECORDS
-    assert "collector" not in launch.read_status(log.parent / ".logboom")
+    assert "collector" not in status.read_status(log.parent / ".logboom")
 
 
 def test_named_interpreter(log: Path) -> None:

@@ -22,7 +22,7 @@ from logboom.records.jsonl import FIELDS
 from logboom.records.plan import finished_plan, plan_for, zone_at
 from logboom.records.rendering import render_notice, renderer_for
 
-OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
+OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "controls": "indent"}
 
 
 def record(message: object = "paid %s", args: Any = (7,), **changes: Any) -> logging.LogRecord:
@@ -227,14 +227,16 @@ class Tagged(JSONFormatter):
 
 @pytest.mark.parametrize("kind", [JSONFormatter, Tagged])
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8", "utf-16"])
-@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("controls", ["escape", "indent", "raw"])
 @pytest.mark.parametrize("making", [plan_for, finished_plan])
 @pytest.mark.parametrize("errors", ["strict", "replace"])
 def test_a_line_is_json_in_every_encoding(
-    kind: type[JSONFormatter], encoding: str, raw: bool, making: Any, errors: str
+    kind: type[JSONFormatter], encoding: str, controls: str, making: Any, errors: str
 ) -> None:
     """Whether the collector encodes it or the producer, which does it for a subclass and a lone surrogate."""
-    plan = making(kind(fields=["message"]), **OPTIONS | {"encoding": encoding, "errors": errors, "raw": raw})
+    plan = making(
+        kind(fields=["message"]), **OPTIONS | {"encoding": encoding, "errors": errors, "controls": controls}
+    )
     made = record("caf\u00e9 \u20ac \U0001f600\u0081", ())
     line = renderer_for(plan.context(1, zone_at(0)))([msgspec.json.decode(plan.encoder(1)(made))])[0]
     decoded = json.loads(line.decode(encoding))

@@ -55,7 +55,7 @@ BY_NAME = {
     ("handlers", "home"),
     ("zeromq", "home"),
     ("cli", "f'logboom.cli.{name}'"),
-    ("spool.launch", "'logboom.collector.assembly'"),
+    ("producer.waiting", "'logboom.collector.assembly'"),
 }
 
 # Which parts of a program are slow, or a danger, to have in every process that logs.

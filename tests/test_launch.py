@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,15 @@ from harness import wait_until
 import logboom
 from logboom import platform
 from logboom.collector.election import Leadership
+from logboom.journal.layout import pack_position, segment_name
+from logboom.journal.survey import committed_ends
 from logboom.platform import Doorbell
 from logboom.platform.process import this_process
-from logboom.spool import launch
+from logboom.producer import starting, waiting
+from logboom.spool import doorbell, status
 from logboom.spool.directory import Spool
+from logboom.spool.flushed import FLUSHED
+from logboom.testing import SpoolFactory
 
 
 @pytest.fixture
@@ -44,16 +49,19 @@ def led(spool: Path) -> Iterator[Path]:
     leadership.release()
 
 
+ONE, OTHER = "a" * 16, "b" * 16
+
+
 @contextlib.contextmanager
-def published(spool: Path, said: Callable[[], Any], **values: Any) -> Iterator[None]:
-    """A status that is replaced all the time, with `said()` for the time up to which all is written."""
+def published(spool: Path, *, through: Any = None, skipped: Any = None) -> Iterator[None]:
+    """How far streams are delivered, said again and again."""
     done = threading.Event()
 
     def collector() -> None:
         while not done.wait(0.005):
-            temporary = spool / "temporary"
-            temporary.write_bytes(msgspec.json.encode({"flushed": said(), **values}))
-            platform.replace(temporary, spool / launch.STATUS)
+            values = {"through": through or {}, "skipped": skipped or {}}
+            (spool / "temporary").write_bytes(msgspec.json.encode(values))
+            platform.replace(spool / "temporary", spool / FLUSHED)
 
     runs = threading.Thread(target=collector)
     runs.start()
@@ -64,31 +72,72 @@ def published(spool: Path, said: Callable[[], Any], **values: Any) -> Iterator[N
         runs.join()
 
 
+@pytest.fixture
+def streams(led: Path) -> Path:
+    """Two streams that are not delivered."""
+    for producer in (ONE, OTHER):
+        (led / "journal" / segment_name(producer, 1)).write_bytes(b'{"logboom":1}\n[1]\n' + bytes(100))
+    return led
+
+
 def soon() -> float:
     return time.monotonic() + 0.1
 
 
-@pytest.mark.parametrize("said", [1e6, -0.001, None, "now"])
-def test_status_of_another_time_proves_nothing(led: Path, said: Any) -> None:
-    """Monotonic clocks begin again at a boot, and what was flushed before this record is not this record."""
-    begun = time.perf_counter()
-    with published(led, lambda: begun + said if isinstance(said, float) else said):
-        assert not launch.wait_until_flushed(led, soon())
+END = pack_position(1, len(b'{"logboom":1}\n[1]\n'))
+
+
+@pytest.mark.parametrize("through", [{}, {ONE: END - 1}, {OTHER: END}, {ONE: None}, [], "now"])
+def test_flush_waits_for_a_position(streams: Path, through: Any) -> None:
+    """What was delivered before this record, or of another stream, is not this record; nor is nonsense."""
+    with published(streams, through=through):
+        assert not waiting.wait_until_flushed(streams, soon(), {ONE: END})
+
+
+def test_flush_is_true_by_what_is_delivered(streams: Path) -> None:
+    """Whatever clock the collector has: a container may have a time namespace, a host a new boot."""
+    with published(streams, through={ONE: END}):
+        assert waiting.wait_until_flushed(streams, time.monotonic() + 10, {ONE: END})
+        assert not waiting.wait_until_flushed(streams, soon()), "the other one is not"
+    with published(streams, through={ONE: END, OTHER: END}):
+        assert waiting.wait_until_flushed(streams, time.monotonic() + 10)
+    assert waiting.wait_until_flushed(streams, time.monotonic(), {ONE: END}), "nothing needs to be asked"
 
 
 @pytest.mark.parametrize(
-    ("failing", "target", "answer"),
+    ("skipped", "targets", "answer"),
     [
-        ([], "app.log", True),
-        (["app.log"], "app.log", False),
-        (["b.log"], "app.log", True),
-        (["b"], None, False),
+        ({OTHER: "b.log"}, {"a.log"}, True),
+        ({OTHER: "a.log"}, {"a.log"}, False),
+        ({OTHER: "b.log"}, None, False),
+        ({OTHER: ""}, {"a.log"}, False),
     ],
 )
-def test_flush_counts_the_own_target(led: Path, failing: list[str], target: str | None, answer: bool) -> None:
-    """A file that cannot be written makes its own flush fail, and no other's."""
-    with published(led, time.perf_counter, failing=failing):
-        assert launch.wait_until_flushed(led, time.monotonic() + 10, target) is answer
+def test_flush_counts_the_own_target(streams: Path, skipped: Any, targets: Any, answer: bool) -> None:
+    """A file that cannot be written makes its own flush fail, and no other's; neither waits for it."""
+    with published(streams, through={ONE: END}, skipped=skipped):
+        assert waiting.wait_until_flushed(streams, time.monotonic() + 10, None, targets) is answer
+
+
+def test_failure_of_before_the_flush_is_asked_about_again(streams: Path) -> None:
+    """A disk that was full a minute ago may have room now."""
+    with published(streams, skipped={ONE: "a.log"}):
+        assert not waiting.wait_until_flushed(streams, time.monotonic() + 10, {ONE: END})
+    asked = time.monotonic()
+    assert not waiting.wait_until_flushed(streams, asked + 0.2, {ONE: END})
+    assert time.monotonic() > asked + 0.1
+
+
+def test_end_of_a_stream_is_found_however_long_it_is(spool: Path) -> None:
+    """A flush of all streams looks into each of them: it must not read a megabyte for that."""
+    line = b'["' + b"x" * 997 + b'"]\n'
+    for count in (0, 1, 15, 16, 17, 700):
+        for tail in (b"", b"[half", b"x" * 40_000):
+            for size in (0, 2**20):
+                data = b"{}\n" + line * count
+                path = spool / "journal" / segment_name(ONE, 3)
+                path.write_bytes((data + tail).ljust(size, b"\0"))
+                assert committed_ends(Spool(spool)) == {ONE: pack_position(3, len(data))}
 
 
 def test_damaged_status_is_no_status(spool: Path) -> None:
@@ -99,17 +148,18 @@ def test_damaged_status_is_no_status(spool: Path) -> None:
         b'{"collector": {"made_way": "x", "format": 1}}',
     )
     for content in (b"", b"[]", b"{", b'{"flushed": null}', b"\xff", *strange):
-        (spool / launch.STATUS).write_bytes(content)
-        assert isinstance(launch.read_status(spool), dict)
-        assert launch.made_way(spool) == 0
+        (spool / status.STATUS).write_bytes(content)
+        assert isinstance(status.read_status(spool), dict)
+        assert status.made_way(spool) == 0
 
 
 def test_collecting_here_does_not_raise(spool: Path) -> None:
     """`logboom.flush()` at the end of a program must not end it with a traceback."""
+    SpoolFactory(spool).segment(ONE, ["one"])
     (spool / "checkpoint.jsonl").mkdir()
-    assert not launch.collect_here(spool, soon())
-    launch.make_room(spool, 1)
-    assert not launch.wait_until_flushed(spool, soon())
+    assert not waiting.collect_here(spool, soon())
+    waiting.make_room(spool, 1)
+    assert not waiting.wait_until_flushed(spool, soon())
 
 
 @pytest.mark.parametrize("half", [None, types.ModuleType("logboom.collector.assembly")])
@@ -118,37 +168,38 @@ def test_collecting_here_needs_no_import_to_work(
 ) -> None:
     """pip may be replacing the files; and a signal handler may flush in the middle of this very import."""
     monkeypatch.setitem(sys.modules, "logboom.collector.assembly", half)
-    assert not launch.collect_here(spool, 0.0)
+    assert not waiting.collect_here(spool, 0.0)
 
 
 def test_nobody_listens(spool: Path) -> None:
     """A doorbell without a collector, or a file that only looks like one, is nobody."""
-    assert not launch.collector_lives(spool)
-    Doorbell(spool / launch.DOORBELL, 0o600).close()
-    assert not launch.collector_lives(spool)
-    (spool / launch.DOORBELL).unlink()
-    (spool / launch.DOORBELL).write_bytes(b"")
-    assert not launch.collector_lives(spool)
+    assert not doorbell.collector_lives(spool)
+    Doorbell(spool / doorbell.BELL, 0o600).close()
+    assert not doorbell.collector_lives(spool)
+    (spool / doorbell.BELL).unlink()
+    (spool / doorbell.BELL).write_bytes(b"")
+    assert not doorbell.collector_lives(spool)
 
 
 def test_rings_are_heard_and_never_block(spool: Path) -> None:
     """A collector that is stopped in a debugger must not stop the programs that log."""
-    bell = Doorbell(spool / launch.DOORBELL, 0o600)
-    assert launch.collector_lives(spool, launch.FLUSH)
-    assert bell.wait(1.0) == launch.FLUSH
+    bell = Doorbell(spool / doorbell.BELL, 0o600)
+    assert doorbell.collector_lives(spool, doorbell.FLUSH)
+    assert bell.wait(1.0) == doorbell.FLUSH
     assert bell.wait(0.0) == b""
     for _ in range(70_000 if sys.platform == "linux" else 10):
-        assert launch.collector_lives(spool)
+        assert doorbell.collector_lives(spool)
     bell.close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="FIFO")
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
 def test_doorbell_takes_the_place_of_a_stranger(spool: Path) -> None:
     """A file or a link under its name must not keep a collector from being found."""
-    (spool / launch.DOORBELL).symlink_to(spool / "README")
-    bell = Doorbell(spool / launch.DOORBELL, 0o600)
-    assert stat.S_ISFIFO(os.lstat(spool / launch.DOORBELL).st_mode)
-    assert launch.collector_lives(spool)
+    (spool / doorbell.BELL).unlink()
+    (spool / doorbell.BELL).symlink_to(spool / "README")
+    bell = Doorbell(spool / doorbell.BELL, 0o600)
+    assert stat.S_ISREG(os.lstat(spool / doorbell.BELL).st_mode)
+    assert doorbell.collector_lives(spool)
     bell.close()
 
 
@@ -161,12 +212,12 @@ def test_one_start_at_a_time(spool: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return os.getpid()
 
     monkeypatch.setattr(platform, "spawn_detached", spawn)
-    assert launch.start_collector(spool) == launch.Launch(True)
+    assert starting.start_collector(spool) == starting.Launch(True)
     for _ in range(31):
-        assert launch.start_collector(spool) == launch.Launch(False)
+        assert starting.start_collector(spool) == starting.Launch(False)
     assert len(kept) == 1
     os.close(kept[0])
-    assert launch.start_collector(spool).started, "the candidate is gone: the next may try"
+    assert starting.start_collector(spool).started, "the candidate is gone: the next may try"
     os.close(kept[1])
     this_process.forget_helpers()
 
@@ -179,7 +230,7 @@ def test_start_that_fails_leaves_the_lock_free(spool: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(platform, "spawn_detached", spawn)
     for _ in range(2):
-        assert "Cannot allocate memory" in launch.start_collector(spool).trouble
+        assert "Cannot allocate memory" in starting.start_collector(spool).trouble
 
 
 def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -189,16 +240,16 @@ def test_interpreter_is_a_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     other.write_bytes(b"")
     other.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(other))
-    found = launch.python_for_collector()
+    found = starting.python_for_collector()
     assert found is not None
     assert "python" in os.path.basename(found)
     named = tmp_path / "interpreter"
     named.write_bytes(b"")
     named.chmod(0o755)
     monkeypatch.setenv("LOGBOOM_PYTHON", str(named))
-    assert launch.python_for_collector() == str(named)
+    assert starting.python_for_collector() == str(named)
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
-    assert launch.python_for_collector() == found
+    assert starting.python_for_collector() == found
 
 
 def test_named_interpreter_that_is_passed_over_is_said_once(
@@ -207,27 +258,27 @@ def test_named_interpreter_that_is_passed_over_is_said_once(
     """Who names an interpreter wants that one: the collector must not run with another in silence."""
     this_process.reset()
     monkeypatch.setenv("LOGBOOM_PYTHON", str(tmp_path / "missing"))
-    found = [launch.python_for_collector() for _ in range(3)]
+    found = [starting.python_for_collector() for _ in range(3)]
     assert capsys.readouterr().err == (
         f"logboom: LOGBOOM_PYTHON={tmp_path / 'missing'} cannot be run; the collector runs with {found[0]}\n"
     )
     this_process.reset()
     monkeypatch.setattr(sys, "stderr", None)  # pythonw, a service
-    assert launch.python_for_collector() == found[0]
+    assert starting.python_for_collector() == found[0]
 
 
 def test_no_interpreter_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen program has no Python at hand: one sentence says what to set."""
     monkeypatch.delenv("LOGBOOM_PYTHON", raising=False)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert "LOGBOOM_PYTHON" in launch.start_collector(spool).trouble
+    assert "LOGBOOM_PYTHON" in starting.start_collector(spool).trouble
 
 
 def test_named_interpreter_that_cannot_run_is_said(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has set `LOGBOOM_PYTHON` to a wrong path must not be told to set it."""
     monkeypatch.setenv("LOGBOOM_PYTHON", "/nowhere/python3")
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert launch.start_collector(spool).trouble == "LOGBOOM_PYTHON=/nowhere/python3 cannot be run"
+    assert starting.start_collector(spool).trouble == "LOGBOOM_PYTHON=/nowhere/python3 cannot be run"
 
 
 def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +293,7 @@ def test_collector_gets_nothing_of_the_application(spool: Path, monkeypatch: pyt
         return os.getpid()
 
     monkeypatch.setattr(platform, "spawn_detached", spawn)
-    assert launch.start_collector(spool).started
+    assert starting.start_collector(spool).started
     (environment,) = made
     assert not [name for name in environment if name.startswith(("PYTHON", "LD_"))]
     assert environment["LOGBOOM_COLLECTOR"] == ""
@@ -256,11 +307,11 @@ def test_helper_is_taken_leave_of(monkeypatch: pytest.MonkeyPatch) -> None:
     this_process.helpers[:] = [process.pid]
     deadline, pause = time.monotonic() + 10, threading.Event()
     while this_process.helpers:
-        launch.reap()
+        starting.reap()
         assert time.monotonic() < deadline
         pause.wait(0.01)
     this_process.helpers[:] = [process.pid]
-    launch.reap()
+    starting.reap()
     assert this_process.helpers == []
     process.wait()
 
@@ -299,8 +350,8 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
         return children[0]
 
     monkeypatch.setattr(platform, "spawn_detached", spawn)
-    launch.start_collector(spool)
-    free = launch.start_is_free(spool)
+    starting.start_collector(spool)
+    free = starting.start_is_free(spool)
     os.close(writer)
     os.waitpid(children[0], 0)
     os.close(reader)
@@ -310,7 +361,8 @@ def test_child_forked_during_a_start_does_not_hold_it_up(
 
 FORK_DURING_IMPORT = """
 import importlib.machinery, os, pathlib, signal, sys, threading, time
-from logboom.spool import launch
+from logboom.producer import starting, waiting
+from logboom.spool import doorbell, status
 spool, begun, go_on = pathlib.Path(sys.argv[1]), threading.Event(), threading.Event()
 
 class Slow:
@@ -329,14 +381,14 @@ class Slow:
         return spec
 
 sys.meta_path.insert(0, Slow())
-thread = threading.Thread(target=launch.collect_here, args=(spool, time.monotonic() + 10))
+thread = threading.Thread(target=waiting.collect_here, args=(spool, time.monotonic() + 10))
 thread.start()
 begun.wait(30)
 pid = os.fork()
 if pid == 0:
     signal.alarm(20)
-    launch.this_process.forget_helpers()
-    os._exit(launch.collect_here(spool, time.monotonic() + 1))
+    waiting.this_process.forget_helpers()
+    os._exit(waiting.collect_here(spool, time.monotonic() + 1))
 status = os.waitpid(pid, 0)[1]
 go_on.set()
 thread.join()
@@ -355,20 +407,22 @@ def test_child_forked_while_a_thread_imports_the_collector(spool: Path) -> None:
 
 def test_collector_finds_logboom_from_anywhere(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative entry of `sys.path` means another directory to a collector, which runs in `/`."""
-    made: list[list[str]] = []
+    made: list[tuple[list[str], dict[str, str]]] = []
 
     def spawn(argv: list[str], environment: dict[str, str], keep: int) -> int:
-        made.append(argv)
+        made.append((argv, environment))
         return os.getpid()
 
     package = os.path.dirname(os.path.abspath(logboom.__file__))
     monkeypatch.chdir(os.path.dirname(package))
-    monkeypatch.setattr(launch, "_PACKAGE", os.path.join("logboom", "__init__.py"))
+    monkeypatch.setattr(starting, "_PACKAGE", os.path.join("logboom", "__init__.py"))
     monkeypatch.setattr(platform, "spawn_detached", spawn)
-    assert launch.start_collector(spool).started
-    (argv,) = made
-    assert os.path.dirname(package) in argv
-    assert all(os.path.isabs(entry) for entry in argv[argv.index(str(spool)) + 2 :])
+    assert starting.start_collector(spool).started
+    ((argv, environment),) = made
+    paths = environment["_LOGBOOM_PATH"].split("\n")
+    assert os.path.dirname(package) in paths
+    assert all(os.path.isabs(entry) for entry in paths)
+    assert argv[-3:] == [package, "collect", str(spool)]
     this_process.forget_helpers()
 
 
@@ -377,7 +431,7 @@ def test_helper_that_hangs_holds_nobody_up() -> None:
     """A helper that is stopped in its first instant must not stop the program that logs."""
     helper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     this_process.helpers[:] = [helper.pid]
-    reaping = threading.Thread(target=launch.reap, daemon=True)
+    reaping = threading.Thread(target=starting.reap, daemon=True)
     reaping.start()
     reaping.join(5.0)
     waits = reaping.is_alive()
@@ -385,24 +439,6 @@ def test_helper_that_hangs_holds_nobody_up() -> None:
     this_process.helpers.clear()
     helper.communicate(b"\n")
     assert not waits
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="FIFO")
-def test_doorbell_that_breaks_while_it_is_rung_is_nobody(
-    spool: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A collector that dies between `open` and `write` must not cost the program that logs an error."""
-    bell = Doorbell(spool / launch.DOORBELL, 0o600)
-    signals = []
-
-    def write(fd: int, data: bytes) -> int:
-        signals.append(data)
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr(os, "write", write)
-    assert not launch.collector_lives(spool)
-    assert signals == [launch.WAKE]
-    bell.close()
 
 
 def test_who_waits_rings_less_and_less_often(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,10 +455,11 @@ def test_who_waits_rings_less_and_less_often(spool: Path, monkeypatch: pytest.Mo
         return True
 
     clock = types.SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
-    monkeypatch.setattr(launch, "clock", clock)
+    monkeypatch.setattr(waiting, "clock", clock)
     monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(launch, "collector_lives", lives)
-    assert not launch.wait_until_flushed(spool, 105.0)
+    monkeypatch.setattr(waiting, "collector_lives", lives)
+    SpoolFactory(spool).segment(ONE, ["one"])
+    assert not waiting.wait_until_flushed(spool, 105.0)
     gaps = [later - earlier for earlier, later in itertools.pairwise(rings)]
     assert gaps[0] < 0.15 and max(gaps) < 0.5
     assert 10 <= len(rings) <= 16
@@ -441,17 +478,19 @@ def test_who_collected_here_until_the_time_was_over_waits_no_longer(
         return False
 
     monkeypatch.setattr(
-        launch, "clock", types.SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
+        waiting, "clock", types.SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
     )
     monkeypatch.setattr(time, "sleep", pauses.append)
-    monkeypatch.setattr(launch, "collect_here", collect)
-    assert not launch.wait_until_flushed(spool, 101.0)
+    monkeypatch.setattr(waiting, "collect_here", collect)
+    SpoolFactory(spool).segment(ONE, ["one"])
+    assert not waiting.wait_until_flushed(spool, 101.0)
     assert pauses == []
 
 
 CHILDREN = """
 import os, pathlib, signal, sys
-from logboom.spool import launch
+from logboom.producer import starting, waiting
+from logboom.spool import doorbell, status
 told, way = [], sys.argv[2]
 if way == "ignored":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -463,13 +502,13 @@ if way == "handled":
         except ChildProcessError:
             pass
     signal.signal(signal.SIGCHLD, reap)
-launched = launch.start_collector(pathlib.Path(sys.argv[1]))
+launched = starting.start_collector(pathlib.Path(sys.argv[1]))
 try:
     while way != "handled":
         told.append(os.wait()[0])
 except ChildProcessError:
     pass
-assert launched == launch.Launch(True), launched
+assert launched == starting.Launch(True), launched
 assert signal.SIGCHLD not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 print(told)
 """
@@ -480,12 +519,12 @@ print(told)
 @pytest.mark.parametrize("shell", ["/bin/sh", "/no/such/shell"])
 def test_application_has_no_child_of_ours(spool: Path, way: str, shell: str) -> None:
     """A master that waits for its workers with `os.wait()` is not told of a process that it does not know."""
-    program = CHILDREN.replace("told,", f"launch._SHELL = {shell!r}\ntold,", 1)
+    program = CHILDREN.replace("told,", f"starting._SHELL = {shell!r}\ntold,", 1)
     environment = os.environ | {"PYTHONPATH": str(Path(logboom.__file__).parents[1])}
     command = [sys.executable, "-c", program, str(spool), way]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\n", "")
-    wait_until(lambda: launch.collector_lives(spool, launch.STOP), "the collector lives", 20)
+    wait_until(lambda: doorbell.collector_lives(spool, doorbell.STOP), "the collector lives", 20)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="wait")
@@ -493,7 +532,7 @@ def test_application_has_no_child_of_ours(spool: Path, way: str, shell: str) -> 
 def test_helper_that_takes_its_time_is_no_child_either(spool: Path, tmp_path: Path, way: str) -> None:
     """A Python that starts on a busy machine takes some tenths of a second to fork and end."""
     shell = tmp_path / "sh"
-    shell.write_text(f'#!/bin/sh\nsleep 0.3\nexec {launch._SHELL} "$@"\n')
+    shell.write_text(f'#!/bin/sh\nsleep 0.3\nexec {starting._SHELL} "$@"\n')
     shell.chmod(0o755)
     test_application_has_no_child_of_ours(spool, way, str(shell))
 
@@ -505,22 +544,22 @@ def test_helper_that_hangs_is_left_to_itself(spool: Path, monkeypatch: pytest.Mo
     pauses: list[float] = []
     monkeypatch.setattr(platform, "spawn_detached", lambda *_: process.pid)
     monkeypatch.setattr(time, "sleep", pauses.append)
-    assert launch.start_collector(spool).started
+    assert starting.start_collector(spool).started
     assert sum(pauses) == pytest.approx(1.0), "seconds"
     assert this_process.helpers == [process.pid]
     monkeypatch.undo()
     process.communicate(b"\n")
-    launch.reap()
+    starting.reap()
     assert this_process.helpers == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 def test_collector_can_be_interrupted(spool: Path) -> None:
     """What a shell starts in the background ignores SIGINT and SIGQUIT; a collector does not."""
-    assert launch.start_collector(spool).started
-    wait_until(lambda: launch.collector_lives(spool), "the collector lives", 20)
-    pid = wait_until(lambda: launch.read_status(spool).get("collector", {}).get("pid"), "it says so")
-    status = Path(f"/proc/{pid}/status").read_text()
-    ignored = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn"))
+    assert starting.start_collector(spool).started
+    wait_until(lambda: doorbell.collector_lives(spool), "the collector lives", 20)
+    pid = doorbell.listener_pid(spool)
+    about = Path(f"/proc/{pid}/status").read_text()
+    ignored = next(int(line.split()[1], 16) for line in about.splitlines() if line.startswith("SigIgn"))
     assert not ignored & (1 << signal.SIGINT - 1 | 1 << signal.SIGQUIT - 1)
-    launch.collector_lives(spool, launch.STOP)
+    doorbell.collector_lives(spool, doorbell.STOP)

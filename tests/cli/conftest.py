@@ -17,7 +17,7 @@ import pytest
 
 import logboom
 from logboom.cli import main
-from logboom.spool.launch import collector_lives
+from logboom.spool.doorbell import collector_lives
 
 SOURCE = str(Path(logboom.__file__).parents[1])
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from logboom.collector.election import Leadership
-from logboom.spool import launch
+from logboom.spool import doorbell
 
 
 def test_a_supervisor_ends_it_with_sigterm_and_loses_nothing(desk: Any) -> None:
@@ -102,15 +102,15 @@ def test_stop_names_a_collector_that_ends_at_once(desk: Any, monkeypatch: pytest
     """One that has nothing to write is gone before anybody can ask it for its number."""
     desk.emit("one")
     process = desk.collector()
-    ring = launch.collector_lives
+    ring = doorbell.collector_lives
 
-    def slow_ring(spool: Path, message: bytes = launch.WAKE) -> bool:
+    def slow_ring(spool: Path, message: bytes = doorbell.WAKE) -> bool:
         heard = ring(spool, message)
-        if message == launch.STOP:
+        if message == doorbell.STOP:
             process.wait(10)
         return heard
 
-    monkeypatch.setattr(launch, "collector_lives", slow_ring)
+    monkeypatch.setattr(doorbell, "collector_lives", slow_ring)
     assert f"the collector (pid {process.pid}) has ended" in desk.type("stop", desk.log)[1]
 
 
@@ -148,7 +148,7 @@ def test_who_may_not_ring_is_told_so(desk: Any, monkeypatch: pytest.MonkeyPatch)
     real = os.open
 
     def closed(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if os.fspath(path) == str(desk.spool / launch.DOORBELL):
+        if os.fspath(path) == str(desk.spool / doorbell.BELL):
             raise PermissionError(13, "Permission denied")
         return real(path, flags, *more, **named)
 

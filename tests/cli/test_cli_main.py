@@ -17,12 +17,29 @@ def test_the_module_is_the_command(desk: Any) -> None:
     assert process.communicate(timeout=20)[0] == f"logboom {logboom.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", ["", "statsu", "collect", "status --jsn", "drain --timeout x"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["statsu", "collect", "status --jsn", "drain --timeout x", "drain --timeout -1", "stop --timeout nan"],
+)
 def test_wrong_arguments_end_with_status_2(desk: Any, arguments: str) -> None:
     """A script can tell "wrong call" from "not running"."""
     with pytest.raises(SystemExit) as exit_info:
         desk.type(*arguments.split())
     assert exit_info.value.code == 2
+
+
+@pytest.mark.parametrize("option", ["--max-bytes ten", "--backup-count -1", "--backup-count x"])
+def test_wrong_sizes_of_a_server_end_with_status_2(desk: Any, option: str) -> None:
+    """It must not start with a default that nobody asked for."""
+    with pytest.raises(SystemExit) as exit_info:
+        desk.type("pull", *option.split())
+    assert exit_info.value.code == 2
+
+
+def test_command_alone_shows_the_help(desk: Any) -> None:
+    """Who does not know what to type gets the list, and no error."""
+    status, out, errors = desk.type()
+    assert (status, errors) == (0, "") and "drain" in out and "usage: logboom" in out
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -81,7 +81,7 @@ def test_a_living_collector_is_shown_and_a_killed_one_is_not(desk: Any) -> None:
     process.wait(10)
     assert f'"pid":{process.pid}' in (desk.spool / "status.json").read_text()
     assert desk.status()["collector"]["pid"] is None
-    assert desk.type("status", "--json")[0] == 1
+    assert desk.type("status", "--json")[0] == 0, "all is written, and nothing needs to run"
 
 
 def test_dropped_records_are_counted_before_and_after_the_log_says_so(desk: Any) -> None:
@@ -242,3 +242,21 @@ def test_what_is_not_as_it_should_be_is_left_out(desk: Any, said: Any) -> None:
     (desk.spool / "status.json").write_text(json.dumps(said))
     assert desk.type("status", desk.spool)[0] == 0
     assert process.poll() is None
+
+
+def test_drain_without_time_says_what_is(desk: Any) -> None:
+    """A script asks whether anything is pending, and cannot wait."""
+    desk.emit("one")
+    assert desk.type("drain", desk.spool)[0] == 0
+    desk.collector()
+    assert desk.type("drain", desk.spool, "--timeout", "0")[0] == 0
+
+
+def test_log_of_a_handler_with_another_spool_is_enough(desk: Any) -> None:
+    """A person knows the log file's name."""
+    desk.log.parent.mkdir()
+    desk.emit("one", spool=desk.directory / "var")
+    status, out, _ = desk.type("status", desk.log)
+    assert status == 1 and str(desk.directory / "var") in out, "pending, and nobody collects"
+    status, _, errors = desk.type("status", desk.log.with_name("other.log"))
+    assert status == 1 and "no spool belongs to this" in errors and "spool=" in errors

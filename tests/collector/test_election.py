@@ -14,12 +14,12 @@ import pytest
 
 from logboom import platform
 from logboom.collector.election import Leadership
-from logboom.spool.launch import LEADER_LOCK
+from logboom.spool.doorbell import LEADER_LOCK
 
 HOLD = """
 import sys, pathlib
 from logboom.collector.election import Leadership
-from logboom.spool.launch import LEADER_LOCK
+from logboom.spool.doorbell import LEADER_LOCK
 held = Leadership.seek(pathlib.Path(sys.argv[1]))
 print("held" if held else "refused", flush=True)
 sys.stdin.read()

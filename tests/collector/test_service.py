@@ -16,7 +16,8 @@ from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
 from logboom.collector.service import UNNEEDED, Service
 from logboom.platform.clock import SYSTEM_CLOCK, Clock
-from logboom.spool import launch
+from logboom.spool import doorbell
+from logboom.spool.flushed import Flushed, FlushedWatch
 from logboom.spool.status import Notebook
 from logboom.testing import FakeClock
 
@@ -29,6 +30,8 @@ class Cycle:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.newer = False
+        self.limited = ""
+        self.hears_fifo = False
         self.exhausted = True
         self.stepped = 0
         self.backlog = 0
@@ -58,6 +61,12 @@ class Cycle:
 
     def failing(self) -> list[str]:
         return self.fails
+
+    def progress(self) -> Flushed:
+        return Flushed({"a": len(self.bench.steps)})
+
+    def write_all(self) -> None:
+        self.bench.last_words += 1
 
     def unwritten(self) -> str:
         return "7 records"
@@ -103,6 +112,7 @@ class Bench:
         self.living = True
         self.burying = False
         self.takes = 0.0
+        self.last_words = 0
         leadership = Leadership.seek(spool)
         assert leadership is not None
         self.leadership = leadership
@@ -156,7 +166,7 @@ def test_error_is_not_repeated_for_everybody_who_rings(bench: Bench) -> None:
     """A full disk and a crowd that waits for a flush must not make a collector that burns a processor."""
     bench.error = OSError(28, "No space left on device")
     for _ in range(50):
-        bench.turn(launch.FLUSH)
+        bench.turn(doorbell.FLUSH)
         assert bench.service._pause() > 0
     assert len(bench.cycles) == 1
     for _ in range(20):
@@ -168,7 +178,7 @@ def test_stop_is_obeyed_in_the_middle_of_a_back_off(bench: Bench) -> None:
     """A collector that cannot write can still be stopped."""
     bench.error = OSError(28, "No space left on device")
     assert bench.turn() == ""
-    assert "stopped in trouble" in bench.turn(launch.STOP)
+    assert "stopped in trouble" in bench.turn(doorbell.STOP)
 
 
 def test_status_says_the_error_and_its_end(bench: Bench) -> None:
@@ -185,7 +195,7 @@ def test_crowd_that_rings_is_looked_after_together(bench: Bench) -> None:
     """Many programs that log once a second each must not cause a look at all journals for each of them."""
     bench.takes = 0.01
     for _ in range(105):
-        bench.turn(launch.WAKE)
+        bench.turn(doorbell.WAKE)
     assert sum(bench.steps) < 15
     bench.turn(seconds=0.2)
     assert bench.steps[-1], "who rang in between is looked after a little later"
@@ -196,11 +206,11 @@ def test_crowd_that_rings_is_looked_after_together(bench: Bench) -> None:
 def test_flush_is_answered_while_others_ring(bench: Bench) -> None:
     """A waiting flush is looked after at once."""
     bench.takes = 0.01
-    bench.turn(launch.WAKE)
-    asked = bench.clock.monotonic()
-    bench.turn(launch.FLUSH)
+    bench.turn(doorbell.WAKE)
+    bench.turn(doorbell.FLUSH)
     assert bench.steps[-1]
-    assert bench.status()["flushed"] >= asked
+    flushed = FlushedWatch(bench.spool).news()
+    assert flushed is not None and flushed.through == {"a": len(bench.steps)}
 
 
 def test_flush_looks_when_a_look_helps(bench: Bench) -> None:
@@ -208,7 +218,7 @@ def test_flush_looks_when_a_look_helps(bench: Bench) -> None:
     bench.turn()
     cycle = bench.cycles[0]
     cycle.flushed = cycle.sees = False
-    bench.turn(launch.FLUSH)
+    bench.turn(doorbell.FLUSH)
     assert bench.steps[-1], "to see how far it goes"
     bench.turn(seconds=bench.service._pause())
     assert bench.steps[-1], "not all was read at once"
@@ -233,7 +243,7 @@ def test_crowd_that_flushes_is_looked_after_together(bench: Bench) -> None:
     bench.cycles[0].flushed = False
     begun = bench.clock.monotonic()
     for _ in range(30):
-        bench.turn(launch.FLUSH)
+        bench.turn(doorbell.FLUSH)
     assert bench.steps.count(True) <= (bench.clock.monotonic() - begun) / 0.03 + 1
 
 
@@ -335,7 +345,7 @@ def test_starting_is_over_when_programs_find_it(tmp_path: Path) -> None:
     found: list[bool] = []
 
     def started() -> None:
-        found.append(launch.collector_lives(bench.spool))
+        found.append(doorbell.collector_lives(bench.spool))
         bench.service.stop()
 
     bench.service.run(started)
@@ -348,14 +358,14 @@ def test_removed_doorbell_is_made_again(tmp_path: Path) -> None:
     runs = threading.Thread(target=bench.service.run, args=(lambda: None,))
     runs.start()
     try:
-        wait_until(lambda: launch.collector_lives(bench.spool), "it listens")
-        (bench.spool / launch.DOORBELL).unlink()
-        wait_until(lambda: launch.collector_lives(bench.spool), "it listens again")
+        wait_until(lambda: doorbell.collector_lives(bench.spool), "it listens")
+        (bench.spool / doorbell.BELL).unlink()
+        wait_until(lambda: doorbell.collector_lives(bench.spool), "it listens again")
     finally:
         bench.service.stop()
         runs.join(10)
     assert not runs.is_alive()
-    assert not launch.collector_lives(bench.spool)
+    assert not doorbell.collector_lives(bench.spool)
     assert bench.status()["collector"]["pid"] is None
     assert Leadership.seek(bench.spool) is not None, "the lock was given back"
 

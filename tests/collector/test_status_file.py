@@ -14,7 +14,7 @@ import pytest
 
 from logboom import platform
 from logboom.platform.clock import SYSTEM_CLOCK
-from logboom.spool import launch, status
+from logboom.spool import status
 from logboom.spool.status import LOG, Notebook, write_status
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permission bits")
@@ -28,11 +28,11 @@ def _say(text: str, notebook: Notebook) -> list[str]:
 def test_status_is_replaced_whole(tmp_path: Path) -> None:
     """`flush()` reads it while it is written: another file takes its name, none is written in place."""
     write_status(tmp_path, {"flushed": 1.0})
-    with open(tmp_path / launch.STATUS, "rb") as reader:
+    with open(tmp_path / status.STATUS, "rb") as reader:
         write_status(tmp_path, {"flushed": 2.0, "failing": ["app.log"]})
         assert json.load(reader) == {"flushed": 1.0}
-    assert launch.read_status(tmp_path) == {"flushed": 2.0, "failing": ["app.log"]}
-    assert [path.name for path in tmp_path.iterdir()] == [launch.STATUS]
+    assert status.read_status(tmp_path) == {"flushed": 2.0, "failing": ["app.log"]}
+    assert [path.name for path in tmp_path.iterdir()] == [status.STATUS]
 
 
 @pytest.mark.parametrize("place", ["open_file", "replace"])
@@ -47,7 +47,7 @@ def test_status_that_cannot_be_written_stops_nobody(
     write_status(tmp_path, {"flushed": 1.0})
     monkeypatch.setattr(platform, place, full)
     write_status(tmp_path, {"flushed": 2.0})
-    assert launch.read_status(tmp_path) == {"flushed": 1.0}
+    assert status.read_status(tmp_path) == {"flushed": 1.0}
 
 
 def test_half_a_status_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_half_a_status_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:4]))
     write_status(tmp_path, {"flushed": 2.0})
     monkeypatch.undo()
-    assert launch.read_status(tmp_path) == {"flushed": 1.0}
+    assert status.read_status(tmp_path) == {"flushed": 1.0}
 
 
 @POSIX
@@ -72,7 +72,7 @@ def test_status_can_be_read_by_all_who_may_see_the_spool(
         write_status(tmp_path, {})
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / launch.STATUS).stat().st_mode) == expected
+    assert stat.S_IMODE((tmp_path / status.STATUS).stat().st_mode) == expected
 
 
 def test_notes_are_one_line_each(tmp_path: Path) -> None:
@@ -152,10 +152,10 @@ def test_what_another_users_collector_left_half_written_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was killed in the middle: without a new status, every flush of everybody would time out."""
-    (tmp_path / f".{launch.STATUS}.tmp").write_text("{")
+    (tmp_path / f".{status.STATUS}.tmp").write_text("{")
     Strangers(tmp_path, monkeypatch)
     write_status(tmp_path, {"flushed": 2.0})
-    assert launch.read_status(tmp_path) == {"flushed": 2.0}
+    assert status.read_status(tmp_path) == {"flushed": 2.0}
 
 
 @POSIX

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
+import stat
+import subprocess
+import tarfile
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from harness import ROOT, Lab, wait_until
+from harness import ROOT, Lab, pause, wait_until
 
 from logboom.collector.assembly import drain
 from logboom.journal.layout import FORMAT, encode_line, segment_name
@@ -71,3 +76,76 @@ def test_two_releases_under_load(lab: Lab, tmp_path: Path) -> None:
     new = [lab.start(f"new{number}", count=2000, pace=0.001) for number in range(2)]
     lab.finish(*old, *new, timeout=60)
     lab.verdict(20)
+
+
+FIRST_RELEASE = "e9f279f"
+
+
+@pytest.fixture
+def first_release(tmp_path: Path) -> Path:
+    """A directory with the package as programs may still have it in memory."""
+    place = tmp_path / "site"
+    place.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", FIRST_RELEASE, "src/logboom"], cwd=ROOT, capture_output=True, check=False
+    )
+    if archive.returncode:
+        pytest.skip("no git repository with that release here")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(place, filter="data")
+    os.rename(place / "src" / "logboom", place / "logboom")
+    return place
+
+
+def replace_package(site: Path) -> None:
+    """As pip does it: everything of the old release goes, then the new one comes."""
+    shutil.rmtree(site / "logboom")
+    shutil.copytree(ROOT / "src" / "logboom", site / "logboom", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+@pytest.mark.crash
+def test_program_of_the_first_release_goes_on_when_its_package_is_replaced(
+    lab: Lab, first_release: Path
+) -> None:
+    """It starts collectors by a name that it knows, and rings a FIFO: for days, perhaps."""
+    lab.environment["PYTHONPATH"] = str(first_release)
+    old = lab.start("old", "phases")
+    lab.phase(old, "before 50")
+    wait_until(lab.collector_pid, "its collector lives")
+    replace_package(first_release)
+    new = lab.start("new", "phases")  # rings the old collector, and is served by it
+    lab.phase(new, "beside 50")
+    lab.oracle.wait(5)
+    wait_until(lambda: not lab.oracle.wait(0.1).lost, "the old collector serves both")
+    lab.kill_collector()
+    deadline = time.monotonic() + 14  # it gives up after ten vain starts in ten seconds
+    for number in range(1000):
+        lab.phase(old, f"after{number} 1")
+        if time.monotonic() > deadline:
+            break
+        pause(0.2)
+    lab.until_delivered(old)
+    lab.until_delivered(new)
+    assert stat.S_ISFIFO(os.stat(lab.spool / "doorbell").st_mode), "for the old program"
+    assert len(lab.collector_pids()) == 1
+    lab.leave(old)
+    wait_until(lambda: not (lab.spool / "doorbell").exists(), "nobody rings it any more", 15)
+    shutil.copytree(lab.log.parent, lab.path / "copy")
+    lab.leave(new)
+    lab.verdict(10)
+    assert "no collector" not in lab.errors()
+
+
+@pytest.mark.crash
+def test_program_of_the_first_release_flushes_when_its_package_is_replaced(
+    lab: Lab, first_release: Path
+) -> None:
+    """Its end waits for a time that the collector tells, and it must not load two releases at once."""
+    lab.environment["PYTHONPATH"] = str(first_release)
+    old = lab.start("old", "phases", options={"close_timeout": 20})
+    replace_package(first_release)
+    lab.phase(old, "one 20")
+    begun = time.monotonic()
+    lab.leave(old)
+    assert time.monotonic() - begun < 10
+    lab.verdict(0.1)

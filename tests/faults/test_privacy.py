@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from harness import Lab, wait_until
 
+import logboom
 from logboom import platform
 from logboom.collector.assembly import drain
 from logboom.collector.cycle import Cycle
@@ -82,10 +84,6 @@ def test_an_idle_program_keeps_nothing_and_goes_on(lab: Lab) -> None:
 @pytest.mark.parametrize("collector", ["off", "external"])
 def test_a_program_that_collects_by_itself_keeps_nothing(collector: str, tmp_path: Path) -> None:
     """There is no other process that could remove it."""
-    import logging
-
-    import logboom
-
     handler = logboom.FileHandler(tmp_path / "app.log", collector=collector)
     logger = logging.Logger("shop")
     logger.addHandler(handler)
@@ -142,3 +140,19 @@ def append(path: Path, data: bytes) -> None:
     with open(path, "r+b") as file:
         file.seek(place)
         file.write(data)
+
+
+@posix
+def test_a_new_segment_has_the_mode_that_the_log_has_then(tmp_path: Path) -> None:
+    """A program that runs for months asked once, when it logged its first record."""
+    log = tmp_path / "app.log"
+    handler = logboom.FileHandler(log, collector="external", close_timeout=5)
+    logger = logging.Logger("shop")
+    logger.addHandler(handler)
+    logger.warning("first")
+    handler.flush()
+    log.chmod(0o600)
+    logger.warning("%s", "x" * 100_000)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in sorted((tmp_path / ".logboom/journal").iterdir())]
+    assert modes[-1] == 0o600
+    handler.close()

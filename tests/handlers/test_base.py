@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import math
 import sys
@@ -16,8 +17,8 @@ import pytest
 
 import logboom
 from logboom.errors import ConfigurationError
+from logboom.producer import waiting
 from logboom.producer.producer import NOT_LIVE, Live, Producer
-from logboom.spool import launch
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ class Program:
         self.handler.handle(record)
 
     def drain(self) -> list[str]:
-        assert launch.collect_here(self.producer.spool_path, math.inf)
+        assert waiting.collect_here(self.producer.spool_path, math.inf)
         return self.log.read_text("utf-8").splitlines()
 
 
@@ -179,7 +180,7 @@ def test_a_format_of_the_handlers_own_is_called(of: str, tmp_path: Path) -> None
             logging.makeLogRecord({"name": "shop", "levelno": 20, "msg": "card 1234", "created": 100.1})
         )
     handler.close()
-    assert launch.collect_here(tmp_path / ".logboom", math.inf)
+    assert waiting.collect_here(tmp_path / ".logboom", math.inf)
     assert (tmp_path / "app.log").read_text().splitlines() == ["warm", "card ****", "card ****"]
 
 
@@ -332,3 +333,34 @@ def test_a_stream_cannot_be_set(program: Program) -> None:
     """No process that logs has the file open."""
     with pytest.raises(ConfigurationError, match="StreamHandler"):
         program.handler.setStream(sys.stdout)
+
+
+def test_a_terminator_of_an_inherited_class_counts_at_once(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs with progress bars patch `logging.StreamHandler.terminator`, and put it back."""
+    program.log_at(100.0, "one")
+    monkeypatch.setattr(logging.StreamHandler, "terminator", "|")
+    program.log_at(100.1, "two")
+    monkeypatch.setattr(logging.FileHandler, "terminator", "~", raising=False)
+    program.log_at(100.2, "three")
+    program.handler.terminator = "!"
+    program.log_at(100.3, "four")
+    del program.handler.terminator
+    monkeypatch.undo()
+    program.log_at(100.4, "five")
+    assert program.drain() == ["one", "two|three~four!five"]
+
+
+@pytest.mark.parametrize("created", [1_700_000_000, type("Time", (float,), {})(1_700_000_000.5)])
+@pytest.mark.parametrize("formatter", [None, logboom.JSONFormatter(), logging.Formatter("%(created)s")])
+def test_any_number_is_a_time(program: Program, created: float, formatter: logging.Formatter | None) -> None:
+    """A record made of JSON has an integer; the present time would be wrong in the line and in a rollover."""
+    program.handler.setFormatter(formatter)
+    made = logging.makeLogRecord({"msg": "x", "created": created})
+    program.handler.handle(made)
+    (line,) = program.drain()
+    if formatter is not None:
+        assert "1700000000" in line
+    if isinstance(formatter, logboom.JSONFormatter):
+        assert json.loads(line)["timestamp"].startswith("2023-11-14T22:13:20")

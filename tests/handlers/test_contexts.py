@@ -11,7 +11,7 @@ import pytest
 from logboom.producer import contexts
 from logboom.producer.contexts import Context, Contexts
 
-OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "raw": False}
+OPTIONS: Any = {"encoding": "utf-8", "errors": "backslashreplace", "terminator": "\n", "controls": "indent"}
 
 
 class Time:

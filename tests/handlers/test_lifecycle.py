@@ -98,13 +98,13 @@ LATE_IMPORTS = """
 import logging, sys
 from pathlib import Path
 import logboom
-from logboom.spool import launch
+from logboom.spool import doorbell
 from logboom.spool.directory import Spool
 from logboom.platform import Doorbell
 directory = Path(sys.argv[1])
 handler = logboom.RotatingFileHandler(directory / "app.log", maxBytes=9999, backupCount=2, close_timeout=0)
 handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(message)s"))
-bell = Doorbell(Spool.create(directory / ".logboom").path / launch.DOORBELL, 0o600)  # a collector lives
+bell = Doorbell(Spool.create(directory / ".logboom").path / doorbell.BELL, 0o600)  # a collector lives
 try:
     raise ValueError("what the standard library imports to format it")
 except ValueError:

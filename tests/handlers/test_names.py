@@ -371,7 +371,7 @@ def compressing(source: str, dest: str) -> None:
         ("rotator", lambda source, dest: None, 'compress="gzip"'),
         ("rotate", compressing, 'compress="gzip"'),
         ("doRollover", lambda self: os.chmod(self.baseFilename, 0o640), "file_mode="),
-        ("doRollover", lambda self: self.stream.write("time,level,message"), "headers"),
+        ("doRollover", lambda self: self.stream.write("time,level,message"), "Leave headers"),
         ("doRollover", lambda self: [os.remove(path) for path in os.listdir(".")], "backupCount="),
         ("doRollover", lambda self: None, "max_age="),
         ("shouldRollover", lambda self, record: False, "maxBytes=0"),

@@ -14,9 +14,9 @@ import pytest
 from logboom import platform
 from logboom.errors import SpoolFullError
 from logboom.producer import room as module
+from logboom.producer import waiting
 from logboom.producer.options import Options
 from logboom.producer.room import Drops, Room
-from logboom.spool import launch
 from logboom.spool.directory import Spool
 
 SIZE = 65536
@@ -130,7 +130,7 @@ def test_nobody_waits_longer_than_agreed(
     watch = Watch()
     for name in ("time", "clock"):
         monkeypatch.setattr(module, name, watch)
-    monkeypatch.setattr(launch, "make_room", lambda where, room: None)
+    monkeypatch.setattr(waiting, "make_room", lambda where, room: None)
     room = Room(spool, options)
     with pytest.raises(SpoolFullError):
         room.admit(SIZE, SIZE)
@@ -149,7 +149,7 @@ def test_drop_oldest_asks_for_room_once(spool: Path, monkeypatch: pytest.MonkeyP
         asked.append(room)
         path.unlink()
 
-    monkeypatch.setattr(launch, "make_room", make_room)
+    monkeypatch.setattr(waiting, "make_room", make_room)
     Room(spool, Options(spool_max_size=SIZE, when_full="drop_oldest")).admit(SIZE, SIZE)
     assert len(asked) == 1
     assert asked[0] >= SIZE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import logboom
-from logboom.spool import launch
+from logboom.producer import waiting
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_children_and_their_parent_are_one_run_with_mode_w(tmp_path: Path, drain
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         if drained:
-            assert launch.collect_here(tmp_path / ".logboom", float("inf"))
+            assert waiting.collect_here(tmp_path / ".logboom", float("inf"))
     made.handle(logging.makeLogRecord({"msg": "parent"}))
     made.close()
     assert path.read_text().splitlines() == ["child 0", "child 1", "child 2", "parent"]

@@ -24,9 +24,8 @@ import logboom
 from logboom import platform
 from logboom.collector.election import Leadership
 from logboom.platform.process import this_process
-from logboom.producer import lifecycle
+from logboom.producer import lifecycle, starting, waiting
 from logboom.producer.producer import NOT_LIVE, Producer
-from logboom.spool import launch
 
 POINTS = ("call", "c_return", "c_exception")
 FOR_EVER = math.inf
@@ -92,7 +91,7 @@ class Program:
 
     def found(self) -> list[str]:
         """The records in the file, everything collected."""
-        assert launch.collect_here(self.producer.spool_path, FOR_EVER)
+        assert waiting.collect_here(self.producer.spool_path, FOR_EVER)
         return [line.split()[0] for line in self.log.read_text().splitlines()]
 
 
@@ -218,11 +217,11 @@ def lead(spool: Path) -> None:
 
 
 def look(spool: Path) -> None:
-    launch.start_is_free(spool)
+    starting.start_is_free(spool)
 
 
 def start(spool: Path) -> None:
-    launch.start_collector(spool)
+    starting.start_collector(spool)
 
 
 @pytest.mark.parametrize("act", [lead, look, start])
@@ -241,7 +240,7 @@ def test_a_signal_handler_that_raises_leaves_no_lock_behind(
         with contextlib.suppress(Interrupted):
             inside = interrupt(partial(act, tmp_path), point, raise_it)
         assert signal.pthread_sigmask(signal.SIG_SETMASK, blocked) == blocked, point
-        assert launch.start_is_free(tmp_path), point
+        assert starting.start_is_free(tmp_path), point
         lead(tmp_path)
         point += 1
     assert point > 20

@@ -67,7 +67,7 @@ def test_many_processes_create_it_at_once(tmp_path: Path) -> None:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 16
     names = {path.name for path in (tmp_path / ".logboom").iterdir()}
-    assert names == {"README", ".gitignore", "CACHEDIR.TAG", "journal"}
+    assert names == {"README", ".gitignore", "CACHEDIR.TAG", "bell", "journal"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from logboom.errors import SpoolError, SpoolFullError
 from logboom.journal import segment as module
 from logboom.journal.layout import END, REST, WAKE, Header, committed_length, decode_header
 from logboom.journal.reader import JournalReader
-from logboom.journal.segment import Segment
+from logboom.journal.segment import KEPT, Segment
 from logboom.journal.target import Target
 from logboom.journal.writer import FIRST_SIZE, LARGEST_SIZE, JournalWriter, program_name
 from logboom.spool.directory import Spool
@@ -232,7 +232,9 @@ def test_full_segment_is_ended_by_one_write(tmp_path: Path) -> None:
     segment.write = write
     start = segment.written()
     segment.end()
-    assert [len(data) for data in written] == [FIRST_SIZE - start, FIRST_SIZE - start - len(line("late"))]
+    room = FIRST_SIZE - KEPT - start
+    assert [len(data) for data in written] == [room, room - len(line("late"))]
+    assert b"\0" not in segment.path.read_bytes(), "what is kept is filled, too"
     assert all(data.strip(b" ") == b"\n" for data in written)
     assert read(writer) == ["one", "late"]
 
@@ -571,7 +573,7 @@ def test_roll_syncs_a_line_that_came_at_the_last_moment(
         module.MappedSegment, "sync", lambda one, start: seen.append((one.number, one.written()))
     )
     writer.roll(old, STATED, 0)
-    assert seen == ([(1, FIRST_SIZE)] if synced else [])
+    assert seen == ([(1, FIRST_SIZE - KEPT)] if synced else [])
 
 
 def test_sync_covers_what_was_written_since_the_last_one(writer: JournalWriter) -> None:

@@ -72,16 +72,17 @@ def test_no_value_can_forge_a_record(rows: list[list[Any]]) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", whole)
 
 
-def test_a_format_with_newlines_of_its_own_keeps_them_and_escapes_values() -> None:
+def test_a_format_with_newlines_of_its_own_keeps_them() -> None:
     """Multi-line formats are the user's choice; values are not."""
-    options = {"format": "%(levelname)s\n\t%(message)s", "style": "%"}
-    assert text(row("a\nb"), options=options) == "INFO\n\ta\\nb\n"
+    options = {"format": "%(levelname)s\n  %(message)s\n%(name)s", "style": "%"}
+    assert text(row("a\nb"), options=options) == "INFO\n  a\n b\n app\n"
+    assert text(row("a\nb"), options=options, one_line=True) == "INFO\n  a\\nb\n app\n"
 
 
 def test_a_traceback_follows_a_format_that_ends_its_line() -> None:
     """The standard formatter adds a newline only where there is none."""
     options = {"format": "%(message)s\n", "style": "%"}
-    assert text(row("paid", "Traceback", "Stack"), options=options) == "paid\nTraceback\nStack\n"
+    assert text(row("paid", "Traceback", "Stack"), options=options) == "paid\n\tTraceback\n\tStack\n"
 
 
 def test_raw_keeps_everything() -> None:

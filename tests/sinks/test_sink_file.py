@@ -264,7 +264,7 @@ def test_recovery_in_a_restored_snapshot_that_was_cut(new_rig: NewRig, behind: i
 def test_recovery_behind_many_foreign_bytes(new_rig: NewRig) -> None:
     """Another program appended more than is read at once, before and behind a write that was cut."""
     rig = new_rig()
-    step = rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    step = rig.intent = rig.sink.plan(Batch.of(LINES, [START] * 4), START)
     add(rig.live, THEIRS * 300_000 + MINE[:40] + THEIRS * 300_000)
     rig.die()
     assert rig.recover().damaged == 1

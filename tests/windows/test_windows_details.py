@@ -19,7 +19,8 @@ from windows_log_set import LogSet, logboom, until
 import logboom as package
 from logboom import platform
 from logboom.errors import ConfigurationError
-from logboom.spool import launch
+from logboom.producer import starting
+from logboom.spool import doorbell, status
 from logboom.spool.status import write_status
 
 if sys.platform == "win32":
@@ -144,18 +145,18 @@ def test_collector_runs_the_base_interpreter(monkeypatch: pytest.MonkeyPatch, tm
     launcher.parent.mkdir(parents=True)
     launcher.write_bytes(b"")
     monkeypatch.setattr(sys, "executable", str(launcher))
-    assert launch.python_for_collector() == sys._base_executable
+    assert starting.python_for_collector() == sys._base_executable
 
 
 def test_report_that_somebody_holds_is_written_later(tmp_path: Path) -> None:
     """An editor that has status.json open stops nobody; the next report after it takes the place."""
     write_status(tmp_path, {"flushed": 1.0})
-    with open(tmp_path / launch.STATUS, "rb"):
+    with open(tmp_path / status.STATUS, "rb"):
         write_status(tmp_path, {"flushed": 2.0})
-        assert launch.read_status(tmp_path) == {"flushed": 1.0}
+        assert status.read_status(tmp_path) == {"flushed": 1.0}
     write_status(tmp_path, {"flushed": 3.0})
-    assert launch.read_status(tmp_path) == {"flushed": 3.0}
-    assert [path.name for path in tmp_path.iterdir()] == [launch.STATUS]
+    assert status.read_status(tmp_path) == {"flushed": 3.0}
+    assert [path.name for path in tmp_path.iterdir()] == [status.STATUS]
 
 
 def test_doorbell(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_stop_frees_everything(log_set: LogSet, tmp_path: Path) -> None:
     result = run("-c", code, site, log_set.path, cwd=here)
     assert result.returncode == 0, result.stderr
     spool = log_set.path.parent / ".logboom"
-    until(lambda: launch.collector_lives(spool, b""))
+    until(lambda: doorbell.collector_lives(spool, b""))
     shutil.rmtree(here)
     assert logboom("stop", log_set.path).returncode == 0
     shutil.rmtree(site)
@@ -213,8 +214,8 @@ def test_two_spellings_are_one_file(tmp_path: Path, logger: logging.Logger, dela
     spools = {path.parent for path in tmp_path.rglob("collector.lock")}
     assert len(spools) == 1
     spool = spools.pop()
-    until(lambda: "sinks" in launch.read_status(spool))
-    assert len(launch.read_status(spool)["sinks"]) == 1
+    until(lambda: "sinks" in status.read_status(spool))
+    assert len(status.read_status(spool)["sinks"]) == 1
     text = b"".join(path.read_bytes() for path in (tmp_path / "Logs").glob("*.log*") if path.is_file())
     assert sorted(text.split()) == sorted([b"%04d" % number for number in range(50)] * 2)
 
@@ -241,7 +242,7 @@ def test_every_way_to_write_a_path_is_one_file(tmp_path: Path, logger: logging.L
         handler.flush()
     spool = directory / ".logboom"
     assert list(tmp_path.rglob("collector.lock")) == [spool / "collector.lock"]
-    until(lambda: len(launch.read_status(spool).get("sinks", ())) == 1)
+    until(lambda: len(status.read_status(spool).get("sinks", ())) == 1)
     assert (directory / "app.log").read_bytes() == b"one\n" * len(spellings)
 
 
@@ -275,7 +276,7 @@ def test_long_paths(tmp_path: Path, logger: logging.Logger) -> None:
         assert file.read().endswith(b"line 19\n")
     assert os.path.exists(extended + ".1")
     spool = Path("\\\\?\\" + str(deep)) / ".logboom"
-    until(lambda: launch.collector_lives(spool, b""))
+    until(lambda: doorbell.collector_lives(spool, b""))
     assert b"ended" in logboom("stop", extended).stdout
 
 
@@ -322,7 +323,7 @@ def test_commands_on_an_old_console(tmp_path: Path, logger: logging.Logger) -> N
     directory.mkdir()
     attach(logger, directory / "app.log")
     logger.info("one")
-    until(lambda: launch.collector_lives(directory / ".logboom", b""))
+    until(lambda: doorbell.collector_lives(directory / ".logboom", b""))
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
     result = run("-m", "logboom", "status", directory / "app.log", env=environment)
     assert b"Traceback" not in result.stderr

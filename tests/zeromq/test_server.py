@@ -66,8 +66,8 @@ def test_newlines_can_be_indented(tmp_path: Path, port: int, push: Any) -> None:
         wait_for_lines(log, lambda lines: len(lines) == 5)
     assert lines_of(log)[2:] == [
         "2026-11-22 ERROR failed",
-        "    Traceback",
-        "    2026-11-22 ERROR forged\\x1b",
+        "\tTraceback",
+        "\t2026-11-22 ERROR forged\\x1b",
     ]
 
 

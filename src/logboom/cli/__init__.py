@@ -1,4 +1,4 @@
-"""The command `logboom`.
+"""The command `logboom`: the list of commands, what becomes of an error, exit statuses.
 
 Exit statuses: 0 as asked; 1 not so, and the output says why; 2 wrong arguments. Commands that search have
 grep's: 0 hits, 1 none, 2 trouble.
@@ -47,7 +47,7 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         description="Many Python processes, one rotating log set: nothing lost, nothing twice.",
     )
     parser.add_argument("--version", action="version", version=f"logboom {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, help_text in COMMANDS.items():
         sentence = f"{help_text[0].upper()}{help_text[1:]}."
         command = commands.add_parser(name, help=help_text, description=sentence)
@@ -66,7 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _show_everything()
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = make_parser(words[0] if words[:1] and words[0] in COMMANDS else "").parse_args(words)
+    parser = make_parser(words[0] if words[:1] and words[0] in COMMANDS else "")
+    arguments = parser.parse_args(words)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
     try:
         result: int = arguments.run(arguments)
         sys.stdout.flush()

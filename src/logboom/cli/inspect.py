@@ -17,8 +17,10 @@ from typing import Any
 from logboom.cli.terminal import Paint, escape, plural, size
 from logboom.errors import JournalError
 from logboom.journal.inspection import SegmentFile
+from logboom.journal.layout import SEGMENT_SUFFIX
 from logboom.journal.target import Asked, Target
 from logboom.records.rendering import renderer_for
+from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["add", "run"]
 
@@ -42,6 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.segment.exists() and not arguments.segment.is_file():
         raise JournalError("not a file", path=arguments.segment, hint="Name a file of a spool's journal/")
     segment = SegmentFile(arguments.segment)
+    named = arguments.segment.name.removesuffix(DEAD_SUFFIX).endswith(SEGMENT_SUFFIX)
+    if segment.header is None and not named:
+        segment.close()
+        raise JournalError(
+            "no journal segment", path=arguments.segment, hint="Name a file of a spool's journal/"
+        )
     if arguments.export:
         _export(segment, {"jsonl": _as_json, "text": _as_text}[arguments.export])
     else:

@@ -16,55 +16,74 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom import platform
+from logboom.cli.health import collector_pid, disk_trouble, hung, lives
+from logboom.cli.terminal import age, plural
 from logboom.journal.survey import Stream, survey
 from logboom.journal.target import Target
 from logboom.spool.checkpoint import Counts, Recorded, read_recorded
 from logboom.spool.directory import Spool, homes_in
-from logboom.spool.launch import DOORBELL, collector_lives, read_status
-from logboom.spool.status import LOG
+from logboom.spool.status import LOG, read_status
 
 __all__ = ["last_lines", "overview"]
 
 _QUOTED: Final = 5
+_LATE: Final = 10.0
 _TOTALS: Final = ("written", "dropped", "late", "damaged", "rewritten")
 
 
 def overview(spool: Path) -> dict[str, Any]:
     """Everything that `logboom status` shows. Changes nothing."""
-    lives = _lives(spool)
+    alive = lives(spool)
     said = _said(spool)
     recorded, trouble = _recorded(spool, said)
     others = {home: _recorded(home, _said(home))[0] for home in homes_in(spool)[1:]}
-    streams = survey(Spool(spool), recorded.positions, {home: one.positions for home, one in others.items()})
+    try:
+        elsewhere = {home: one.positions for home, one in others.items()}
+        streams = survey(Spool(spool), recorded.positions, elsewhere)
+    except OSError as error:
+        streams, trouble = [], trouble or f"cannot read the journal: {error.strerror or error}"
+    unreadable = [stream.trouble for stream in streams if stream.unreadable]
+    if unreadable and not trouble:
+        trouble = f"{plural(len(unreadable), 'journal')} {unreadable[0]}: what is pending there is not known"
     producers = [_producer(stream, said) for stream in streams if _counts(stream)]
     oldest = min((s.oldest for s in streams if s.oldest is not None), default=None)
     totals = _totals(recorded, said)
     for home, one in others.items():
         theirs = _said(home)
         totals |= _totals(one, theirs)
-        said.sinks |= {key: sink | {"alive": bool(_lives(home))} for key, sink in theirs.sinks.items()}
+        said.sinks |= {key: sink | {"alive": bool(lives(home))} for key, sink in theirs.sinks.items()}
         said.refused |= theirs.refused
+    lag = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+    known = not unreadable and not trouble
+    stuck = hung(spool) if alive else ""
+    troubles = [f"the collector {stuck}" if stuck else "", *_disk(spool, recorded), trouble]
+    if alive:
+        troubles.append(said.collector.trouble)
+        if lag > _LATE and not stuck:
+            troubles.append(f"a collector runs, and the oldest record has been pending for {age(lag)}")
+    troubles = list(filter(None, troubles))
     return {
         "spool": str(spool),
-        "collector": _collector(said, lives),
+        "collector": _collector(spool, said, alive) | {"hung": stuck},
         "producers": producers,
         "sinks": _sinks(spool, recorded, said, streams),
         "refused": said.refused,
         "pending_bytes": sum(stream.waiting for stream in streams),
-        "lag": 0.0 if oldest is None else max(0.0, time.time() - oldest),
+        "pending_known": known,
+        "lag": lag,
         **{name: sum(getattr(one, name) for one in totals.values()) for name in _TOTALS},
         "dropped": sum(one.dropped for one in totals.values()) + sum(one.dropped for one in streams),
-        "trouble": trouble or (said.collector.trouble if lives else ""),
+        "troubles": troubles,
+        "trouble": "; ".join(troubles),
         "collector_log": last_lines(spool / LOG),
     }
 
 
-def _lives(spool: Path) -> bool | None:
-    """Whether a collector listens; None where this user is not permitted to know."""
-    if collector_lives(spool, b""):
-        return True
-    return False if platform.may_ring(spool / DOORBELL) else None
+def _disk(spool: Path, recorded: Recorded) -> list[str]:
+    """Why nothing can be written to the spool or to a log."""
+    files = [target for target in recorded.targets.values() if isinstance(target, Target)]
+    places = {spool, *(target.path(spool).parent for target in files)}
+    return list(dict.fromkeys(filter(None, map(disk_trouble, sorted(places)))))
 
 
 class _Collector(msgspec.Struct):
@@ -122,9 +141,10 @@ def _counts(stream: Stream) -> bool:
     return stream.alive or stream.waiting > 0 or bool(stream.trouble)
 
 
-def _collector(said: _Said, lives: bool | None) -> dict[str, Any]:
-    values = said.collector if lives else _Collector()
-    return {"alive": lives, "pid": values.pid, "since": values.since, "version": values.version}
+def _collector(spool: Path, said: _Said, alive: bool | None) -> dict[str, Any]:
+    values = said.collector if alive else _Collector()
+    pid = values.pid or (collector_pid(spool) if alive else None)
+    return {"alive": alive, "pid": pid, "since": values.since, "version": values.version}
 
 
 def _recorded(spool: Path, said: _Said) -> tuple[Recorded, str]:

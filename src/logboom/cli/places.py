@@ -1,16 +1,16 @@
-"""Which spool a person means.
-
-Owns: finding it from a log file, a spool or the working directory, and what to say when it is not found.
-Never knows: what is in a spool, output.
-"""
+"""Which spool a person means: found from a log file, a spool or the working directory."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.spool.directory import spool_for
+from logboom.journal.survey import survey
+from logboom.journal.target import Target
+from logboom.spool.checkpoint import read_recorded
+from logboom.spool.directory import Spool, spool_for
 
 __all__ = ["is_spool", "one_spool", "spools_here", "spools_of"]
 
@@ -34,12 +34,29 @@ def spools_of(place: Path) -> list[Path]:
     if path.is_dir():
         found = spools_here(path)
     else:
-        found = [spool for spool in (spool_for(path, None),) if is_spool(spool)]
+        found = [spool for spool in (spool_for(path, None),) if is_spool(spool)] or _elsewhere(path)
     if not found:
         raise SpoolError(
             "no spool belongs to this", path=path, hint="Log a record first; with spool=, name that directory"
         )
     return found
+
+
+def _elsewhere(log: Path) -> list[Path]:
+    """The spools of a log file whose handler has `spool=`, if they are near it or the working directory."""
+    places = {log.parent, log.parent.parent, Path.cwd(), Path.cwd().parent}
+    near = {path.parent for place in places for path in place.glob("*/journal") if path.is_dir()}
+    return [spool for spool in sorted(near) if log in _logs_of(spool)]
+
+
+def _logs_of(spool: Path) -> set[Path]:
+    """The log files that a spool is known to be for."""
+    with contextlib.suppress(OSError):
+        headers = [stream.header for stream in survey(Spool(spool), {})]
+        sinks = [asked for header in headers if header is not None for asked in header.sinks]
+        sinks += read_recorded(spool).targets.values()
+        return {asked.path(spool) for asked in sinks if isinstance(asked, Target)}
+    return set()
 
 
 def spools_here(directory: Path) -> list[Path]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+
+from logboom.receivers.arguments import add_arguments
 
 __all__ = ["add", "run"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `LoggingServer`."""
-    parser.add_argument("--bind", default="tcp://127.0.0.1:5557", metavar="ADDRESS", help="where to listen")
-    parser.add_argument("--file", default="django.log", metavar="FILE", help="the log file")
-    parser.add_argument("--max-bytes", default="10 MB", metavar="SIZE", help="size before it is rolled")
-    parser.add_argument("--backup-count", default=10, type=int, metavar="N", help="rotated files to keep")
-    parser.add_argument("--newlines", default="escape", choices=("escape", "indent"), help="in a message")
-    parser.add_argument("--spool", default=None, metavar="DIR", help="default: .logboom beside the file")
+    """The arguments of the command."""
+    add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,5 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
         newlines=arguments.newlines,
         spool=arguments.spool,
     )
-    serve(server)
+    path = os.path.abspath(arguments.file)
+    serve(server, lambda address: _say(f"listening on {address}, writing to {path}"))
     return 0
+
+
+def _say(sentence: str) -> None:
+    print(f"logboom: {sentence}", file=sys.stderr, flush=True)

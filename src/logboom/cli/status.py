@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from logboom.cli.health import troubles_of
 from logboom.cli.overview import overview
 from logboom.cli.places import one_spool, spools_here, spools_of
 from logboom.cli.terminal import Paint, age, escape, plural, size
@@ -28,25 +29,30 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns 0 when a collector runs for every spool that is shown, else 1."""
+    """Returns 0 when all is well, else 1: something is wrong, or records are pending without a collector."""
     if arguments.json:
         values = overview(one_spool(arguments.place))
         print(json.dumps(values, indent=2))
-        return 0 if values["collector"]["alive"] else 1
+        return 0 if _is_well(values) else 1
     place: Path | None = arguments.place
     spools = spools_of(place) if place is not None else spools_here(Path.cwd())
     shown = [overview(spool) for spool in spools or [one_spool(None)]]
     paint = Paint(sys.stdout)
     print("\n\n".join("\n".join(_describe(values, paint)) for values in shown))
-    return 0 if all(values["collector"]["alive"] for values in shown) else 1
+    return 0 if all(map(_is_well, shown)) else 1
+
+
+def _is_well(values: dict[str, Any]) -> bool:
+    if troubles_of(values) or not values["pending_known"] or values["collector"]["alive"] is None:
+        return False
+    return bool(values["collector"]["alive"]) or not values["pending_bytes"]
 
 
 def _describe(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = [paint("bold", escape(values["spool"])), *_collector(values, paint), *_sinks(values, paint)]
     lines += [f"{'waiting':10} {_waiting(values)}", f"{'totals':10} {_totals(values)}"]
     lines += _producers(values, paint)
-    if values["trouble"]:
-        lines.append(paint("red", f"{'trouble':10} {escape(values['trouble'])}"))
+    lines += (paint("red", f"{'trouble':10} {escape(text)}") for text in values["troubles"])
     if values["collector_log"]:
         lines.append(f"the last lines of {escape(values['spool'])}/collector.log:")
         lines += (paint("dim", f"  {escape(line)}") for line in values["collector_log"])
@@ -59,7 +65,8 @@ def _collector(values: dict[str, Any], paint: Paint) -> list[str]:
         since = "" if collector["since"] is None else f" since {_moment(collector['since'])}"
         pid = "of unknown pid" if collector["pid"] is None else f"pid {collector['pid']}"
         text = f"{pid}{since}, version {escape(collector['version'] or 'unknown')}"
-        return [f"{'collector':10} " + paint("green", text)]
+        lines = [f"{'collector':10} " + paint("red" if collector["hung"] else "green", text)]
+        return lines + [f"{'':10} " + paint("red", escape(text)) for text in [collector["hung"]] if text]
     if collector["alive"] is None:
         return [
             f"{'collector':10} " + paint("yellow", "not known: permission denied"),
@@ -82,6 +89,8 @@ def _why(values: dict[str, Any]) -> str:
             "No program logs here now. Run `logboom drain` to write what waits; "
             "the next program that logs here writes it too"
         )
+    if not values["pending_known"]:
+        return "What is pending is not known: ask as the user whose programs log here, or as root"
     return "No program logs here now, and nothing waits: nothing needs to be done"
 
 
@@ -121,7 +130,7 @@ def _server(sink: dict[str, Any], *, alive: bool, paint: Paint) -> list[str]:
 
 def _waiting(values: dict[str, Any]) -> str:
     if not values["pending_bytes"]:
-        return "nothing"
+        return "nothing" if values["pending_known"] else "not known"
     return f"{size(values['pending_bytes'])}, the oldest record for {age(values['lag'])}"
 
 
@@ -152,10 +161,14 @@ def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
     ):
         state = "alive" if one["alive"] else "ended"
         dropped = f"{one['dropped']:,}"
-        line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {size(one['waiting']):>10} {dropped:>8}  "
+        line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {_pending(one):>10} {dropped:>8}  "
         line += f"{one['journal'] or '?':7}  {escape(one['program']) or '?'} -> {escape(one['file']) or '?'}"
         lines.append(line if not one["trouble"] else paint("red", f"{line} ({escape(one['trouble'])})"))
     return lines
+
+
+def _pending(one: dict[str, Any]) -> str:
+    return "not known" if one["trouble"] and not one["waiting"] else size(one["waiting"])
 
 
 def _moment(wall: float) -> str:

@@ -20,7 +20,7 @@ from logboom import platform
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.pipe import Publish
-from logboom.collector.service import NEWER, UNNEEDED, Service
+from logboom.collector.service import LIMITED, NEWER, UNNEEDED, YIELDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
 from logboom.journal.survey import undelivered_bytes
@@ -30,15 +30,17 @@ from logboom.platform.clock import SYSTEM_CLOCK
 from logboom.sinks import kinds
 from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
-from logboom.spool import launch
 from logboom.spool.allowed import allowed
 from logboom.spool.checkpoint import read_recorded
 from logboom.spool.directory import Spool, homes_in, spool_of
-from logboom.spool.status import Notebook, write_status
+from logboom.spool.flushed import write_flushed
+from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "undelivered"]
 
 _CANDIDACY = 1.0
+_LET_LEAD = 1.0
+_LONG_CANDIDACY = 60.0
 _DRAIN_PAUSE = 0.002
 
 
@@ -138,7 +140,7 @@ def drain(spool: Path, deadline: float) -> bool:
                 if cycle.is_flushed(mark):
                     if cycle.failing():
                         return False
-                    _tell(spool, mark.began)
+                    _tell(spool, cycle, mark.began)
                     return True
                 if clock.monotonic() >= deadline:
                     return False
@@ -149,12 +151,14 @@ def drain(spool: Path, deadline: float) -> bool:
         leadership.release()
 
 
-def _tell(spool: Path, flushed: float) -> None:
+def _tell(spool: Path, cycle: Cycle, began: float) -> None:
     """Many may wait for what one of them wrote: else each leads in turn, and some never come to it.
 
-    Of a failure nobody is told: another one may have the right to write what this one has not.
+    A failure is not published: another process may have the right to write what this one has not.
     """
-    write_status(spool, launch.read_status(spool) | {"flushed": flushed, "failing": []})
+    write_flushed(spool, cycle.progress())
+    if cycle.hears_fifo:  # programs of the first release look elsewhere
+        write_status(spool, read_status(spool) | {"flushed": began, "failing": []})
 
 
 def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = lambda: None) -> str:
@@ -197,21 +201,35 @@ def _live_feed(spool: Path, notebook: Notebook) -> Iterator[Publish | None]:
 def _collect(
     spool: Path, notebook: Notebook, stay: bool, started: Callable[[], None], publish: Publish | None
 ) -> str:
+    candidacy = _CANDIDACY
     while True:
-        leadership = Leadership.seek(spool, time.monotonic() + _CANDIDACY)
+        leadership = Leadership.seek(spool, time.monotonic() + candidacy)
         if leadership is None:
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
-        if launch.made_way(spool) >= FORMAT:
+        if made_way(spool) >= FORMAT:
             leadership.release()
             return NEWER
         service = Service(
             spool, leadership, lambda: make_cycle(spool, notebook, publish), SYSTEM_CLOCK, notebook, stay=stay
         )
         reason = service.run(started)
+        if reason == LIMITED:
+            reason = _record_limit(spool, service.limit)
         if reason != UNNEEDED:
             notebook.note(f"left: {reason}")
+        if reason == YIELDED and stay:
+            time.sleep(_LET_LEAD)
+            candidacy = _LONG_CANDIDACY
+            continue
         if reason != UNNEEDED or not _anything_came(spool, service.seen):
             return reason
+
+
+def _record_limit(spool: Path, name: str) -> str:
+    """Starters with the same limit shall start no other one; returns why this one leaves."""
+    limit = platform.hard_limits().get(name, 0)
+    write_values(spool, LIMITS, {"limits": {name: limit}, "time": time.time()})
+    return f"{LIMITED} (ulimit, {name} {limit})"
 
 
 def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
@@ -235,7 +253,7 @@ class _CloseOnce:
 def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
     path, give_back = Path(spool), _CloseOnce(keep)
-    with contextlib.suppress(OSError):
+    try:
         platform.drop_privileges(path)
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
@@ -243,3 +261,7 @@ def run_detached(spool: str, keep: int) -> None:
                 collect(path, started=give_back)
                 return
             give_back()
+    except (OSError, MemoryError) as error:
+        limit = platform.limit_behind(error)
+        if limit:
+            _notebook(path).note(f"left: {_record_limit(path, limit)}")

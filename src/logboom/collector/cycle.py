@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from logboom import platform
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import ready_until
 from logboom.collector.journals import JournalsSource
@@ -20,6 +21,7 @@ from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
 from logboom.spool.checkpoint import Checkpoint, read_recorded
 from logboom.spool.directory import Spool, places_of
+from logboom.spool.flushed import Flushed
 
 __all__ = ["Cycle"]
 
@@ -47,6 +49,7 @@ class Cycle:
         publish: is shown what was written (see `Pipe`).
 
     Attributes:
+        hears_fifo: a living program rings the doorbell of the first release.
         hasty: where one stream alone speaks, wait for nobody (see `ready_until`).
         newer: a segment of a newer release was met: hand over.
         format: of the journals that it can read, at most.
@@ -66,6 +69,7 @@ class Cycle:
         self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
         self.hasty = False
         self.newer = False
+        self.hears_fifo = False
         self._clock = clock
         self._note = note
         self._dropped: dict[str, int] = {}
@@ -144,6 +148,34 @@ class Cycle:
         if self._looked >= mark.began:  # a step that left streams out says nothing of them
             mark.observe(readers, self._clock.monotonic(), excluded)
         return mark.is_reached(readers, self.checkpoint.positions, excluded)
+
+    def progress(self) -> Flushed:
+        """How far each stream is delivered."""
+        patience = _GIVE_UP_HASTILY if self.hasty else _GIVE_UP
+        excluded = {*self._targets.unwritable(patience), *self.source.unreadable(patience)}
+        flushed = Flushed()
+        for name, reader in self.source.readers.items():
+            home = self._targets.home.get(name, "")
+            if name in excluded or home not in self.pipes:
+                flushed.skipped[name] = home or self._targets.stalled.get(name, "")
+            delivered = self.checkpoint.positions.get(name, 0)
+            if delivered >= reader.last and name not in flushed.skipped:
+                delivered = pack_position(reader.segment + 1, 0) if reader.gone else reader.position
+            flushed.through[name] = delivered
+        return flushed
+
+    @property
+    def limited(self) -> str:
+        """The limit of this process that keeps it from writing or reading, or an empty string."""
+        limits = [pipe.limit for pipe in self.pipes.values()]
+        limits += map(platform.limit_behind, self.source.errors.values())
+        return next(filter(None, limits), "")
+
+    def write_all(self) -> None:
+        """Write what was read, now: nothing more is read. What fails is noted, and lost with us alone."""
+        for pipe in self.pipes.values():
+            pipe.try_again()
+            pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
 
     def holdback(self) -> float:
         """Seconds that a record waits for earlier ones of other streams, at most."""
@@ -231,8 +263,11 @@ class Cycle:
         admitted = [reader.producer for reader in self.source.met if self._admit(reader)]
         if admitted:
             read += self._poll(thorough, self.source.readers.keys() - admitted)
+        self.hears_fifo = False
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
+            if reader.header is not None and reader.header.bell < 2 and not reader.gone:
+                self.hears_fifo = True
             if reader.damaged:
                 self._report_damage(reader)
         for name, error in self.source.errors.items():

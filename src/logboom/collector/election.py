@@ -15,7 +15,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.platform.process import Mark, this_process
-from logboom.spool.launch import LEADER_LOCK
+from logboom.spool.doorbell import LEADER_LOCK
 
 __all__ = ["Leadership"]
 
@@ -60,6 +60,10 @@ class Leadership:
         except OSError:
             return False
         return platform.identity(ours) == platform.identity(named)
+
+    def keeps_others_out(self) -> bool:
+        """Return True while no other process can lead even without the lock's file: we lock its directory."""
+        return self._directory >= 0
 
     def release(self) -> None:
         """Let another lead."""

@@ -254,7 +254,7 @@ class JournalsSource:
     def erase(self, delivered: Mapping[str, int]) -> None:
         """Take delivered records out of segments that are still written to; others are removed whole."""
         for name, journal in self._journals.items():
-            position = self._delivered(name, delivered)
+            position = delivered.get(name, 0)  # not that of a step that is not done yet
             number, offset = unpack_position(position)
             dead = journal.reader.gone or journal.retired is not None
             if dead or number != journal.reader.segment or position <= journal.erased:

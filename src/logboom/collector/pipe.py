@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from logboom import platform
 from logboom.collector.merge import Merge, Merged
 from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
@@ -56,6 +57,7 @@ class Pipe:
 
     Attributes:
         trouble: why nothing can be written now, or an empty string.
+        limit: the limit of this process that it comes from, or an empty string.
         publish: is shown what was written: rows, lines, how many of them.
     """
 
@@ -73,6 +75,7 @@ class Pipe:
         self.sink = sink
         self.merge = Merge()
         self.trouble = ""
+        self.limit = ""
         self.publish: Publish | None = None
         self._checkpoint = checkpoint
         self._note = note
@@ -110,6 +113,10 @@ class Pipe:
     def stuck(self, now_mono: float) -> bool:
         """Whether writing failed a moment ago, so that reading more would only fill the memory."""
         return bool(self.trouble) and now_mono < self._retry_at
+
+    def try_again(self) -> None:
+        """Do not wait after a failure any longer."""
+        self._retry_at = -math.inf
 
     def given_up(self, now_mono: float, seconds: float) -> bool:
         """Whether nothing could be written for so long: there is no use in waiting for it."""
@@ -157,7 +164,7 @@ class Pipe:
             self._checkpoint.counts(self.key).late += self.merge.late - late
             self._ready_size = size - self.merge.size
             written += self._write_ready(now_wall)
-            self.trouble = ""
+            self.trouble = self.limit = ""
         except Exception as error:  # whatever it is, it is this target's own trouble
             self._fail(error, now_mono)
         return written
@@ -354,6 +361,7 @@ class Pipe:
         if text != self.trouble:
             self._note(f"{self.key}: {text}; records wait in the journal")
         self.trouble = text
+        self.limit = platform.limit_behind(error)
         # A target that takes long to fail would take the others' time, too.
         took, self._took = self._took, 0.0
         self._retry_at = now_mono + took + min(max(_RETRY_AFTER, 3 * took), _RETRY_WITHIN)

@@ -1,6 +1,5 @@
 """The loop: how long to wait, when to leave, what to do after an error.
 
-Owns: signals, waiting, back-off, the end. Never knows: file formats.
 One thread, one loop: everything durable happens in `Cycle.step`.
 """
 
@@ -16,30 +15,26 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom import __version__
+from logboom import __version__, platform
 from logboom.collector.cycle import Cycle
 from logboom.collector.election import Leadership
 from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
 from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
+from logboom.producer.starting import lacks_collector, start_collector
 from logboom.spool.directory import make_home
-from logboom.spool.launch import (
-    DOORBELL,
-    FLUSH,
-    PRUNE,
-    STOP,
-    collector_lives,
-    lacks_collector,
-    start_collector,
-)
+from logboom.spool.doorbell import BELL, FLUSH, GIVE_WAY, OLD_BELL, PRUNE, STOP
+from logboom.spool.flushed import write_flushed
 from logboom.spool.status import Notebook, write_status
 
-__all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
+__all__ = ["LIMITED", "NEWER", "STOPPED", "UNNEEDED", "YIELDED", "Service"]
 
 NEWER: Final = "a newer release of logboom writes here: handing over"
 STOPPED: Final = "stopped"
 UNNEEDED: Final = "nobody logs any more"
+YIELDED: Final = "another process was let lead"
+LIMITED: Final = "the limits of this process stop it"
 _BUSY_WAIT: Final = 0.04
 _FLUSH_WAIT: Final = 0.002
 _FULL_WAIT: Final = 0.002
@@ -73,6 +68,7 @@ class Service:
 
     Attributes:
         seen: the segments that it knew of when it left for want of producers.
+        limit: the limit of this process that made it leave, or an empty string.
     """
 
     def __init__(
@@ -92,6 +88,7 @@ class Service:
         self._notebook = notebook
         self._stay = stay
         self.seen: set[tuple[str, int]] = set()
+        self.limit = ""
         self._cycle: Cycle | None = None
         self._since = clock.wall()
         self._flushed = 0.0
@@ -110,6 +107,8 @@ class Service:
         self._said_at = 0.0
         self._bell_at = clock.monotonic() + _BELL_EVERY
         self._stopping = False
+        self._yielding = False
+        self._hears_fifo: bool | None = None
         self._marks: list[FlushMark] = []
         self._asked_at = 0.0
         self._leave_at = 0.0
@@ -141,6 +140,9 @@ class Service:
                 doorbell = self._hung(doorbell)
                 rung = doorbell.wait(self._pause())
         finally:
+            if self._hears_fifo:
+                with contextlib.suppress(OSError):
+                    doorbell.hear_fifo(self._spool / OLD_BELL, 0, wanted=False)
             doorbell.close()
             self._publish(alive=False)
             self._discard()
@@ -149,10 +151,12 @@ class Service:
     def _hung(self, doorbell: Doorbell) -> Doorbell:
         """The doorbell, made again when somebody removed it: else nobody would ever find this collector."""
         now = self._clock.monotonic()
+        self._hear_old_programs(doorbell)
         if now < self._bell_at:
             return doorbell
         self._bell_at = now + _BELL_EVERY
-        if collector_lives(self._spool, b""):
+        self._notebook.catch_up()
+        if platform.ring(self._spool / BELL, b""):
             return doorbell
         try:
             fresh = self._hang()
@@ -160,19 +164,32 @@ class Service:
             self._notebook.note(f"the doorbell was removed: {error}")
             return doorbell
         doorbell.close()
+        self._hears_fifo = None
         self._notebook.note("the doorbell was removed: made again")
         return fresh
 
     def _hang(self) -> Doorbell:
-        return Doorbell(self._spool / DOORBELL, self._spool.stat().st_mode & 0o660)
+        return Doorbell(self._spool / BELL, self._spool.stat().st_mode & 0o660)
+
+    def _hear_old_programs(self, doorbell: Doorbell) -> None:
+        """Programs of the first release ring a FIFO: it is there as long as they are, and no longer."""
+        wanted = self._cycle is not None and self._cycle.hears_fifo
+        if wanted != self._hears_fifo:
+            self._hears_fifo = wanted
+            try:
+                doorbell.hear_fifo(self._spool / OLD_BELL, self._spool.stat().st_mode & 0o660, wanted=wanted)
+            except OSError as error:
+                self._notebook.note(f"programs of an older release cannot be heard: {error}")
 
     # -- one turn ----------------------------------------------------------------------------------
 
     def _turn(self, rung: bytes) -> str:
         """One cycle; returns a reason to leave, or an empty string."""
         if not self._leadership.is_held():
+            self._write_all()
             return "the lock file was removed"
         self._stopping = self._stopping or STOP in rung
+        self._yielding = self._yielding or GIVE_WAY in rung
         if self._clock.monotonic() < self._retry_at and not self._stopping:
             return ""  # whoever rings: what failed a moment ago is not begun anew for each of them
         try:
@@ -180,9 +197,13 @@ class Service:
             self._obey(cycle, rung)
             self._step(cycle, rung)
             self._check_marks(cycle)
+            self.limit = cycle.limited
             self._backoff, self._trouble = 0.0, ""
         except Exception as error:
             self._fail(error)
+            self.limit = platform.limit_behind(error)
+            if self.limit or self._yielding:
+                return LIMITED if self.limit else YIELDED
             return f"{STOPPED} in trouble; what is not written waits in the journal" if self._stopping else ""
         if self._clock.monotonic() >= self._status_at:
             self._publish(alive=True)
@@ -231,7 +252,15 @@ class Service:
         if reached:
             self._marks = [mark for mark in self._marks if mark not in reached]
             self._flushed = max(mark.began for mark in reached)
-            self._publish(alive=True)
+            write_flushed(self._spool, cycle.progress())
+            if cycle.hears_fifo:
+                self._publish(alive=True)  # where programs of the first release look for it
+
+    def _write_all(self) -> None:
+        """What was read may be nowhere else: whoever removed the lock may have removed the journal."""
+        if self._cycle is not None and self._leadership.keeps_others_out():
+            with contextlib.suppress(Exception):  # it leaves anyway, and its successor reads what is left
+                self._cycle.write_all()
 
     def _start_others(self, cycle: Cycle) -> None:
         """Start the collectors of sinks whose programs did not (`collector="external"`) or have ended."""
@@ -284,6 +313,8 @@ class Service:
 
     def _leave_reason(self, cycle: Cycle) -> str:
         now = self._clock.monotonic()
+        if self.limit or self._yielding:
+            return LIMITED if self.limit else YIELDED
         if self._stopping or cycle.newer:
             return self._farewell(cycle, now)
         if cycle.living() or cycle.backlog or self._marks or self._stay:
@@ -330,6 +361,6 @@ class Service:
         if self._cycle is not None:
             values |= self._cycle.status()
         said = msgspec.json.encode({name: value for name, value in values.items() if name != "time"})
-        if said != self._said or now >= self._said_at + _STATUS_OLD:
+        due = said != self._said or now >= self._said_at + _STATUS_OLD
+        if due and write_status(self._spool, values):
             self._said, self._said_at = said, now
-            write_status(self._spool, values)

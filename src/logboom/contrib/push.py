@@ -24,6 +24,7 @@ from logboom.journal.target import Server, parse_duration
 from logboom.platform import clock
 from logboom.producer.options import Keywords, parse_options
 from logboom.producer.producer import Live, Producer
+from logboom.records.plan import UnencodableError, decoded
 from logboom.sinks.push import takes_messages
 from logboom.wire import endpoints
 
@@ -203,8 +204,11 @@ class PUSHHandler(Unlocked, logging.Handler):
             if live.low <= record.created < live.high and own is live.formatter:
                 try:
                     line = live.encode(record)
-                except Exception:  # said below, where it is made again
-                    self._emit_slowly(record)
+                except UnencodableError as error:
+                    self._emit_slowly(error.record or record)
+                    return
+                except Exception:  # the record's own, or the formatter's: it must not run again
+                    self.handleError(record)
                     return
                 try:
                     if live.mark[0]:  # not before: a message's `__str__` may fork
@@ -232,7 +236,7 @@ class PUSHHandler(Unlocked, logging.Handler):
                 if producer.options.collector == "off":
                     producer.collect_here()
             elif self._outbox is not None:
-                line = self.format(record).encode("utf-8", "backslashreplace")
+                line = decoded(self, self.format(record)).encode("utf-8", "backslashreplace")
                 if isinstance(self._outbox, Direct):
                     self._outbox.send(_with_its_own(line, record))
                 else:

@@ -55,7 +55,9 @@ class SUBLogger:
             zeromq.close_within(0.0, self._sub, self._context)
             raise
         path = Path(os.path.abspath(output_dir or "."), FILENAME)
-        self._handler = RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS)
+        self._handler = RotatingFileHandler(
+            path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, control_characters="escape"
+        )
         self._handler.setLevel(logging.DEBUG)
         self._handler.setFormatter(logging.Formatter(_FORMAT))
         # Not in the manager's tree: no handler of the program, least of all a publisher's, gets these.

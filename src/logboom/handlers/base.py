@@ -18,7 +18,6 @@ import msgspec
 
 from logboom import platform
 from logboom.errors import ConfigurationError
-from logboom.handlers.naming import advice_for, check_names, derived_names, moves_files
 from logboom.handlers.places import check_spool, is_special, make_live_file
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.target import Rotation, Target, check_encoding
@@ -26,7 +25,7 @@ from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
 from logboom.records.composing import width_of
-from logboom.records.plan import stamp_of
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
@@ -63,17 +62,16 @@ def _is_shared_mode(mode: object) -> bool:
     return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
 
 
-class Terminator:
-    """What ends a record in the file; another one counts from the next record on."""
+def _moves_files(rotator: Any) -> bool:
+    """Return True for `os.rename`, `shutil.move` and the like, which do what is done anyway."""
+    return rotator is None or (
+        getattr(rotator, "__name__", "") in ("move", "rename", "replace")
+        and getattr(rotator, "__module__", "") in ("os", "posix", "nt", "shutil")
+    )
 
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        said: str = getattr(instance, "_terminator", "\n")
-        return said
 
-    def __set__(self, instance: JournalHandler, value: str) -> None:
-        instance._terminator = value
-        if instance._producer is not None:
-            instance._producer.live = NOT_LIVE
+def _is_standard(method: Any) -> bool:
+    return getattr(method, "__module__", "") == "logging.handlers"
 
 
 class _Own:
@@ -81,6 +79,7 @@ class _Own:
 
     def __init__(self, handler: JournalHandler) -> None:
         self._handler = weakref.ref(handler)
+        self.shown = type(handler).__qualname__
 
     def format(self, record: logging.LogRecord) -> str:
         handler = self._handler()
@@ -95,8 +94,6 @@ class JournalHandler(_Base):
         terminator: what ends a record in the file.
     """
 
-    terminator: Any = Terminator()
-    _terminator: str
     _closed: bool
     _producer: Producer | None = None
     _plain: bool = False
@@ -111,7 +108,7 @@ class JournalHandler(_Base):
         if self._settled and value != getattr(self, name, None):
             if name in _TOLD:
                 raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_ONCE)
-            if name in _ROTATES and not (name == "rotator" and moves_files(value)):
+            if name in _ROTATES and not (name == "rotator" and _moves_files(value)):
                 raise self._refusal(name, value)
             if name in _NAMING:
                 self._rename_backups(name, value)
@@ -184,13 +181,15 @@ class JournalHandler(_Base):
             if is_ours(kind):
                 continue
             for name in sorted(_ROTATES.keys() & vars(kind).keys()):
-                if not (name == "rotator" and moves_files(getattr(self, name))):
+                if not (name == "rotator" and _moves_files(getattr(self, name))):
                     raise self._refusal(f"{kind.__name__}.{name}", vars(kind)[name])
-        if not moves_files(rotator := getattr(self, "rotator", None)):
+        if not _moves_files(rotator := getattr(self, "rotator", None)):
             raise self._refusal("rotator", rotator)
 
     def _refusal(self, name: str, function: Any) -> ConfigurationError:
         """Names what was found, and what to use for it."""
+        from logboom.handlers.naming import advice_for
+
         function = getattr(function, "__func__", function)
         hint = advice_for(function, _ROTATES[name.rpartition(".")[2]])
         return ConfigurationError(f"{name} cannot be used: another process rotates", hint=hint)
@@ -202,6 +201,8 @@ class JournalHandler(_Base):
                 raise ConfigurationError("names= needs a rotation", hint="Use RotatingFileHandler")
             return ""
         if self._names is not None:
+            from logboom.handlers.naming import check_names
+
             live = os.path.basename(self.baseFilename)
             return check_names(self._names, live, timed=self._usual_suffix is not None)
         try:
@@ -217,6 +218,11 @@ class JournalHandler(_Base):
         naming: Any = self
         what = "namer" if callable(naming.namer) else "rotation_filename"
         suffix = None if self._usual_suffix is None else naming.suffix
+        own = "rotation_filename" in vars(self) or not _is_standard(type(naming).rotation_filename)
+        if naming.namer is None and not own and suffix == self._usual_suffix:
+            return ""
+        from logboom.handlers.naming import derived_names
+
         if suffix != self._usual_suffix and what != "namer":
             what = f"suffix={suffix!r}"
         return derived_names(what, naming.rotation_filename, self.baseFilename, suffix, self._usual_suffix)
@@ -280,11 +286,20 @@ class JournalHandler(_Base):
         producer = self._producer
         if producer is not None:
             live = producer.live
+            line = b""
             try:
-                usual = live.low <= record.created < live.high and self.formatter is live.formatter
-                line = live.encode(record) if usual else b""
-            except Exception:  # what it is worth is seen below
-                line = b""
+                if (
+                    live.low <= record.created < live.high
+                    and self.formatter is live.formatter
+                    and self.terminator == live.terminator
+                ):
+                    line = live.encode(record)
+            except UnencodableError as error:
+                record = error.record or record
+            except Exception:
+                if live.takes(record):  # the record's own error, or the formatter's: it must not run again
+                    self.handleError(record)
+                    return
             if line:
                 try:
                     if live.mark[0]:  # not before: a message's `__str__` may fork

@@ -11,9 +11,8 @@ from typing import Any, Final
 from logboom.errors import ConfigurationError
 from logboom.journal.names import Names, parse_names, text_of
 
-__all__ = ["advice_for", "check_names", "derived_names", "moves_files"]
+__all__ = ["advice_for", "check_names", "derived_names"]
 
-_MOVES: Final = frozenset(("move", "rename", "replace"))
 _OPTION: Final = 'names="{stem}-{date:%Y%m%d}{ext}"'
 _NUMBERED: Final = 'names="{stem}.{number}{ext}"'
 _PROBE: Final = 7391
@@ -28,33 +27,25 @@ _MOMENTS: Final = (
 _DIRECTIVES: Final = ("%Y", "%j", "%m", "%d", "%H", "%M", "%S", "%y")
 # What a replaced method does is seen in the names that it uses, and each has an option that does it.
 _ADVICE: Final = (
-    (("gzip", "zipfile", "bz2", "lzma", "zlib", "tarfile", "compress"), 'compress="gzip"'),
-    (("chmod", "umask", "fchmod"), 'file_mode=0o640 (or "0640")'),
+    (("gzip", "zipfile", "bz2", "lzma", "zlib", "tarfile", "compress"), 'Use compress="gzip"'),
+    (("chmod", "umask", "fchmod"), 'Use file_mode=0o640 (or "0640")'),
     (
         ("remove", "unlink", "rmtree", "glob", "listdir", "getmtime"),
-        "backupCount=, max_age= or max_total_size=",
+        "Use backupCount=, max_age= or max_total_size=",
     ),
-    (("chown", "fchown"), "nothing: a file belongs to those who share its directory"),
-    (("makedirs", "mkdir"), "nothing: missing directories are created"),
-    (("rename", "replace", "move", "strftime"), _OPTION),
-    (("write",), "a formatter, or the reader of the logs, for headers"),
-    (("encoding", "codecs"), "encoding= (UTF-8 by default)"),
+    (("chown", "fchown"), "Leave it out: a file belongs to those who share its directory"),
+    (("makedirs", "mkdir"), "Leave it out: missing directories are created"),
+    (("rename", "replace", "move", "strftime"), f"Use {_OPTION}"),
+    (("write",), "Leave headers to a formatter, or to the reader of the logs"),
+    (("encoding", "codecs"), "Use encoding= (UTF-8 by default)"),
 )
-
-
-def moves_files(rotator: Any) -> bool:
-    """Return True for `os.rename`, `shutil.move` and the like, which do what is done anyway."""
-    return rotator is None or (
-        getattr(rotator, "__name__", "") in _MOVES
-        and getattr(rotator, "__module__", "") in ("os", "posix", "nt", "shutil")
-    )
 
 
 def advice_for(function: Any, usual: str) -> str:
     """What to use in the place of a function that no collector can call: by what it does, else `usual`."""
     used = set(_names_in(getattr(function, "__code__", None)))
     found = [advice for names, advice in _ADVICE if used.intersection(names)]
-    return f"Use {' and '.join([*dict.fromkeys(found)]) or usual}"
+    return ". ".join(dict.fromkeys(found)) or f"Use {usual}"
 
 
 def _names_in(code: Any) -> Iterator[str]:

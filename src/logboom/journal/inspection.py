@@ -50,6 +50,10 @@ class SegmentFile:
         """Bytes of the file, allocated ones included."""
         return self.path.stat().st_size
 
+    def close(self) -> None:
+        """Give the descriptor back; `rows` does that at its end."""
+        self._file.close()
+
     def rows(self) -> Iterator[list[list[Any]]]:
         """The records' arrays, block by block."""
         offset = self._header_length()

@@ -91,6 +91,7 @@ class Header(msgspec.Struct, frozen=True):
         target: the sink that these records are for.
         version: release of logboom that wrote it.
         more: further sinks.
+        bell: the doorbell that it rings: 1 is a FIFO (first release), 2 a file.
     """
 
     logboom: int
@@ -104,6 +105,7 @@ class Header(msgspec.Struct, frozen=True):
     target: Asked
     version: str = ""
     more: tuple[Asked, ...] = ()
+    bell: int = 1
 
     @property
     def sinks(self) -> tuple[Asked, ...]:
@@ -125,6 +127,7 @@ class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     target: StoredTarget
     version: str = ""
     sinks: tuple[StoredTarget, ...] = ()
+    bell: int = 1
 
 
 def format_for(*sinks: Asked) -> int:
@@ -145,6 +148,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
         encoding, errors, terminator: how text becomes bytes in the file.
         raw: control characters go to the file as they are.
         options: the renderer's own: `format`, `style`, `datefmt`, ...
+        one_line: newlines in values, tracebacks and stacks are escaped, too.
     """
 
     context: int
@@ -157,6 +161,7 @@ class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     terminator: str = "\n"
     raw: bool = False
     options: dict[str, Any] = {}
+    one_line: bool = False
 
 
 class Dropped(msgspec.Struct, frozen=True, omit_defaults=True):

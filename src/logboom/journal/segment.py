@@ -17,6 +17,7 @@ from logboom.spool.directory import DEAD_SUFFIX
 
 __all__ = ["MappedSegment", "Segment", "WrittenSegment"]
 
+KEPT = 2048  # bytes of a mapped segment for words about what found no room
 _FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 # A mapping whose descriptor was closed behind our back must never be released: `mmap` would close the
 # number of its duplicate, which may be somebody's socket by now.
@@ -81,6 +82,10 @@ class Segment:
         """Let no more line in. Late writers get `ValueError`."""
         raise TypeError("abstract")
 
+    def write_last(self, line: bytes) -> None:
+        """Append a line that a full segment keeps room for, or raise `ValueError`."""
+        raise ValueError("no room is kept")
+
     def written(self) -> int:
         """Bytes that are committed."""
         raise TypeError("abstract")
@@ -125,6 +130,8 @@ class MappedSegment(Segment):
 
     def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
         super().__init__(path, number, fd)
+        self._kept = KEPT if size > 2 * KEPT else 0
+        size -= self._kept
         if sys.version_info >= (3, 13):
             self._map = mmap.mmap(fd, size, trackfd=False)
         else:
@@ -132,21 +139,43 @@ class MappedSegment(Segment):
         self.write = self._locked_write if _FREE_THREADED else self._map.write
         self._lock = threading.RLock()
         self._size = size
+        self._used = 0  # of what is kept
+        self._ended = False
 
     def _locked_write(self, line: bytes) -> None:
         with self._lock:
             self._map.write(line)
 
     def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            self._fill()
+            self._put_behind(b" " * (self._kept - self._used - 1) + b"\n")
+
+    def write_last(self, line: bytes) -> None:
+        with self._lock:
+            if self._ended or self._used + len(line) >= self._kept:
+                raise ValueError("no room is left")
+            self._fill()
+            self._put_behind(line)
+
+    def _fill(self) -> None:
         while rest := self._size - self._map.tell():
             with contextlib.suppress(ValueError):  # a late writer came between
                 self.write(b" " * (rest - 1) + b"\n")
+
+    def _put_behind(self, data: bytes) -> None:
+        """Into what is kept, not through the mapping; without a descriptor its reader leaves it as dead."""
+        if self._kept and self._descriptor_is_ours():
+            with contextlib.suppress(OSError):
+                self._used += platform.write_at(self._fd, data, self._size + self._used)
 
     def written(self) -> int:
         return self._map.tell()
 
     def disown(self) -> None:
         self._lock = threading.RLock()
+        self._ended = True
         self._map.seek(0, os.SEEK_END)
 
     def sync(self, start: int) -> int:

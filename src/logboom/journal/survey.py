@@ -17,15 +17,17 @@ from logboom.journal.layout import (
     committed_length,
     decode_control,
     decode_header,
+    pack_position,
     parse_segment_name,
     segment_name,
     unpack_position,
 )
 from logboom.spool.directory import DEAD_SUFFIX, Spool, places_of
 
-__all__ = ["Stream", "survey", "undelivered_bytes"]
+__all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
+_STEP: Final = 16 * 1024
 _DROPPED: Final = b'{"dropped"'
 
 
@@ -40,6 +42,7 @@ class Stream(NamedTuple):
         oldest: when the oldest of them was made (wall time), or None.
         dropped: records that it says it dropped, and that the log does not say yet.
         trouble: why it cannot be read, or an empty string.
+        unreadable: it is not known what of it waits.
     """
 
     producer: str
@@ -49,6 +52,7 @@ class Stream(NamedTuple):
     oldest: float | None = None
     dropped: int = 0
     trouble: str = ""
+    unreadable: bool = False
 
 
 def survey(
@@ -62,6 +66,49 @@ def survey(
     """
     known = {spool.root: positions} | dict(elsewhere or {})
     return [_look(spool, producer, numbers, known) for producer, numbers in spool.segments().items()]
+
+
+def committed_ends(spool: Spool) -> dict[str, int]:
+    """For each stream that this home's collector delivers, the packed position behind what is committed now.
+
+    A segment that may not be read is left out: its records are another user's.
+    """
+    ends: dict[str, int] = {}
+    for producer, numbers in spool.segments().items():
+        with (
+            contextlib.suppress(OSError),
+            _open(spool.journal_path, segment_name(producer, numbers[-1])) as file,
+        ):
+            if _is_of(file, spool):
+                ends[producer] = pack_position(numbers[-1], _committed_end(file))
+    return ends
+
+
+def _is_of(file: BinaryIO, spool: Spool) -> bool:
+    """False for a stream that asks nothing of this home; one of which that is not known counts."""
+    try:
+        header = decode_header(file.readline(_BLOCK))
+    except (JournalError, UnicodeError):
+        return True
+    return any(home == spool.path for _, home in places_of(header, spool.root))
+
+
+def _committed_end(file: BinaryIO) -> int:
+    """Where the committed prefix ends; a few reads, however long it is: what comes behind it is zero."""
+    low, high = 0, file.seek(0, 2)
+    while high - low > _STEP:
+        middle = (low + high) // 2
+        file.seek(middle)
+        low, high = (middle, high) if file.read(1) != b"\0" else (low, middle)
+    file.seek(low)
+    head = file.read(_STEP).partition(b"\0")[0]
+    while True:
+        newline = head.rfind(b"\n")
+        if newline >= 0 or low == 0:
+            return low + newline + 1
+        start = max(0, low - _STEP)
+        file.seek(start)
+        head, low = file.read(low - start), start
 
 
 def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
@@ -114,7 +161,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], known: Mapping[Path, 
         except FileNotFoundError:
             continue
         except OSError as error:
-            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}")
+            stream = stream._replace(trouble=f"cannot be read: {error.strerror or error}", unreadable=True)
     return stream
 
 

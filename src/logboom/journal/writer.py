@@ -225,6 +225,7 @@ class JournalWriter:
             target=self.target,
             version=__version__,
             more=self.more,
+            bell=2,
         )
 
     def forget(self) -> None:

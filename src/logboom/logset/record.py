@@ -37,8 +37,8 @@ _NAMES: Final = {
     40: "ERROR",
     50: "CRITICAL",
 }
-_TRACEBACK: Final = re.compile(rb"^ ?Traceback \(most recent call last\):", re.MULTILINE)
-_RAISED: Final = re.compile(rb"^ {0,1}(?:\| )?([A-Za-z_][\w.]*)(?:: |:?\s*$)", re.MULTILINE)
+_TRACEBACK: Final = re.compile(rb"^[ \t]?Traceback \(most recent call last\):", re.MULTILINE)
+_RAISED: Final = re.compile(rb"^[ \t]?(?:\| )?([A-Za-z_][\w.]*)(?:: |:?\s*$)", re.MULTILINE)
 
 
 class Layout(Protocol):

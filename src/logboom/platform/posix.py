@@ -16,11 +16,25 @@ import fcntl
 import itertools
 import os
 import resource
-import select
 import signal
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from logboom.platform._posix_bell import BellFile as Doorbell
+from logboom.platform._posix_bell import bell_pid, ring_fifo, unheard
+from logboom.platform._posix_bell import ring_bell as ring
+from logboom.platform._posix_processes import (
+    detach,
+    disk_room,
+    hard_limits,
+    holds,
+    is_gone,
+    kill_stopped,
+    limit_behind,
+    process_state,
+    reap_orphans,
+    shed_limits,
+)
 
 __all__ = [
     "Doorbell",
@@ -28,18 +42,26 @@ __all__ = [
     "append",
     "append_only",
     "appends_to_files_only",
+    "bell_pid",
     "claim",
+    "detach",
+    "disk_room",
     "disk_size",
     "drop_privileges",
     "extend_open_flags",
     "filesystem_of",
     "give_like",
+    "hard_limits",
     "hold_directory",
+    "holds",
     "host_name",
     "identity",
     "in_use",
+    "is_gone",
     "is_network",
     "is_ours_alone",
+    "kill_stopped",
+    "limit_behind",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -49,17 +71,22 @@ __all__ = [
     "open_for_reading",
     "out_of_the_way",
     "own_interpreters",
+    "process_state",
     "read_at",
     "read_file",
     "real_path",
+    "reap_orphans",
     "rename",
     "replace",
     "ring",
+    "ring_fifo",
+    "shed_limits",
     "spawn_detached",
     "spelled",
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unheard",
     "unlink",
     "unlock",
     "write_at",
@@ -416,25 +443,6 @@ def spawn_detached(argv: Sequence[str], environment: dict[str, str], keep: int) 
         os.set_inheritable(keep, False)
 
 
-def ring(path: str | Path, message: bytes) -> bool:
-    """Ring the doorbell at `path`; False when nobody listens there."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-            return False
-        if message:
-            with contextlib.suppress(BlockingIOError):
-                os.write(fd, message)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
-
-
 def may_ring(path: str | Path) -> bool:
     """Whether this user is allowed to ring: `ring` says of a bell of others that nobody listens."""
     try:
@@ -444,38 +452,6 @@ def may_ring(path: str | Path) -> bool:
     except OSError:
         return True
     return True
-
-
-class Doorbell:
-    """The listening side: a FIFO. Made anew by each collector, so that no stale one is rung."""
-
-    def __init__(self, path: str | Path, mode: int) -> None:
-        self.path = Path(path)
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISFIFO(os.lstat(self.path).st_mode):
-                os.unlink(self.path)
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(self.path, 0o600)
-        # Read and write: a FIFO without writers would report its end for ever.
-        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | extend_open_flags())
-        with contextlib.suppress(OSError):
-            give_like(self._fd, mode, self.path.parent)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
-
-    def wait(self, timeout: float) -> bytes:
-        """What was rung within `timeout` seconds; empty when nothing was."""
-        try:
-            if not self._poll.poll(max(0.0, timeout) * 1000):
-                return b""
-            return os.read(self._fd, 4096)
-        except (InterruptedError, BlockingIOError):
-            return b""
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 def host_name() -> str:

@@ -12,6 +12,7 @@ assert sys.platform == "win32"
 
 import contextlib
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -27,18 +28,26 @@ __all__ = [
     "append",
     "append_only",
     "appends_to_files_only",
+    "bell_pid",
     "claim",
+    "detach",
+    "disk_room",
     "disk_size",
     "drop_privileges",
     "extend_open_flags",
     "filesystem_of",
     "give_like",
+    "hard_limits",
     "hold_directory",
+    "holds",
     "host_name",
     "identity",
     "in_use",
+    "is_gone",
     "is_network",
     "is_ours_alone",
+    "kill_stopped",
+    "limit_behind",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -48,23 +57,30 @@ __all__ = [
     "open_for_reading",
     "out_of_the_way",
     "own_interpreters",
+    "process_state",
     "read_at",
     "read_file",
     "real_path",
+    "reap_orphans",
     "rename",
     "replace",
     "ring",
+    "ring_fifo",
+    "shed_limits",
     "spawn_detached",
     "spelled",
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unheard",
     "unlink",
     "unlock",
     "write_at",
 ]
 
-_BELLS: Final = b"wfps"
+_BELLS: Final = b"wfpsg"
+_PID_AT: Final = 16
+_SIZE: Final = 64
 _LISTEN_FOR: Final = 2.0
 _SAFE_LENGTH: Final = 160  # of a directory, so that the longest name in its spool stays below 260
 _NO_JOB_BREAK: Final = 5  # ERROR_ACCESS_DENIED
@@ -308,7 +324,8 @@ def ring(path: str | Path, message: bytes) -> bool:
         if api.lock(fd, shared=True):
             return False  # closing gives it back
         for bell in message:
-            write_at(fd, b"!", _BELLS.index(bell))
+            if bell in _BELLS:
+                write_at(fd, b"!", _BELLS.index(bell))
         if message:
             api.set_event(_event_name(fd))
     except OSError:
@@ -316,6 +333,88 @@ def ring(path: str | Path, message: bytes) -> bool:
     finally:
         os.close(fd)
     return True
+
+
+def ring_fifo(path: str | Path, message: bytes) -> bool:
+    """Ring the doorbell of a collector of the first release, which was a file here, too."""
+    return ring(path, message)
+
+
+def unheard(path: str | Path) -> bytes:
+    """The messages that the listener has not taken yet. Raises `OSError`."""
+    fd = open_for_reading(path)
+    try:
+        return _rung(fd)
+    finally:
+        os.close(fd)
+
+
+def bell_pid(path: str | Path) -> int | None:
+    """The listener's process id, as it wrote it down; None when it did not."""
+    try:
+        fd = open_for_reading(path)
+    except OSError:
+        return None
+    try:
+        return int(read_at(fd, _SIZE - _PID_AT, _PID_AT))
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(fd)
+
+
+def _rung(fd: int) -> bytes:
+    found = read_at(fd, len(_BELLS), 0)
+    return bytes(bell for bell, flag in zip(_BELLS, found, strict=False) if flag)
+
+
+def process_state(pid: int) -> str:
+    """Nothing is known here of why another process cannot go on."""
+    return ""
+
+
+def holds(pid: int, path: str | Path) -> bool:
+    """Not known here: False."""
+    return False
+
+
+def is_gone(pid: int) -> bool:
+    """Not known here: the locks that a process has given back say enough."""
+    return True
+
+
+def kill_stopped(pid: int, path: str | Path) -> bool:
+    """Never: there is no stopped process here that could be recognised."""
+    return False
+
+
+def reap_orphans(name: str) -> None:
+    """A process leaves nothing behind when it ends."""
+
+
+def detach(keep: int, *, fork: bool) -> int:
+    """A process was started apart already; the handle to keep is none of its descriptors: -1."""
+    os.chdir(os.path.abspath(os.sep))
+    return -1
+
+
+def shed_limits() -> None:
+    """A process inherits none."""
+
+
+def hard_limits() -> dict[str, int]:
+    """None."""
+    return {}
+
+
+def limit_behind(error: BaseException | None) -> str:
+    """An error comes from no limit of this process."""
+    return ""
+
+
+def disk_room(path: str | Path) -> tuple[int, int, bool]:
+    """Bytes that this user can still write on a drive; files are not counted (-1)."""
+    return shutil.disk_usage(path).free, -1, False
 
 
 def may_ring(path: str | Path) -> bool:
@@ -346,21 +445,39 @@ class Doorbell:
                 os.close(self._fd)
                 raise OSError(13, "another collector listens", str(path))
             time.sleep(0.001)
-        write_at(self._fd, bytes(len(_BELLS)), 0)
+        self._old: Doorbell | None = None
+        write_at(self._fd, bytes(_PID_AT) + b"%-*d\n" % (_SIZE - _PID_AT - 1, os.getpid()), 0)
         self._event = api.Event(_event_name(self._fd))
+
+    def hear_fifo(self, path: str | Path, mode: int, *, wanted: bool) -> None:
+        """Listen at the doorbell of the first release as well, or do no longer. Raises `OSError`.
+
+        What is rung there is heard when a wait is over.
+        """
+        if wanted and self._old is None:
+            self._old = Doorbell(path, mode)
+        elif not wanted:
+            old, self._old = self._old, None
+            if old is not None:
+                old.close()
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def wait(self, timeout: float) -> bytes:
         """What was rung within `timeout` seconds; empty when nothing was."""
         self._event.wait(timeout)
-        said = bytes(
-            bell for bell, rung in zip(_BELLS, read_at(self._fd, len(_BELLS), 0), strict=True) if rung
-        )
+        return self._take() + (b"" if self._old is None else self._old._take())
+
+    def _take(self) -> bytes:
+        said = _rung(self._fd)
         # Cleared before anybody obeys: what is rung from now on is heard next time.
         for bell in said:
             write_at(self._fd, b"\0", _BELLS.index(bell))
         return said
 
     def close(self) -> None:
+        if self._old is not None:
+            self._old.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias, TypedDict
 
 from logboom.journal import layout
 from logboom.journal.layout import ROLLOVER, encode_line
+from logboom.records.marks import Controls
 from logboom.records.plan import Plan, Zone, finished_plan, plan_for, stamp_of, zone_at
 
 __all__ = ["Context", "Contexts", "PlanOptions"]
@@ -35,13 +36,13 @@ class PlanOptions(TypedDict):
     encoding: str
     errors: str
     terminator: str
-    raw: bool
+    controls: Controls
 
 
 class Context:
     """A plan under its number, stated in each segment that uses it."""
 
-    __slots__ = ("encode", "formatter", "line", "number", "plan", "zone")
+    __slots__ = ("encode", "formatter", "line", "number", "plan", "terminator", "zone")
 
     def __init__(
         self, plan: Plan | None, formatter: logging.Formatter | None, zone: Zone, number: int
@@ -51,6 +52,7 @@ class Context:
         self.formatter = formatter
         self.zone = zone
         self.number = number
+        self.terminator = "" if plan is None else plan.terminator
         said = layout.Context(number, "rollover") if plan is None else plan.context(number, zone)
         self.line = encode_line(said)
         self.encode = _no_record if plan is None else plan.encoder(number)

@@ -14,10 +14,9 @@ from typing import Final
 from logboom.journal import streams
 from logboom.journal.layout import FORMAT
 from logboom.platform.process import Mark, this_process
-from logboom.producer import lifecycle
+from logboom.producer import lifecycle, starting, waiting
 from logboom.producer.options import Options
 from logboom.producer.room import Drops
-from logboom.spool import launch
 
 __all__ = ["Left", "keep_no_watch", "left_in", "when_dropped"]
 
@@ -57,14 +56,14 @@ class Left:
         """Wait until it is in the files; `deadline` on `clock.monotonic`."""
         if not self._mark[0]:
             return True
-        waiting = frozenset(self._targets)
-        if waiting:
-            targets = waiting if len(waiting) <= _MOST else None
-            if not launch.wait_until_flushed(self._spool, lifecycle.budget(deadline), targets):
-                if self._starts and launch.lacks_collector(self._spool, FORMAT):
-                    launch.start_collector(self._spool)
+        pending = frozenset(self._targets)
+        if pending:
+            targets = pending if len(pending) <= _MOST else None
+            if not waiting.wait_until_flushed(self._spool, lifecycle.budget(deadline), None, targets):
+                if self._starts and starting.lacks_collector(self._spool, FORMAT):
+                    starting.start_collector(self._spool)
                 return False
-            self._targets -= waiting
+            self._targets -= pending
         return not self._lost
 
     def forget(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from logging import LogRecord
 from typing import Final
 
 from logboom.platform.process import Mark
@@ -21,13 +22,13 @@ class Live:
     Attributes:
         low, high: the records' `created` for which it holds: one second, since zones change between seconds.
         mark: of the process for which it holds.
-        formatter: the formatter for which it holds.
+        formatter, terminator: the formatter and the terminator for which it holds.
         context: how the records are to be rendered.
         encode: record to line, as `context` says.
         write: line to segment; `ValueError` when it is full.
     """
 
-    __slots__ = ("context", "encode", "formatter", "high", "low", "mark", "write")
+    __slots__ = ("context", "encode", "formatter", "high", "low", "mark", "terminator", "write")
 
     def __init__(
         self, low: float, high: float, mark: Mark, context: Context | None, write: Callable[[bytes], object]
@@ -37,8 +38,16 @@ class Live:
         self.mark = mark
         self.context = context
         self.formatter = None if context is None else context.formatter
+        self.terminator = None if context is None else context.terminator
         self.encode = _never if context is None else context.encode
         self.write = write
+
+    def takes(self, record: LogRecord) -> bool:
+        """Return True if it holds for a record of its formatter and terminator."""
+        try:
+            return self.low <= record.created < self.high
+        except Exception:
+            return False
 
 
 def _never(*_: object) -> bytes:

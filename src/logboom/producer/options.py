@@ -15,6 +15,7 @@ import msgspec
 from logboom.errors import ConfigurationError
 from logboom.journal.layout import SMALLEST_SEGMENT
 from logboom.journal.target import parse_duration, parse_size
+from logboom.records.marks import Controls
 
 __all__ = ["Keywords", "Options", "parse_options"]
 
@@ -38,7 +39,7 @@ class Keywords(TypedDict, total=False):
     linger: float | str
     flush_timeout: float | str
     close_timeout: float | str
-    control_characters: Literal["escape", "raw"]
+    control_characters: Controls
     names: str | None
 
 
@@ -59,7 +60,7 @@ class Options(msgspec.Struct, frozen=True):
         linger: how long a collector stays without producers.
         flush_timeout: longest wait of `flush()`.
         close_timeout: longest wait of all handlers together at the end of a program.
-        raw: control characters go to the file as they are.
+        control_characters: newlines become escapes, or marked lines, or all goes to the file as it is.
         names: template of the backups' names; None is the standard library's.
     """
 
@@ -76,7 +77,7 @@ class Options(msgspec.Struct, frozen=True):
     linger: float = 5.0
     flush_timeout: float = 1.0
     close_timeout: float = 2.0
-    raw: bool = False
+    control_characters: Controls = "indent"
     names: str | None = None
 
     @property
@@ -91,7 +92,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "compress": (None, "gzip", "zstd"),
     "when_full": ("drop_newest", "drop_oldest", "block"),
     "collector": ("auto", "external", "off"),
-    "control_characters": ("escape", "raw"),
+    "control_characters": ("escape", "indent", "raw"),
 }
 
 
@@ -131,7 +132,6 @@ def parse_options(keywords: Keywords) -> Options:
 
 
 def _convert(given: dict[str, Any]) -> dict[str, Any]:
-    given["raw"] = given.pop("control_characters", "escape") == "raw"
     if given.get("fsync_level") is not None:
         given["fsync_level"] = _level(given["fsync_level"])
     if given.get("file_mode") is not None:

@@ -26,22 +26,24 @@ import msgspec
 from logboom import platform
 from logboom.errors import ConfigurationError, LogboomError, SpoolError, SpoolFullError
 from logboom.journal import streams
-from logboom.journal.layout import FORMAT, ROLLOVER
+from logboom.journal.layout import FORMAT, ROLLOVER, pack_position
 from logboom.journal.segment import Segment
+from logboom.journal.survey import committed_ends
 from logboom.journal.target import Asked, Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
 from logboom.platform.process import this_process
-from logboom.producer import lifecycle
+from logboom.producer import lifecycle, starting, waiting
 from logboom.producer.contexts import Context, Contexts, PlanOptions
 from logboom.producer.left import keep_no_watch, left_in, when_dropped
 from logboom.producer.live import NOT_LIVE, Live
 from logboom.producer.options import Options
 from logboom.producer.room import Drops, Room
-from logboom.records.plan import stamp_of
-from logboom.spool import launch
+from logboom.records.encoding import known_everywhere
+from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool.allowed import allow
 from logboom.spool.directory import Spool, home_of, make_home
+from logboom.spool.doorbell import answers, listener_pid
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
@@ -50,8 +52,7 @@ _TRIES: Final = (
     20  # other threads may fill a new segment; one that is cut short by a limit takes no line ever
 )
 _LOOK_EVERY: Final = 1.0
-_JUST_NOW: Final = 0.25
-_IN_VAIN: Final = 10
+_ANSWERS_WITHIN: Final = 0.1
 
 
 def _check_name(target: Asked) -> None:
@@ -62,6 +63,13 @@ def _check_name(target: Asked) -> None:
         said = target.key.encode("utf-8", "backslashreplace").decode()
         hint = "Use a name in UTF-8; without spool= that of its directory does not matter"
         raise ConfigurationError("the name of the log file is not UTF-8", path=said, hint=hint) from None
+
+
+def _position(written: tuple[str, int, int]) -> dict[str, int]:
+    """Up to where a stream has to be delivered, by what its writer says of itself."""
+    producer, number, committed = written
+    # Of a segment that was closed or given up: all of it.
+    return {producer: pack_position(number, committed) if committed else pack_position(number + 1, 0)}
 
 
 class Producer:
@@ -102,19 +110,20 @@ class Producer:
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
         self._mark = this_process.mark()
         self._looked = -math.inf
-        self._started: dict[Path, int] = {}  # collectors, since one was last seen alive
+        self._starters = [starting.Starter(home) for home, _ in self.homes]
         self._full_until = -math.inf
         self.drops = Drops()
         self._room = Room(self.homes[0][0], options)
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
-        self._all_flushed_at = -math.inf
         self._synced: tuple[int, int] = (0, 0)
         self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
+        if isinstance(target, Target):
+            known_everywhere(target.encoding, target.errors)
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
-            launch.import_collector()
+            waiting.import_collector()
 
     @property
     def close_timeout(self) -> float:
@@ -151,9 +160,9 @@ class Producer:
         looked = self._look()
         try:
             line = context.encode(record)
-        except Exception:
+        except UnencodableError as error:
             finished = self._contexts.finished(formatter)
-            taken = self.put(finished.encode(record), finished)
+            taken = self.put(finished.encode(error.record or record), finished)
         else:
             taken = self.put(line, context)
             self._publish(created, context)
@@ -281,7 +290,7 @@ class Producer:
             "encoding": self.target.encoding if isinstance(self.target, Target) else "utf-8",
             "errors": self.target.errors if isinstance(self.target, Target) else "backslashreplace",
             "terminator": self.terminator,
-            "raw": self.options.raw,
+            "controls": self.options.control_characters,
         }
 
     # -- once a second -----------------------------------------------------------------------------
@@ -292,7 +301,7 @@ class Producer:
         if now - self._looked < _LOOK_EVERY and self._writer is not None:
             return False
         self._looked = now
-        launch.reap()
+        starting.reap()
         if not self._ensure_open():
             return False
         self._ensure_linked()
@@ -327,21 +336,8 @@ class Producer:
 
     def _ensure_collector(self) -> None:
         """Called behind the record, so that the collector that is rung finds it."""
-        for home, _ in self.homes:
-            self._ensure_collector_of(home)
-
-    def _ensure_collector_of(self, home: Path) -> None:
-        if not launch.lacks_collector(home, FORMAT):
-            self._started[home] = 0
-            return
-        started = self._started.get(home, 0)
-        if started >= _IN_VAIN and started % _IN_VAIN:
-            self._started[home] = started + 1  # now and then is enough
-            return
-        launched = launch.start_collector(home)
-        self._started[home] = started = started + launched.started
-        vain = f"{_IN_VAIN} were started and ended at once"
-        trouble = vain if started > _IN_VAIN else launched.trouble
+        troubles = [starter.ensure(FORMAT) for starter in self._starters]
+        trouble = next(filter(None, troubles), "")
         if trouble:
             self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
@@ -357,7 +353,12 @@ class Producer:
     def _drop(self, error: Exception) -> None:
         # Not the whole text: it names the segment, and that would be another one each time.
         reason = error.message if isinstance(error, LogboomError) else str(error)
-        self.drops.add(reason)
+        due = self.drops.add(reason)
+        segment = None if self._writer is None else self._writer.segment
+        if due and segment is not None and segment.mark[0]:
+            self.drops.say(segment.write)  # for `logboom status`, which cannot ask us
+            if self.drops.pending:
+                self.drops.say(segment.write_last)
         lifecycle.register(self)
         self.warn(f"records are dropped: {reason} ({self.spool_path}). See `logboom status`")
 
@@ -376,44 +377,69 @@ class Producer:
 
         What was dropped is not, unless the log says so.
         """
+        return self._wait(deadline, others=False)
+
+    def _wait(self, deadline: float, *, others: bool) -> bool:
+        """As `wait`; for the records of other processes as well, whose failure does not count."""
         if not self._mark[0]:
             return True
         self._say_drops()
-        return self._wait_for_appended(deadline) and not self.drops.pending
+        return self._wait_for_appended(deadline, others=others) and not self.drops.pending
 
-    def _wait_for_appended(self, deadline: float) -> bool:
+    def _wait_for_appended(self, deadline: float, *, others: bool = False) -> bool:
         writer = self._writer
         mark = ("", 0, 0) if writer is None else writer.written()
         if writer is None or mark[1] == 0 or mark == self._flushed:
+            if others:
+                self._wait_for_others(deadline)
             return True
         streams.rest(writer.directory)
         mark = writer.written()
         segment = writer.segment
-        flushed = self._wait_until_flushed(deadline)
+        flushed = self._wait_until_flushed(deadline, _position(mark), others=others)
         streams.wake(writer.directory)
         if flushed and (segment is None or segment.is_linked()):
             self._flushed = mark
             return True
         return False  # also when somebody removed the journal: what was in it may be in no file
 
-    def _wait_until_flushed(self, deadline: float) -> bool:
-        began = clock.monotonic()
+    def _wait_until_flushed(self, deadline: float, wanted: dict[str, int], *, others: bool = False) -> bool:
         deadline = lifecycle.budget(deadline)
-        flushed = all(launch.wait_until_flushed(home, deadline, key) for home, key in self.homes)
-        if flushed:
-            self._all_flushed_at = began
-        elif self.options.starts_collector:
-            self._ensure_collector()  # this program may log nothing more, and another one never come
+        flushed = True
+        for home, key in self.homes:
+            ends = self._committed(home) if others else {}
+            flushed = waiting.wait_until_flushed(home, deadline, ends | wanted, {key}) and flushed
+        if not flushed:
+            if self.options.starts_collector:
+                self._ensure_collector()  # this program may log nothing more, and another one never come
+            self._say_hung()
         return flushed
 
-    def _wait_for_others(self, began: float, deadline: float) -> None:
-        """A parent that logged nothing itself still ends after its children's records are in the file."""
-        if self._all_flushed_at >= began - _JUST_NOW:
+    def _say_hung(self) -> None:
+        """A collector that is there and does nothing: only a person can help."""
+        known = f"hung: {self.spool_path}"
+        if known in this_process.warned:  # each look for an answer takes time
             return
+        home = next((home for home, _ in self.homes if answers(home, _ANSWERS_WITHIN) is False), None)
+        if home is not None:
+            this_process.warned.add(known)
+            pid = listener_pid(home)
+            state = "" if pid is None else platform.process_state(pid)
+            about = f" (pid {pid}{', ' * bool(state)}{state})"
+            self.warn(f"the collector{about} does not answer; records wait safely; see: logboom status")
+
+    def _wait_for_others(self, deadline: float) -> None:
+        """A parent that logged nothing itself still ends after its children's records are in the file."""
         own = "" if self._writer is None else self._writer.producer
         with contextlib.suppress(OSError):
-            if any(producer != own for producer in Spool(self.spool_path).segments()):
-                self._wait_until_flushed(deadline)
+            if Spool(self.spool_path).segments().keys() - {own}:
+                self._wait_until_flushed(deadline, {}, others=True)
+
+    def _committed(self, home: Path) -> dict[str, int]:
+        """Up to where each stream of a home has been written."""
+        with contextlib.suppress(OSError):
+            return committed_ends(Spool(home))
+        return {}
 
     def collect_here(self) -> None:
         """For `collector="off"`: what was logged is in the file on return, within `flush_timeout`.
@@ -470,12 +496,10 @@ class Producer:
     def close(self, deadline: float) -> None:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
-        began = clock.monotonic()
-        if not self.wait(deadline):
+        if not self._wait(deadline, others=True):
             starts = self.options.starts_collector
             for home, key in self.homes:
                 left_in(home).add(key, 0.0, lost=self.drops.pending, starts=starts)
-        self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:
             self.warn(f"{count} records were dropped: {self.drops.reason}")

@@ -14,9 +14,10 @@ from logboom import platform
 from logboom.errors import LogboomError, SpoolFullError
 from logboom.journal.layout import SMALLEST_SEGMENT, Dropped, encode_line
 from logboom.platform import clock
+from logboom.producer import waiting
 from logboom.producer.options import Options
-from logboom.spool import launch
 from logboom.spool.directory import Spool
+from logboom.spool.doorbell import FLUSH, collector_lives
 
 __all__ = ["Drops", "Room"]
 
@@ -30,6 +31,7 @@ _APART: Final = 10  # times as long as an attempt took that was in vain
 # More than all processes of a machine write while nobody looks: a look costs a system call a segment.
 _PLENTY: Final = 128 * 1024 * 1024
 _NO_LOOK_FOR: Final = 0.1
+_MANY: Final = 64
 
 
 class Room:
@@ -96,7 +98,7 @@ class Room:
             return 0
         self._deliver(deadline if timeout else clock.monotonic() + _DELIVERING)
         if timeout and self._options.when_full == "drop_oldest" and self._room() < least:
-            launch.make_room(self._spool, max(least, _PRUNED))
+            waiting.make_room(self._spool, max(least, _PRUNED))
             self._look_at = float("-inf")
         while (free := self._room()) < least and clock.monotonic() < deadline and not gone_on():
             time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - clock.monotonic())))
@@ -107,8 +109,9 @@ class Room:
         begun = clock.monotonic()
         if begun < self._deliver_at:
             return
-        if not launch.collector_lives(self._spool, launch.FLUSH):
-            launch.wait_until_flushed(self._spool, deadline)
+        if not collector_lives(self._spool, FLUSH):
+            if not waiting.collect_here(self._spool, deadline):
+                waiting.wait_until_flushed(self._spool, deadline)
             self._look_at = float("-inf")
         ended = clock.monotonic()
         self._deliver_at = ended + max(_LOOK_AGAIN, _APART * (ended - begun))
@@ -134,7 +137,7 @@ class Room:
         quota = max(quota, SMALLEST_SEGMENT)
         free = quota - Spool(self._spool).used_bytes()
         if free < self._wanted:
-            undelivered = getattr(launch.import_collector(), "undelivered", None)
+            undelivered = getattr(waiting.import_collector(), "undelivered", None)
             if undelivered is not None:
                 with contextlib.suppress(OSError, LogboomError):
                     free = quota - undelivered(self._spool)
@@ -149,13 +152,19 @@ class Drops:
         self._since = 0.0
         self._counter = itertools.count()
         self._not_drops = 0
+        self._said = 0
+        self._pause = 1.0
         self._lock = threading.Lock()
 
-    def add(self, reason: str) -> None:
-        """One more record was dropped."""
-        next(self._counter)
+    def add(self, reason: str) -> bool:
+        """One more record was dropped; True when it is time to say how many: more and more seldom."""
+        number = next(self._counter) + 1
         self.reason = reason
         self._since = self._since or time.time()
+        if time.time() - self._since < self._pause and number - self._not_drops < max(_MANY, self._said):
+            return False
+        self._pause *= 2
+        return True
 
     @property
     def pending(self) -> bool:
@@ -181,6 +190,7 @@ class Drops:
             if count:
                 write(encode_line(Dropped(count, since, time.time(), self.reason)))
             self._not_drops += count
+            self._said += count
         except (ValueError, OSError):
             self._since = since
         finally:

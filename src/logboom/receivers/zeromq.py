@@ -21,13 +21,13 @@ from logboom.errors import ConfigurationError
 from logboom.handlers import RotatingFileHandler
 from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
+from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
 from logboom.wire import endpoints
 from logboom.wire.zmtp import Message, Oversized, own_record
 
 __all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "Intake", "LoggingServer", "get_logger", "serve"]
 
-Newlines = Literal["escape", "indent"]
 _KEPT: Final = 10_000_000
 _KEPT_EACH: Final = 64 * 1024
 _SAID_EVERY: Final = 1.0
@@ -40,8 +40,6 @@ _FIELDS: Final[dict[str, type]] = dict.fromkeys(("process", "thread", "lineno"),
 _RESERVED: Final = frozenset(
     {*vars(logging.makeLogRecord({})), *dir(logging.LogRecord), "message", "asctime"}
 )
-DEFAULT_BIND: Final = "tcp://127.0.0.1:5557"
-DEFAULT_FILE: Final = "django.log"
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
@@ -95,19 +93,23 @@ class LoggingServer:
         backupCount: int = _BACKUPS,
         formatter: logging.Formatter | None = None,
         *,
-        newlines: Newlines = "escape",
+        newlines: Literal["escape", "indent"] = "escape",
         max_message_size: int | str = 4 * 1024 * 1024,
         **options: Unpack[Keywords],
     ) -> None:
         endpoints.check_address(bind, listening=True)
         self._bind = endpoints.absolute(bind)
+        if newlines not in ("escape", "indent"):
+            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+        options = {"control_characters": newlines, **options}
         self._handler = RotatingFileHandler(filename, maxBytes=maxBytes, backupCount=backupCount, **options)
         self._handler.setFormatter(formatter or logging.Formatter("%(message)s"))
         self._largest = parse_size(max_message_size, "max_message_size")
-        self.intake = Intake(self._handler, newlines=newlines)
+        self.intake = Intake(self._handler)
         self.address = self._bind
         self.listening = threading.Event()
         self._stopping = False
+        self._announce: Callable[[str], None] = lambda address: None
 
     def run(self) -> None:
         """Take messages until `stop`; then what is on its way, and return when all is in the file.
@@ -155,6 +157,7 @@ class LoggingServer:
 
     def _introduce(self, address: str) -> None:
         self.address = address
+        self._announce(address)
         self.intake.write("start LoggingServer")
         self.intake.write(f"Listen on {address}")
         if endpoints.is_public(address):
@@ -181,8 +184,13 @@ def _interrupted_by(stop: Callable[..., None]) -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def serve(server: LoggingServer) -> None:
-    """Run until SIGTERM or SIGINT."""
+def serve(server: LoggingServer, announce: Callable[[str], None] = lambda address: None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        announce: called with the address once it listens.
+    """
+    server._announce = announce
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(getattr(signal, name), server.stop)
@@ -194,19 +202,14 @@ class Intake:
 
     Args:
         handler: the rotating file.
-        newlines: a newline inside of a message becomes `\\n` (`escape`), or what follows it stands
-            indented on lines of its own (`indent`).
 
     Attributes:
         counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
     """
 
-    def __init__(self, handler: RotatingFileHandler, *, newlines: Newlines = "escape") -> None:
-        if newlines not in ("escape", "indent"):
-            raise ConfigurationError(f"newlines={newlines!r}", hint='Use "escape" or "indent"')
+    def __init__(self, handler: RotatingFileHandler) -> None:
         self._handler = handler
         self._emit = handler.emit
-        self._indent = newlines == "indent"
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
         self._own = logging.LogRecord("", logging.INFO, "", 0, "", None, None)
         self._blank = dict(vars(self._own))
@@ -276,14 +279,8 @@ class Intake:
 
     def _append(self, text: str, record: logging.LogRecord | None = None) -> None:
         record = self._record if record is None else record
-        if "\n" in text:
-            text = text.removesuffix("\n")
-            if self._indent and "\n" in text:
-                text, _, rest = text.partition("\n")
-                record.exc_text = "    " + rest.replace("\n", "\n    ")
-        record.msg = text
+        record.msg = text.removesuffix("\n")
         self._emit(record)
-        record.exc_text = None
 
     def _refuse(self, trouble: str, data: bytes) -> None:
         self.counts[trouble] += 1

@@ -1,10 +1,6 @@
 """Formatters that put their text together as the standard library's does.
 
-Owns: how they are told, what their rendering depends on, their text made in this process. Never knows: how
-a record travels, codecs.
-
-A text of theirs that is made here is what the collector would make of the same record: the format string's
-control characters stay, those of values are escaped; a traceback and a stack have the rule of their own.
+A text of theirs that is made here is what the collector would make of the same record.
 """
 
 from __future__ import annotations
@@ -13,14 +9,24 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from operator import attrgetter, index
+from operator import attrgetter
 from typing import Any, Final, TypeGuard
 
-from logboom.platform.patterns import later
 from logboom.records import template
-from logboom.records.encoding import below, escape, has_controls
+from logboom.records.marks import NAMES, below, lines_of, mask, tame
 
-__all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options", "width_of"]
+__all__ = [
+    "STYLES",
+    "about",
+    "composed",
+    "composes",
+    "exception_text",
+    "is_standard",
+    "look_at",
+    "stamp_formats",
+    "time_options",
+    "width_of",
+]
 
 _METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
 _COMPOSING: Final = frozenset(("format", "formatMessage", "usesTime"))
@@ -33,9 +39,6 @@ STYLES: Final[dict[type, str]] = {
     logging.StrFormatStyle: "{",
     logging.StringTemplateStyle: "$",
 }
-# Types that no conversion makes a control character of, and the one that makes one of a number.
-_NO_CHARACTERS: Final = (float, type(None))
-_CHARACTER: Final = later(r"%\([^)]*\)[^a-zA-Z%]*[hlL]?c")
 _LOGGING_FILE: Final = logging.LogRecord.__init__.__code__.co_filename
 
 
@@ -111,87 +114,61 @@ def time_options(formatter: logging.Formatter) -> dict[str, Any] | None:
     return {"time": datefmt, "msecs": msecs}
 
 
-class _OneLine:
-    """A value of any kind, for a format string: whatever text is made of it is on one line."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __str__(self) -> str:
-        return escape(str(self._value))
-
-    def __repr__(self) -> str:
-        return escape(repr(self._value))
-
-    def __format__(self, spec: str) -> str:
-        return escape(format(self._value, spec))
-
-    def __int__(self) -> int:
-        return int(self._value)
-
-    def __index__(self) -> int:
-        return index(self._value)
-
-    def __float__(self) -> float:
-        return float(self._value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return _one_line(self._value[key])
-
-    def __getattr__(self, name: str) -> Any:
-        return _one_line(getattr(self._value, name))
+def stamp_formats(formatter: logging.Formatter) -> tuple[str | None, str | None]:
+    """The formats of `asctime` and of its milliseconds, as far as they are the standard library's."""
+    own = "formatTime" in vars(formatter) or not _untouched((type(formatter).formatTime,))
+    stamp = formatter.datefmt or formatter.default_time_format
+    if own or type(stamp) is not str:
+        return None, None
+    msecs = None if formatter.datefmt else formatter.default_msec_format
+    return stamp, msecs if type(msecs) is str else None
 
 
-def _one_line(value: Any) -> Any:
-    if type(value) is str:
-        return escape(value)
-    return value if type(value) in _NO_CHARACTERS else _OneLine(value)
-
-
-def composed(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """`formatter.format(record)` as the collector would render it, of whatever types the values are."""
-    record.message = record.getMessage()
-    if formatter.usesTime():
-        record.asctime = formatter.formatTime(record, formatter.datefmt)
-    text = _composed_head(formatter, record)
-    if record.exc_info and not record.exc_text:
-        record.exc_text = formatter.formatException(record.exc_info)
-    if record.exc_text:
-        text = below(text, record.exc_text)
-    return below(text, formatter.formatStack(record.stack_info)) if record.stack_info else text
-
-
-def _own_time(formatter: logging.Formatter, record: logging.LogRecord) -> str | None:
-    """`asctime` where its control characters are the formatter's own."""
-    if not formatter.usesTime():
-        return None
-    timing = time_options(formatter) if is_standard(formatter) else {"time": record.asctime}
-    return timing["time"] if timing else None
+def about(formatter: object) -> tuple[str | None, str, str | None, str | None]:
+    """The format that a formatter of any kind was given: what its records begin with as a rule."""
+    if not isinstance(formatter, logging.Formatter) or not _has_standard_style(formatter):
+        return None, "", None, None
+    style = formatter._style
+    return style._fmt, STYLES[type(style)], *stamp_formats(formatter)
 
 
 @lru_cache(maxsize=256)
-def _layout_has_controls(fmt: str, letter: str) -> bool | None:
-    """None where they cannot be told from what a conversion makes of a number."""
-    if letter == "%" and _CHARACTER.search(fmt):
-        return None
-    return has_controls(template.literals(fmt, letter))
+def _masked(fmt: str, letter: str) -> str:
+    """A format with stand-ins for its own control characters, if they stand between its fields."""
+    masked = mask(fmt)
+    return masked if template.fields(masked, letter) == template.fields(fmt, letter) else fmt
 
 
-def _composed_head(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    """The control characters of the format string stay, and then each value is escaped by itself."""
-    style, timed = formatter._style, _own_time(formatter, record)
-    own = _layout_has_controls(style._fmt, STYLES[type(style)])
-    own = has_controls(str(timed or "")) if own is False else own
-    if not own:
-        return escape(formatter.formatMessage(record))
-    twin = object.__new__(logging.LogRecord)
-    values = (getattr(style, "_defaults", None) or {}) | record.__dict__
-    twin.__dict__ = {key: _one_line(value) for key, value in values.items()}
-    if timed is not None:
-        twin.asctime = record.asctime
-    try:
-        return formatter.formatMessage(twin)
-    except Exception:  # a conversion that only the values themselves know
-        return escape(formatter.formatMessage(record))
+def exception_text(record: logging.LogRecord) -> str | None:
+    """`exc_text`; None if it is blank, with which loguru says that the message has the traceback."""
+    text = record.exc_text
+    return None if not text or (type(text) is str and text.isspace()) else text
+
+
+def composed(formatter: logging.Formatter, record: logging.LogRecord, one_line: bool) -> str:
+    """`formatter.format(record)` as the collector would render it, of whatever types the values are."""
+    record.message = record.getMessage()
+    changed: dict[str, Any] = {}
+    if formatter.usesTime():
+        record.asctime = formatter.formatTime(record, formatter.datefmt)
+        if not is_standard(formatter) or time_options(formatter):
+            changed["asctime"] = mask(record.asctime)
+    for name in NAMES & record.__dict__.keys():
+        value = record.__dict__[name]
+        if isinstance(value, str) and not value.isprintable():
+            changed[name] = tame(value)
+    style, letter = formatter._style, STYLES[type(formatter._style)]
+    fmt = _masked(style._fmt, letter)
+    if fmt == style._fmt and not changed:
+        text = formatter.formatMessage(record)
+    else:
+        twin = object.__new__(logging.LogRecord)
+        twin.__dict__ = record.__dict__ | changed
+        text = type(style)(fmt, defaults=getattr(style, "_defaults", None)).format(twin)
+    if record.exc_info and not record.exc_text:
+        record.exc_text = formatter.formatException(record.exc_info)
+    if trace := exception_text(record):
+        text = below(text, trace)
+    if record.stack_info:
+        text = below(text, formatter.formatStack(record.stack_info))
+    return lines_of(*about(formatter), one_line)(text)

@@ -1,11 +1,6 @@
-"""Text to bytes, safely: codecs, byte order marks, and the escape rule.
+"""Text to bytes, safely: codecs, byte order marks, and escapes for control characters.
 
-Owns: which control characters are escaped and how, lines that pose as a record's head, codecs that
-must not repeat their byte order mark. Never knows: formats, contexts, files.
-
-The escape rule: one record is one line unless it has a traceback or a stack. Control characters in
-values (C0 except TAB, DEL, C1, U+2028, U+2029) become visible escapes. A traceback keeps its newlines,
-but a line of it that looks like the start of another record is indented by one space.
+Control characters are C0 except TAB, DEL, C1, U+2028 and U+2029.
 """
 
 from __future__ import annotations
@@ -20,24 +15,23 @@ from types import BuiltinFunctionType
 from logboom.platform.patterns import later
 
 __all__ = [
-    "COLOURS",
-    "below",
+    "CONTROL",
     "bom",
+    "bytes_as_text",
     "encode_surely",
     "encode_text",
     "escape",
-    "escape_tail",
     "has_controls",
-    "indent_heads",
     "json_text",
     "known_everywhere",
     "plain_codec",
+    "text_as_bytes",
     "u_escape",
     "visible",
 ]
 
 _CLASS = "\x00-\x08{}\x0b-\x1f\x7f-\x9f\u2028\u2029"
-_CONTROL = later(f"[{_CLASS.format(chr(10))}]")
+CONTROL = later(f"[{_CLASS.format(chr(10))}]")
 _CONTROL_BUT_NEWLINE = later(f"[{_CLASS.format('')}]")
 _NAMED = {"\n": "\\n", "\r": "\\r"}
 _NOT_ASCII = later(r"[^\x00-\x7f]")
@@ -50,14 +44,6 @@ _WITH_BOM = {
     "utf-32": (f"utf-32-{_BYTE_ORDER}", codecs.BOM_UTF32),
 }
 
-# The start of a line, cut into runs of digits, runs of letters and single other characters.
-_TOKEN = later(r"\d+|[^\W\d_]+|.", re.DOTALL)
-_LEAD = 10
-_LOOK = 500
-
-# What changes the colour of a terminal's text, and nothing else of it.
-COLOURS = later("\x1b\\[[0-9;]*m")
-
 
 def _visible(match: re.Match[str]) -> str:
     character = match[0]
@@ -66,55 +52,18 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def has_controls(text: str) -> bool:
-    """Whether the escape rule would change `text`."""
-    return not text.isprintable() and _CONTROL.search(text) is not None
+    """Return True if `text` has control characters."""
+    return not text.isprintable() and CONTROL.search(text) is not None
 
 
 def escape(text: str) -> str:
     r"""`text` on one line: `\n`, `\r`, `\x1b`, `\u2028`, ... for its control characters."""
-    return text if text.isprintable() else _CONTROL.sub(_visible, text)
-
-
-@lru_cache(maxsize=256)
-def _head_pattern(start: str) -> re.Pattern[str] | None:
-    """What another line must look like to pose as a record that starts with `start`.
-
-    The same shape: any digits for digits, any letters for letters. A head of plain words (a bare
-    message or logger name) has no shape of its own: every line of every traceback would match.
-    A first word in capitals is taken for a level.
-    """
-    blank = start[: len(start) - len(start.lstrip(" "))]
-    tokens = _TOKEN.findall(start[len(blank) :])
-    if not tokens or not tokens[0].strip():
-        return None
-    if tokens[0].isupper() and tokens[0].isalpha() and len(tokens[0]) > 1:
-        after = "".join(map(re.escape, tokens[1:2])) or r"(?![^\W\d_])"
-        return re.compile(rf"^(?= *[A-Z]{{2,}}{after})", re.MULTILINE)
-    if blank or (tokens[0].isalpha() and not any(token.isdigit() for token in tokens)):
-        return None
-    shape = (r"\d+" if t.isdigit() else r"[^\W\d_]+" if t.isalpha() else re.escape(t) for t in tokens)
-    return re.compile("^(?=" + "".join(shape) + ")", re.MULTILINE)
-
-
-def escape_tail(tail: str, head: str) -> str:
-    """Traceback or stack text for below `head`: newlines stay, nothing in it can pose as a record."""
-    return indent_heads(visible(tail), head)
+    return text if text.isprintable() else CONTROL.sub(_visible, text)
 
 
 def visible(text: str) -> str:
     """`text` with escapes for all control characters but newlines."""
     return _CONTROL_BUT_NEWLINE.sub(_visible, text) if _CONTROL_BUT_NEWLINE.search(text) else text
-
-
-def indent_heads(text: str, head: str) -> str:
-    """`text` with one space before each line that could be taken for the start of a record like `head`."""
-    pattern = _head_pattern(COLOURS.sub("", head[:_LOOK]).lstrip("\n")[:_LEAD])
-    return text if pattern is None else pattern.sub(" ", text)
-
-
-def below(text: str, tail: str) -> str:
-    """`text` with a traceback or a stack under it, as the standard formatter puts it there."""
-    return f"{text}{'' if text[-1:] == chr(10) else chr(10)}{escape_tail(tail, text)}"
 
 
 @lru_cache(maxsize=64)
@@ -127,8 +76,13 @@ def _is_pythons(encoding: str) -> bool:
     return encodings.search_function(encoding.lower()) is not None
 
 
+@lru_cache(maxsize=64)
 def known_everywhere(encoding: str, errors: str) -> bool:
-    """Whether codec and error handler are Python's own: what a program registers no collector knows."""
+    """Return True if codec and error handler are Python's own: what a program registers no collector knows.
+
+    Called when a handler is configured, too: in the interpreter's last moments no codec can be looked up.
+    """
+    encode_surely("", encoding, errors)
     handler = codecs.lookup_error(errors)
     return errors in _HANDLERS and isinstance(handler, BuiltinFunctionType) and _is_pythons(encoding)
 
@@ -163,6 +117,16 @@ def encode_surely(text: str, encoding: str, errors: str) -> bytes:
         except UnicodeError:
             continue
     return text.encode("utf-8", "backslashreplace")
+
+
+def bytes_as_text(data: bytes) -> str:
+    """Each byte as the character of that code point; without the codec's name, which would be looked up."""
+    return codecs.latin_1_decode(data)[0]
+
+
+def text_as_bytes(text: str) -> bytes:
+    """The reverse of `bytes_as_text`; `UnicodeError` for any other text."""
+    return codecs.latin_1_encode(text)[0]
 
 
 def u_escape(match: re.Match[str]) -> str:

@@ -1,7 +1,5 @@
 """Formatters for people to name in a configuration.
 
-Owns: `JSONFormatter`, its options. Never knows: handlers, files, the collector.
-
 The same bytes come out whether the collector renders a record or `JSONFormatter.format` does, under any
 handler of the standard library.
 """
@@ -17,9 +15,10 @@ import msgspec
 
 from logboom.errors import ConfigurationError
 from logboom.records.coerce import coerce, describe_exception
+from logboom.records.composing import exception_text
 from logboom.records.jsonl import FIELDS, json_line
 from logboom.records.plan import JSONText, Wire, stamp_of
-from logboom.records.rowcode import Column, Encoder, make_encoder
+from logboom.records.rowcode import Column, Encoder, UnencodableError, make_encoder
 
 __all__ = ["JSONFormatter"]
 
@@ -50,6 +49,10 @@ def _template(record: logging.LogRecord) -> str | None:
 
 
 _COMPUTED: Final = {"extra": _extra, "msg": _template}
+
+
+def _mended(row: tuple[Any, ...]) -> list[Any]:
+    return [coerce(value) for value in row]
 
 
 def _column(source: str) -> Column:
@@ -133,19 +136,20 @@ class JSONFormatter(JSONText, logging.Formatter):
         """The record as one line of JSON, without a newline."""
         try:
             row = _decode(self._encode(record))
-        except (TypeError, ValueError, OverflowError):
-            row = self._coerced(record)
+        except UnencodableError as error:
+            row = self._coerced(error.record or record)
         return self._line(row).decode()
 
     def _encoder(self, number: int) -> Encoder:
-        return make_encoder(number, self._columns, self._tail)
+        return make_encoder(number, self._columns, self._tail, _mended)
 
     def _tail(self, record: logging.LogRecord) -> tuple[Any, Any]:
         if record.exc_info and not record.exc_text:
             record.exc_text = self.formatException(record.exc_info)
         exception = None
-        if record.exc_info or record.exc_text:
-            exception = describe_exception(record.exc_info, record.exc_text)
+        text = exception_text(record)
+        if record.exc_info or text:
+            exception = describe_exception(record.exc_info, text)
         return exception, self.formatStack(record.stack_info) if record.stack_info else None
 
     def _coerced(self, record: logging.LogRecord) -> list[Any]:

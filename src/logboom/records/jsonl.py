@@ -1,8 +1,5 @@
 """JSON Lines: a row as one JSON object.
 
-Owns: the names and order of the fields, timestamps, what JSON leaves unescaped and a line must not
-have. Never knows: `LogRecord`, sinks.
-
 A field whose value is None is left out. `timestamp` comes first; `extra`, `exception` and `stack` last.
 """
 
@@ -17,6 +14,7 @@ import msgspec
 
 from logboom.journal.layout import Context
 from logboom.records.encoding import json_text, plain_codec, u_escape
+from logboom.records.marks import NAMES, uncoloured
 from logboom.records.plain import encode_line
 from logboom.records.stamps import Stamps
 
@@ -104,8 +102,20 @@ def json_line(columns: Sequence[str], options: dict[str, Any]) -> LineMaker:
     iso = _iso_clock() if options["timestamp"] == "iso" else float
     stamped, width = "timestamp" in names, len(places)
     tails = [(index, f"f{order.index(field)}") for index, field in enumerate(_TAILS) if field in names]
+    named = [index for index, field in enumerate(places) if field in NAMES]
 
     def make(row: Sequence[Any]) -> bytes:
+        data = encoded(row)
+        return data if b"\\u001b[" not in data else encoded(plain_names(row))
+
+    def plain_names(row: Sequence[Any]) -> list[Any]:
+        """The row without colours that another formatter left in a level's name and the like."""
+        row = list(row)
+        for index in named:
+            row[index] = uncoloured(row[index]) if isinstance(row[index], str) else row[index]
+        return row
+
+    def encoded(row: Sequence[Any]) -> bytes:
         values = pick(row)[:-2]
         value = line(iso(row[0]), *values) if stamped else line(*values)
         if len(row) > width:

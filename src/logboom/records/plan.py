@@ -1,15 +1,11 @@
 """Which attributes of a `LogRecord` travel, and as which line.
 
-Owns: the choice between rendering in the collector and in the producer, the producer's line encoders,
-the zone. Never knows: files, the journal's segments, how the collector renders.
-
 A formatter that is exactly the standard library's travels as its format string, and the records as
 columns; the collector renders them. Any other formatter runs here, and its text travels.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import time
@@ -20,15 +16,18 @@ from logboom.journal.layout import Context, encode_line
 from logboom.records import template
 from logboom.records.composing import (
     STYLES,
+    about,
     composed,
     composes,
+    exception_text,
     is_standard,
     look_at,
+    stamp_formats,
     time_options,
     width_of,
 )
-from logboom.records.encoding import encode_surely, json_text, known_everywhere
-from logboom.records.guard import guard
+from logboom.records.encoding import bytes_as_text, encode_surely, json_text, known_everywhere
+from logboom.records.marks import Controls, lines_of, mask_colours
 from logboom.records.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
     "UnencodableError",
     "Wire",
     "Zone",
+    "decoded",
     "finished_plan",
     "plan_for",
     "stamp_of",
@@ -61,8 +61,8 @@ def zone_at(created: float) -> Zone:
     return Zone(local.tm_gmtoff, local.tm_zone)
 
 
-# How text becomes bytes in the file: encoding, errors, terminator, raw.
-Codec: TypeAlias = tuple[str, str, str, bool]
+# How text becomes bytes in the file: encoding, errors, terminator, control characters.
+Codec: TypeAlias = tuple[str, str, str, Controls]
 
 
 class Wire(NamedTuple):
@@ -106,16 +106,31 @@ class Plan:
         self._look = look
         self._seen = None if look is None else _copied(look())
 
+    @property
+    def terminator(self) -> str:
+        """What ends its records in the file."""
+        return self._codec[2]
+
     def fresh(self) -> bool:
         """False when the formatter's attributes changed since the plan was made."""
         return self._look is None or self._look() == self._seen
 
     def context(self, number: int, zone: Zone) -> Context:
         """The control line that the records of `encoder(number)` refer to."""
-        wire, (encoding, errors, terminator, raw) = self._wire, self._codec
+        wire, (encoding, errors, terminator, controls) = self._wire, self._codec
         offset, name = zone if self.zoned else UTC
         return Context(
-            number, wire.renderer, wire.columns, offset, name, encoding, errors, terminator, raw, wire.options
+            number,
+            wire.renderer,
+            wire.columns,
+            offset,
+            name,
+            encoding,
+            errors,
+            terminator,
+            controls == "raw",
+            wire.options,
+            controls == "escape",
         )
 
     def encoder(self, number: int) -> Encoder:
@@ -167,6 +182,9 @@ def _with_asctime(
             record.asctime = formatter.formatTime(record, formatter.datefmt)
             return record.asctime
 
+        stamp, msecs = stamp_formats(formatter)
+        if stamp is not None:  # the collector needs to know only what it looks like
+            options |= {"stamp": stamp, "msecs": msecs}
         own = Column("asctime", frozenset((str,)), compute=asctime)
         return [own if column.field == "asctime" else column for column in columns], False
     options |= timing
@@ -184,7 +202,7 @@ def _standard_tail(formatter: logging.Formatter) -> Callable[[logging.LogRecord]
     def tail(record: logging.LogRecord) -> tuple[Any, Any]:
         if record.exc_info and not record.exc_text:
             record.exc_text = formatter.formatException(record.exc_info)
-        texts = (record.exc_text or None, record.stack_info or None)
+        texts = (exception_text(record), record.stack_info or None)
         if not all(text is None or type(text) is str for text in texts):
             raise UnencodableError("exc_text or stack_info is no text")
         return texts
@@ -216,12 +234,13 @@ _genuine_time: Final = time.time
 
 def stamp_of(created: Any) -> float:
     """`created` as the merge needs it; now, where the record says nothing that is a time."""
-    if type(created) is float and math.isfinite(created):
-        return created
-    if isinstance(created, (int, float)):  # a whole second, or a number of another library's
-        with contextlib.suppress(OverflowError):
-            if math.isfinite(value := float(created)):
-                return value
+    if isinstance(created, (float, int)) and type(created) is not bool:
+        try:
+            stamp = float(created)
+        except OverflowError:
+            stamp = math.inf
+        if math.isfinite(stamp):
+            return stamp
     now = time.time()
     return now if type(now) is float else _genuine_time()  # a test has put something else in its place
 
@@ -234,21 +253,39 @@ def _head(record: logging.LogRecord, number: int) -> tuple[float, int, int, str]
 
 
 def _text_of(formatter: Formatting, record: logging.LogRecord, codec: Codec) -> str:
-    """What the formatter makes of the record, with the escape rule applied."""
-    if codec[-1]:
-        text = formatter.format(record)
-    elif composes(formatter):
-        return composed(formatter, record)
-    else:
-        before = dict(record.__dict__)
-        text = guard(formatter.format(record), record, before)
+    """What the formatter makes of the record, with the line rule applied."""
+    controls = codec[-1]
+    if controls != "raw" and composes(formatter):
+        return composed(formatter, record, controls == "escape")
+    msg, args = record.msg, record.args
+    text = decoded(formatter, formatter.format(record))
+    if controls != "raw":
+        if not text.isprintable() and not _has_escape(msg, args):
+            text = mask_colours(text)
+        text = lines_of(*about(formatter), controls == "escape", exact=False)(text)
     return json_text(text, codec[0]) if isinstance(formatter, JSONText) else text
+
+
+def decoded(formatter: Formatting, text: object) -> str:
+    """What `formatter` returned, as text; some return JSON as bytes."""
+    if isinstance(text, str):
+        return str.__str__(text)
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return bytes(text).decode("utf-8", "backslashreplace")
+    name = getattr(formatter, "shown", type(formatter).__qualname__)
+    raise TypeError(f"{name}.format returned {type(text).__name__}, not str")
+
+
+def _has_escape(msg: object, args: object) -> bool:
+    """Return True if the message's colours may be those of a value: its own text has some."""
+    values = [msg, *(args.values() if isinstance(args, dict) else args if isinstance(args, tuple) else ())]
+    return any(isinstance(value, str) and "\x1b" in value for value in values)
 
 
 def _bytes_of(text: str, codec: Codec) -> str:
     """The final bytes of `text`, each as the character of that code point."""
     encoding, errors, terminator, _ = codec
-    return encode_surely(text + terminator, encoding, errors).decode("latin-1")
+    return bytes_as_text(encode_surely(text + terminator, encoding, errors))
 
 
 def _message_wire(formatter: Formatting, codec: Codec) -> Wire:
@@ -265,7 +302,7 @@ def _message_wire(formatter: Formatting, codec: Codec) -> Wire:
             if usual and type(created) is float and -LAST < created < LAST:
                 try:
                     return encode((created, number, level, name, text)) + b"\n"
-                except UnicodeError:
+                except (UnicodeError, OverflowError):
                     pass
             return encode((*_head(record, number), None, _bytes_of(text, codec))) + b"\n"
 
@@ -305,10 +342,10 @@ def _travels(plan: Plan, codec: Codec) -> bool:
 
 def _told(codec: Codec) -> Codec:
     """What the collector is told where the bytes are made here: how to write its own notices."""
-    encoding, errors, terminator, raw = codec
+    encoding, errors, terminator, controls = codec
     if not known_everywhere(encoding, errors):
         encoding, errors = "utf-8", "backslashreplace"
-    return encoding, errors, terminator if _is_unicode(terminator) else "\n", raw
+    return encoding, errors, terminator if _is_unicode(terminator) else "\n", controls
 
 
 def _is_unicode(text: str) -> bool:
@@ -324,12 +361,12 @@ def _bounded(formatter: logging.Formatter) -> logging.Formatter:
 
 
 def plan_for(
-    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
+    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, controls: Controls
 ) -> Plan:
     """The fastest exact way for this formatter; None means the `logging` module's default formatter."""
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
-    codec = (encoding, errors, terminator, raw)
+    codec = (encoding, errors, terminator, controls)
     look = look_at(formatter) if is_standard(formatter) else None
     formatter = _bounded(formatter)
     wire = _own_wire(formatter) if look is None else _standard_wire(formatter)
@@ -338,7 +375,7 @@ def plan_for(
 
 
 def finished_plan(
-    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
+    formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, controls: Controls
 ) -> Plan:
     """The way for a record that `plan_for`'s encoder refused: everything is done here, to the final bytes.
 
@@ -346,7 +383,7 @@ def finished_plan(
     """
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
-    return _finished(_bounded(formatter), (encoding, errors, terminator, raw), None)
+    return _finished(_bounded(formatter), (encoding, errors, terminator, controls), None)
 
 
 def _finished(formatter: logging.Formatter, codec: Codec, look: Callable[[], object] | None) -> Plan:

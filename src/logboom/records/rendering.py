@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from logboom.journal.layout import Context
+from logboom.records.encoding import text_as_bytes
 from logboom.records.jsonl import compile_json
 from logboom.records.plain import encode_line, plain_line
 from logboom.records.text import compile_text
@@ -53,8 +54,7 @@ def _message(row: list[Any], context: Context) -> bytes:
 
 
 def _bytes(row: list[Any], context: Context) -> bytes:
-    data: bytes = row[-1].encode("latin-1")
-    return data
+    return text_as_bytes(row[-1])
 
 
 def _unknown(context: Context, error: Exception) -> Renderer:

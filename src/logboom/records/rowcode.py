@@ -1,7 +1,5 @@
 """The function that turns a `LogRecord` into a line, generated once for each plan.
 
-Owns: the generated source and the type checks in it. Never knows: formatters, contexts, files.
-
 The source is made of field names from a fixed set and of numbered placeholders; no text of the user's
 is ever in it. An attribute outside the set is read through a constant in the function's namespace.
 """
@@ -33,7 +31,28 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 class UnencodableError(TypeError):
-    """A record whose values JSON cannot carry exactly; its own formatter must render it at once."""
+    """A record whose values JSON cannot carry exactly; its own formatter must render it at once.
+
+    Attributes:
+        record: what is left to render: no code of a value that has run runs again for it.
+    """
+
+    def __init__(self, reason: str, record: LogRecord | None = None) -> None:
+        super().__init__(reason)
+        self.record = record
+
+
+class _Read(LogRecord):
+    """A record whose message has been made."""
+
+    def getMessage(self) -> str:
+        return self.message
+
+
+def _unencodable(record: LogRecord, message: str, reason: object) -> UnencodableError:
+    twin = object.__new__(_Read)
+    twin.__dict__ = record.__dict__ | {"message": message}
+    return UnencodableError(str(reason), twin)
 
 
 class Column(NamedTuple):
@@ -73,8 +92,6 @@ def _source(index: int, column: Column, names: dict[str, Any]) -> str:
     if column.compute is not None:
         names[f"compute{index}"] = column.compute
         return f"compute{index}(record)"
-    if column.field == "message":
-        return "message"
     if column.field in STANDARD_FIELDS and column.default is _MISSING:
         return f"record.{column.field}"
     names[f"key{index}"] = column.field
@@ -90,13 +107,13 @@ def _verify(columns: tuple[Column, ...], values: tuple[Any, ...]) -> None:
         if not column.checked:
             continue
         if kind not in (column.types or SCALARS) or (kind is float and not math.isfinite(value)):
-            raise UnencodableError(f"{column.field} is {kind.__name__}: {value!r:.100}")
+            raise UnencodableError(f"{column.field} is {kind.__name__}")
 
 
-def _tests(columns: tuple[Column, ...]) -> list[str]:
+def _tests(columns: list[tuple[int, Column]]) -> list[str]:
     """Conditions of which one is true when a value is not of its usual type."""
     tests = []
-    for index, column in enumerate(columns):
+    for index, column in columns:
         usual = column.usual()
         if not column.checked:
             continue
@@ -107,31 +124,53 @@ def _tests(columns: tuple[Column, ...]) -> list[str]:
     return tests
 
 
-def make_encoder(number: int, columns: tuple[Column, ...], tail: Tail) -> Encoder:
+def make_encoder(
+    number: int, columns: tuple[Column, ...], tail: Tail, mend: Callable[[Any], Any] | None = None
+) -> Encoder:
     """The encoder of the context `number`.
 
-    It sets `record.message` as the standard formatter does, and raises `UnencodableError` (or what the
-    record's own code raises) for a record that the row cannot carry exactly. `tail` makes the two
-    values that follow the columns of a record with a traceback or a stack.
+    It sets `record.message` as the standard formatter does. It raises `UnencodableError` for a record that
+    the row cannot carry exactly, and anything else only where the record's own code or the formatter's
+    does. What can refuse a record without running its code comes first, the message last. `tail` makes the
+    two values that follow the columns of a record with a traceback or a stack; `mend` makes a row encodable.
     """
-    checked = (*_HEAD, *columns)
+    numbered = list(enumerate((*_HEAD, *columns)))
+    first = [(i, column) for i, column in numbered if column.compute is None and column.field != "message"]
+    given = tuple(column for _, column in first)
     names: dict[str, Any] = {"encode": encode, "tail": tail, "FIRST": FIRST, "LAST": LAST, "number": number}
-    names |= {"UnencodableError": UnencodableError, "verify": lambda *values: _verify(checked, values)}
-    values = [f"v{index}" for index in range(len(checked))]
-    reads = [f"    v{i} = {_source(i, column, names)}" for i, column in enumerate(checked)]
-    row = f"created, number, {', '.join(values)}"
+    names |= {"UnencodableError": UnencodableError, "verify": lambda *values: _verify(given, values)}
+    names |= {"unencodable": _unencodable, "mend": mend}
+    computed = [(i, column) for i, column in numbered if column.compute is not None]
+    message = next((f"v{i}" for i, column in numbered if column.field == "message"), "message")
+    row = f"created, number, {', '.join(f'v{i}' for i, _ in numbered)}"
     lines = [
         "def encoder(record):",
-        "    record.message = message = record.getMessage()",
-        "    created = record.created",
-        *reads,
-        "    if type(created) is not float or not FIRST <= created < LAST:",
-        "        raise UnencodableError('created')",
-        f"    if {' or '.join(_tests(checked))}:",
-        f"        verify({', '.join(values)})",
+        "    try:",
+        "        created = record.created",
+        *(f"        v{i} = {_source(i, column, names)}" for i, column in first),
+        "        if type(created) is not float or not FIRST <= created < LAST:",
+        "            raise UnencodableError('created')",
+        f"        if {' or '.join(_tests(first))}:",
+        f"            verify({', '.join(f'v{i}' for i, _ in first)})",
+        "    except Exception as error:",
+        "        raise UnencodableError(str(error)) from None",
+        f"    record.message = {message} = record.getMessage()",
+        *(f"    v{i} = {_source(i, column, names)}" for i, column in computed),
+        f"    if {' or '.join([f'type({message}) is not str', *_tests(computed)])}:",
+        f"        raise unencodable(record, {message}, 'message')",
         "    if record.exc_info or record.exc_text or record.stack_info:",
-        f"        return encode(({row}, *tail(record))) + b'\\n'",
-        f"    return encode(({row})) + b'\\n'",
+        "        try:",
+        f"            row = ({row}, *tail(record))",
+        "        except UnencodableError as error:",
+        f"            raise unencodable(record, {message}, error) from None",
+        "    else:",
+        f"        row = ({row})",
+        "    try:",
+        "        return encode(row) + b'\\n'",
+        "    except Exception as error:",
+        "        if mend is not None:",
+        "            return encode(mend(row)) + b'\\n'",
+        f"        raise unencodable(record, {message}, error) from None",
     ]
     exec(compile("\n".join(lines), "<logboom encoder>", "exec"), names)
     encoder: Encoder = names["encoder"]

@@ -19,7 +19,8 @@ __all__ = [
     "TEXT_FIELDS",
     "WIDEST",
     "Part",
-    "literals",
+    "fields",
+    "first",
     "parse",
     "safe_datefmt",
     "width",
@@ -46,6 +47,7 @@ _MOST_FIELDS: Final = 1_000
 _WIDTHS = later(r"%(?:\([^)]*\))?[#0\- +]*(\d*)(?:\.(\d*))?[hlL]?([a-zA-Z]?)")
 _DIGITS = later(r"\d+")
 _PERCENT = later(r"%(?:%|\((\w+)\)([#0\- +]*(?:\d{1,4})?(?:\.\d{1,4})?)([diouxXeEfFgGsra]))")
+_CONVERSION = later(r"%(?:\([^)]*\))?[^a-zA-Z%(]*(?:[hlL]?[a-zA-Z]|%)", re.DOTALL)
 # Directives of strftime that no locale changes, and no `TZ` beyond the offset and the zone's name.
 _DIRECTIVE = later(r"%(.?)", re.DOTALL)
 _NEUTRAL = frozenset("CDFGHIMRSTUVWYZdegjmuwyz%")
@@ -177,10 +179,32 @@ def parse(fmt: str, style: str) -> tuple[Part, ...] | None:
     return tuple(parts)
 
 
-def literals(fmt: str, style: str) -> str:
-    """The text of a format string that is no field; all of it, where it cannot be taken apart."""
-    parts = parse(fmt, style)
-    return fmt if parts is None else "".join(part.literal for part in parts)
+def first(fmt: str, style: str) -> Part:
+    """What a format string begins with, also of one that only its own formatter can render."""
+    if style == "{":
+        try:
+            for literal, field, spec, conversion in string.Formatter().parse(fmt):
+                return Part(literal, field or "", conversion or "", spec or "")
+        except ValueError:
+            pass
+        return Part(fmt)
+    match = (_CONVERSION if style == "%" else string.Template.pattern).search(fmt)
+    parts = _PARSERS[style](match[0]) if match is not None else None
+    if match is None or not parts:
+        return Part(fmt)
+    return parts[0]._replace(literal=fmt[: match.start()] + parts[0].literal)
+
+
+def fields(fmt: str, style: str) -> list[tuple[str | None, ...]] | None:
+    """What a format string says besides its literal text; None where that cannot be read."""
+    if style == "%":
+        return [(match[0],) for match in _CONVERSION.finditer(fmt)]
+    if style == "$":
+        return [(match["named"], match["braced"]) for match in string.Template.pattern.finditer(fmt)]
+    try:
+        return [found[1:] for found in string.Formatter().parse(fmt)]
+    except ValueError:
+        return None
 
 
 def safe_datefmt(datefmt: str) -> bool:

@@ -1,8 +1,6 @@
 """A standard format string, compiled once, over many rows.
 
-Owns: the generated code that makes heads (a record without its traceback), tails, the check for
-control characters. Never knows: `LogRecord`, sinks, where rows come from.
-
+Heads are records without their tracebacks and stacks, which are the tails.
 The code is built as a syntax tree in which the format's text stands as constants: it is never parsed.
 """
 
@@ -15,7 +13,8 @@ from typing import Any, Final, TypeAlias
 
 from logboom.journal.layout import Context
 from logboom.records import template
-from logboom.records.encoding import below, escape, has_controls, plain_codec
+from logboom.records.encoding import has_controls, plain_codec
+from logboom.records.marks import NAMES, below, lines_of, mask, tame
 from logboom.records.plain import encode_line, plain_line
 from logboom.records.stamps import Memo, Stamps
 
@@ -31,22 +30,18 @@ _STAMP_AND_MSECS: Final = re.compile(r"%s([^%]*%0?\d*d[^%]*)")
 _ASCII_CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 
 
-def _clean(value: Any) -> Any:
-    return escape(value) if isinstance(value, str) else value
-
-
 class _Code:
     """The expressions of one format, and the constants that they name."""
 
-    def __init__(self, context: Context, clean: bool) -> None:
-        self.names: dict[str, Any] = {"clean": _clean}
+    def __init__(self, context: Context) -> None:
+        self.names: dict[str, Any] = {}
         self._options = context.options
         self._style = context.options["style"]
-        self._clean = clean
         self._variables = {field: field for field in ("created", "levelno", "name")}
         self._variables |= {field: f"v{i}" for i, field in enumerate(context.columns)}
         if "time" in self._options:
-            self.names["stamps"] = Stamps(self._options["time"], context.offset, context.zone)
+            form = self._options["time"] if context.raw else mask(self._options["time"])
+            self.names["stamps"] = Stamps(form, context.offset, context.zone)
 
     def _constant(self, value: object) -> str:
         name = f"c{len(self.names)}"
@@ -54,8 +49,7 @@ class _Code:
         return name
 
     def _variable(self, field: str) -> str:
-        name = self._variables[field]
-        return f"clean({name})" if self._clean else name
+        return self._variables[field]
 
     def _memo(self, make: Callable[[Any], str], variable: str) -> str:
         return f"{self._constant(Memo(make))}[{variable}]"
@@ -109,12 +103,12 @@ def _formatted(source: str, conversion: str = "", spec: str = "") -> ast.expr:
     return ast.FormattedValue(value, ord(conversion) if conversion else -1, inner)
 
 
-def _compile_heads(parts: Sequence[template.Part], context: Context, clean: bool) -> Heads:
-    code = _Code(context, clean)
+def _compile_heads(parts: Sequence[template.Part], context: Context) -> Heads:
+    code = _Code(context)
     pieces: list[ast.expr] = []
     for part in parts:
         if part.literal:
-            pieces.append(ast.Constant(part.literal))
+            pieces.append(ast.Constant(part.literal if context.raw else mask(part.literal)))
         if part.field:
             pieces.extend(code.values(part))
     variables = ", ".join((*_LEADING, *(f"v{i}" for i in range(len(context.columns)))))
@@ -130,14 +124,19 @@ class _Text:
     """One context's rows as bytes."""
 
     def __init__(self, context: Context, parts: Sequence[template.Part]) -> None:
-        own = "".join(part.literal for part in parts) + str(context.options.get("time", ""))
+        options = context.options
+        own = "".join(part.literal for part in parts) + str(options.get("time", ""))
+        stamp, msecs = _stamp(options)
         self._context = context
-        self._escaped_before = has_controls(own)
-        self._heads = _compile_heads(parts, context, self._escaped_before and not context.raw)
-        self._as_is = context.raw or self._escaped_before
+        self._heads = _compile_heads(parts, context)
+        self._lines = lines_of(options["format"], options["style"], stamp, msecs, context.one_line)
         self._width = len(_LEADING) + len(context.columns)
+        self._names = [3, *(4 + i for i, field in enumerate(context.columns) if field in NAMES)]
         self._in_one = (
-            plain_codec(context.encoding) == "utf-8" and context.terminator == "\n" and not self._as_is
+            plain_codec(context.encoding) == "utf-8"
+            and context.terminator == "\n"
+            and not context.raw
+            and not has_controls(own)
         )
 
     def render(self, rows: Sequence[Row]) -> list[bytes]:
@@ -151,11 +150,12 @@ class _Text:
             data = text.encode("utf-8", "backslashreplace")
             if self._clean(text, data, heads):
                 return data.splitlines(True)
-        return [self._finish(head) for head in heads]
+        return [self._finish(row, head) for row, head in zip(rows, heads, strict=True)]
 
-    @staticmethod
-    def _clean(text: str, data: bytes, heads: Sequence[str]) -> bool:
-        """Whether no head has a control character: the newlines in `data` are those between heads."""
+    def _clean(self, text: str, data: bytes, heads: Sequence[str]) -> bool:
+        """Return True if the heads can stay as they are."""
+        if self._lines.needed(text, heads):
+            return False
         if text.isascii():
             return len(data) - len(data.translate(None, _ASCII_CONTROLS)) == len(heads)
         return all(map(str.isprintable, heads))
@@ -164,25 +164,40 @@ class _Text:
         """Rows of which some have a traceback, or cannot be rendered."""
         try:
             heads = self._heads([row[: self._width] for row in rows])
-            return [self._finish(head, row[self._width :]) for head, row in zip(heads, rows, strict=True)]
+            return [self._finish(row, head) for row, head in zip(rows, heads, strict=True)]
         except Exception:
             return [self._single(row) for row in rows]
 
     def _single(self, row: Row) -> bytes:
         try:
-            return self._finish(self._heads([row[: self._width]])[0], row[self._width :])
+            return self._finish(row, self._heads([row[: self._width]])[0])
         except Exception as error:
             return plain_line(row, self._context, error)
 
-    def _finish(self, head: str, tails: Sequence[str | None] = ()) -> bytes:
-        text = head if self._as_is else escape(head)
-        for tail in tails:
+    def _finish(self, row: Row, text: str) -> bytes:
+        raw = self._context.raw
+        if not raw and not text.isprintable():
+            text = self._tamed(row, text)
+        for tail in row[self._width :]:
             if tail:
-                if self._context.raw:
-                    text = f"{text}{'' if text[-1:] == chr(10) else chr(10)}{tail}"
-                else:
-                    text = below(text, tail)
-        return encode_line(text, self._context)
+                text = below(text, tail)
+        return encode_line(text if raw else self._lines(text), self._context)
+
+    def _tamed(self, row: Row, head: str) -> str:
+        """The head with names on one line, and without the colours that another formatter put there."""
+        found = [i for i in self._names if isinstance(row[i], str) and not row[i].isprintable()]
+        if not found:
+            return head
+        row = row[: self._width]
+        for index in found:
+            row[index] = tame(row[index])
+        return self._heads([row])[0]
+
+
+def _stamp(options: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The formats of `asctime`, where they are known."""
+    stamp, msecs = options.get("time", options.get("stamp")), options.get("msecs")
+    return stamp if isinstance(stamp, str) else None, msecs if isinstance(msecs, str) else None
 
 
 def compile_text(context: Context) -> Callable[[Sequence[Row]], list[bytes]]:

@@ -21,6 +21,7 @@ from logboom.platform.files import set_mode
 from logboom.platform.patterns import later
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
+from logboom.spool.doorbell import BELL
 from logboom.spool.erasing import erase
 
 __all__ = [
@@ -97,6 +98,7 @@ class Spool:
             _make_directory(path / "journal")
             for name, text in _FILES.items():
                 _make_file(path / name, text)
+            _make_bell(path / BELL)
         except SpoolError:
             raise
         except OSError as error:
@@ -393,6 +395,19 @@ def _make_file(path: Path, text: str) -> None:
         platform.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make_bell(path: Path) -> None:
+    """It has its place on the disk before that is full. Never replaced: a collector may listen there."""
+    if path.exists():
+        return
+    with contextlib.suppress(FileExistsError):
+        fd = platform.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            os.write(fd, bytes(64))
+            platform.give_like(fd, stat.S_IMODE(path.parent.stat().st_mode) & 0o660, path.parent)
+        finally:
+            os.close(fd)
 
 
 def _give(path: Path, mode: int, access: int) -> None:

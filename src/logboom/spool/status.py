@@ -1,7 +1,4 @@
-"""What the collector says of itself.
-
-Owns: `status.json` and `collector.log` of a spool. Never knows: HTTP, terminals, how anything works.
-"""
+"""What the collector says of itself: `status.json` and `collector.log` of a spool."""
 
 from __future__ import annotations
 
@@ -14,20 +11,50 @@ from typing import Any, Final
 import msgspec
 
 from logboom import platform
+from logboom.platform import clock
 from logboom.spool.directory import make_afresh
-from logboom.spool.launch import STATUS
 
-__all__ = ["LOG", "Notebook", "write_status"]
+__all__ = ["LIMITS", "LOG", "STATUS", "Notebook", "made_way", "read_status", "write_status", "write_values"]
 
+STATUS: Final = "status.json"
 LOG: Final = "collector.log"
+LIMITS: Final = "limits.json"  # of a collector that its own limits stopped
 _LARGEST_LOG: Final = 256 * 1024
 _REPEAT_AFTER: Final = 60.0
+_MOST_UNSAID: Final = 100
+_TURN: Final = 3.0
 
 
-def write_status(spool: Path, values: dict[str, Any]) -> None:
-    """Replace `status.json` atomically; silently not, when the disk is full."""
-    temporary = spool / f".{STATUS}.tmp"
-    with contextlib.suppress(OSError):
+def read_status(spool: Path) -> dict[str, Any]:
+    """The collector's last word on itself, or an empty dictionary."""
+    try:
+        value = msgspec.json.decode(platform.read_file(spool / STATUS))
+    except (OSError, msgspec.MsgspecError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def made_way(spool: Path) -> int:
+    """The journal format of a collector that has just left for a newer release's; 0 when none has.
+
+    Of many programs most may be of the older release: without a pause theirs would win every election.
+    """
+    said: Any = read_status(spool).get("collector")
+    try:
+        return int(said["format"]) if 0.0 <= clock.perf_counter() - said["made_way"] < _TURN else 0
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def write_status(spool: Path, values: dict[str, Any]) -> bool:
+    """Replace `status.json` atomically; False when that cannot be done now (the disk is full)."""
+    return write_values(spool, STATUS, values)
+
+
+def write_values(spool: Path, name: str, values: dict[str, Any]) -> bool:
+    """Replace a small JSON file of the spool atomically; False when that cannot be done now."""
+    temporary = spool / f".{name}.tmp"
+    try:
         fd = make_afresh(temporary, os.O_WRONLY, spool.stat().st_mode & 0o664)
         try:
             data = msgspec.json.encode(values)
@@ -35,33 +62,55 @@ def write_status(spool: Path, values: dict[str, Any]) -> None:
         finally:
             os.close(fd)
         if whole:
-            platform.replace(temporary, spool / STATUS)
+            platform.replace(temporary, spool / name)
+        else:
+            os.unlink(temporary)
+    except OSError:
+        return False
+    return whole
 
 
 class Notebook:
-    """The collector's own log: bounded, one sentence a line, none repeated within a minute."""
+    """The collector's own log: bounded, one sentence a line, none repeated within a minute.
+
+    What cannot be written now (a full disk) is kept, and written as soon as it can be.
+    """
 
     def __init__(self, spool: Path) -> None:
         self.path = spool / LOG
         self._said: dict[str, float] = {}
+        self._unsaid: list[bytes] = []
 
     def note(self, text: str) -> None:
         """Write one line; never raises."""
         now = time.monotonic()
-        if now - self._said.get(text, float("-inf")) < _REPEAT_AFTER:
-            return
-        if len(self._said) > 1000:
-            self._said.clear()
-        self._said[text] = now
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
-            self._bound()
-            fd = self._open()
+        if now - self._said.get(text, float("-inf")) >= _REPEAT_AFTER:
+            if len(self._said) > 1000:
+                self._said.clear()
+            self._said[text] = now
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
+            if len(self._unsaid) < _MOST_UNSAID:  # the first ones say how it began
+                self._unsaid.append(line)
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write what could not be written before; never raises."""
+        while self._unsaid:
+            line = self._unsaid[0]
             try:
-                os.write(fd, line)
-            finally:
-                os.close(fd)
+                self._bound()
+                fd = self._open()
+                try:
+                    written = os.write(fd, line)
+                finally:
+                    os.close(fd)
+            except OSError:
+                return
+            if written < len(line):
+                self._unsaid[0] = line[written:]
+                return
+            del self._unsaid[0]
 
     def _open(self) -> int:
         """As it is, when it is there: it may be the file of another user who shares the spool."""

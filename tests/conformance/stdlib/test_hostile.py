@@ -46,24 +46,27 @@ def run(programs: Programs, body: str, **options: Any) -> Any:
 
 
 def messages(programs: Programs) -> list[str]:
-    """What stands after the head of each line; every line has one."""
-    lines = programs.log.read_bytes().decode("utf-8").split("\n")
-    assert lines.pop() == ""
-    assert [line for line in lines if not HEAD.match(line)] == []
-    return [HEAD.sub("", line, count=1) for line in lines]
+    """What stands after the head of each record; further lines are blank or begin with the mark."""
+    text = programs.log.read_bytes().decode("utf-8")
+    if not text:
+        return []
+    assert text.endswith("\n")
+    records = re.split("\n(?! |\n)", text[:-1])
+    assert [record for record in records if not HEAD.match(record)] == []
+    return [HEAD.sub("", record, count=1) for record in records]
 
 
 @pytest.mark.parametrize("how", ["log.info(text)", "log.info('%s', text)", "log.info('%s', [text])"])
-def test_one_record_is_one_line(programs: Programs, how: str) -> None:
+def test_no_message_looks_like_a_record(programs: Programs, how: str) -> None:
     """A message that somebody outside chose must not look like a record of its own, or erase one."""
     run(programs, f"for text in {MESSAGES!r}:\n    {how}\n    log.info('after')\n")
     found = messages(programs)
     assert found[1::2] == ["after"] * len(MESSAGES)
-    assert not any(CONTROL.search(text) for text in found)
+    assert not any(CONTROL.search(text.replace("\n ", "").rstrip("\n")) for text in found)
     if "[" not in how:
         assert found[0:10:2] == [
-            r"a\nb",
-            r"a\r\nb\r",
+            "a\n b",
+            "a\\r\n b\\r",
             r"NUL \x00 NUL",
             r"\x1b[31mred\x1b[0m \x9b2J",
             r"a\u2028b\u2029c\x85d\x0be\x0cf",
@@ -329,6 +332,31 @@ for text in {before!r}:
     )
     assert done.stderr == ""
     wait_until(lambda: messages(programs) == [*before, "the last word"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii", "cp1252", "utf-16"])
+@pytest.mark.parametrize(
+    "form", ["None", "logging.Formatter('%(name)s %(message)s')", "logboom.JSONFormatter()"]
+)
+def test_the_first_record_in_the_last_moments_needs_no_codec(
+    programs: Programs, wait_until: Callable[..., None], encoding: str, form: str
+) -> None:
+    """Nothing can be imported or looked up any more; `-X dev` looks every codec up by its name."""
+    code = f"""
+import logging, logboom, builtins
+handler = logboom.FileHandler("app.log", encoding={encoding!r}, errors="backslashreplace")
+handler.setFormatter({form})
+logging.root.addHandler(handler)
+class Client:
+    def __del__(self):
+        logging.getLogger("client").error("Unclosed ünd \\ud800")
+client = Client()
+client.me = client
+builtins.client = client
+"""
+    done = programs.run(code, PYTHONDEVMODE="1")
+    assert done.stderr == ""
+    wait_until(lambda: "Unclosed" in programs.log.read_bytes().decode(encoding, "replace"))
 
 
 def test_raw_keeps_what_was_logged(programs: Programs) -> None:
