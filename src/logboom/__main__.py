@@ -15,7 +15,8 @@ def be_collector() -> None:
     """Become the collector of the spool that the command line names, apart from whoever started it.
 
     Runs without `site`. The environment has where logboom and msgspec are (`_LOGBOOM_PATH`), the
-    descriptor of `starting.lock`, held (`_LOGBOOM_KEEP`), and a sign to fork (`_LOGBOOM_FORK`).
+    descriptor of `starting.lock`, held (`_LOGBOOM_KEEP`), and a sign to fork (`_LOGBOOM_FORK`). With
+    `_LOGBOOM_ACT=drain` it only writes what waits, and says so on that descriptor.
     """
     package = os.path.dirname(os.path.abspath(__file__))
     paths = os.environ.pop("_LOGBOOM_PATH").split("\n")
@@ -26,9 +27,10 @@ def be_collector() -> None:
         int(os.environ.pop("_LOGBOOM_KEEP")), fork=bool(os.environ.pop("_LOGBOOM_FORK", ""))
     )
     platform.shed_limits()
-    from logboom.collector.assembly import run_detached
+    from logboom.collector.assembly import run_detached, run_drain
 
-    run_detached(sys.argv[-1], keep)
+    act = run_drain if os.environ.pop("_LOGBOOM_ACT", "") == "drain" else run_detached
+    act(sys.argv[-1], keep)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from logboom.cli import stop
 from logboom.collector.election import Leadership
 from logboom.spool import doorbell
 
@@ -110,7 +111,7 @@ def test_stop_names_a_collector_that_ends_at_once(desk: Any, monkeypatch: pytest
             process.wait(10)
         return heard
 
-    monkeypatch.setattr(doorbell, "collector_lives", slow_ring)
+    monkeypatch.setattr(stop, "collector_lives", slow_ring)
     assert f"the collector (pid {process.pid}) has ended" in desk.type("stop", desk.log)[1]
 
 

@@ -35,18 +35,20 @@ def test_status_is_replaced_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [status.STATUS]
 
 
-@pytest.mark.parametrize("place", ["open_file", "replace"])
+@POSIX
+@pytest.mark.parametrize("place", ["open", "replace"])
 def test_status_that_cannot_be_written_stops_nobody(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk must not end the collector for the sake of a report; the last report stays."""
 
-    def full(*_: Any) -> int:
+    def full(*_: Any, **__: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write_status(tmp_path, {"flushed": 1.0})
-    monkeypatch.setattr(platform, place, full)
+    monkeypatch.setattr(os, place, full)
     write_status(tmp_path, {"flushed": 2.0})
+    monkeypatch.undo()
     assert status.read_status(tmp_path) == {"flushed": 1.0}
 
 
@@ -61,7 +63,7 @@ def test_half_a_status_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.M
 
 
 @POSIX
-@pytest.mark.parametrize(("directory", "expected"), [(0o755, 0o644), (0o2775, 0o664), (0o700, 0o600)])
+@pytest.mark.parametrize(("directory", "expected"), [(0o750, 0o640), (0o2770, 0o660), (0o700, 0o600)])
 def test_status_can_be_read_by_all_who_may_see_the_spool(
     directory: int, expected: int, tmp_path: Path
 ) -> None:

@@ -183,17 +183,18 @@ def test_segment_gets_its_name_when_it_is_locked_and_has_its_header(
     writer: JournalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found without a lock it would be taken for a dead one's, without a header for damage."""
-    real = module.platform.rename
+    real = os.rename
     named: list[str] = []
 
-    def rename(source: Path, target: Path) -> None:
+    def rename(name: str, target: str, **directories: int) -> None:
+        source = writer.directory / name
         assert segments(writer) == []
         assert [decode_header(committed(source)[0]).segment, committed(source)[1:]] == [1, [CONTEXT]]
         assert is_locked(source)
-        real(source, target)
-        named.append(target.name)
+        real(name, target, **directories)
+        named.append(Path(target).name)
 
-    monkeypatch.setattr(module.platform, "rename", rename)
+    monkeypatch.setattr(os, "rename", rename)
     put(writer, line("one"))
     assert named == [path.name for path in segments(writer)]
 

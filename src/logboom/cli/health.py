@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logboom import platform
-from logboom.spool.doorbell import BELL, OLD_BELL, answers, collector_lives, listener_pid
+from logboom.spool.doorbell import answers, collector_lives, listener_pid, may_ring
 from logboom.spool.status import read_status
 
 __all__ = ["collector_pid", "disk_trouble", "hung", "lives", "may_not_ring", "troubles_of"]
@@ -24,7 +24,7 @@ def lives(spool: Path) -> bool | None:
 
 def may_not_ring(spool: Path) -> bool:
     """True for a user without the right to say anything to the collector."""
-    return not (platform.may_ring(spool / BELL) and platform.may_ring(spool / OLD_BELL))
+    return not may_ring(spool)
 
 
 def collector_pid(spool: Path) -> int | None:

@@ -22,6 +22,7 @@ from logboom.journal.survey import Stream, survey
 from logboom.journal.target import Target
 from logboom.spool.checkpoint import Counts, Recorded, read_recorded
 from logboom.spool.directory import Spool, homes_in
+from logboom.spool.place import place
 from logboom.spool.status import LOG, read_status
 
 __all__ = ["last_lines", "overview"]
@@ -75,7 +76,7 @@ def overview(spool: Path) -> dict[str, Any]:
         "dropped": sum(one.dropped for one in totals.values()) + sum(one.dropped for one in streams),
         "troubles": troubles,
         "trouble": "; ".join(troubles),
-        "collector_log": last_lines(spool / LOG),
+        "collector_log": last_lines(spool),
     }
 
 
@@ -209,12 +210,10 @@ def _file(path: Path) -> dict[str, Any]:
         return {"path": str(path), "size": None}
 
 
-def last_lines(path: Path, count: int = _QUOTED) -> list[str]:
-    """The last lines of a text file; none when it cannot be read."""
+def last_lines(spool: Path, count: int = _QUOTED) -> list[str]:
+    """The last lines of the collector's log; none when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 65_536))
-            lines = file.read().decode("utf-8", "backslashreplace").split("\n")
+        lines = place(spool).read_end(LOG, 65_536).decode("utf-8", "backslashreplace").split("\n")
     except OSError:
         return []
     return [line for line in lines if line][-count:]

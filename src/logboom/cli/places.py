@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import stat
 from pathlib import Path
 
 from logboom import platform
@@ -18,8 +21,17 @@ _GLOBS = (".logboom", ".logboom-*", "*/.logboom", "*/.logboom-*")
 
 
 def is_spool(path: Path) -> bool:
-    """Whether `path` is a directory in which a handler made its journal."""
-    return (path / "journal").is_dir()
+    """Whether `path` is a directory in which a handler made its journal.
+
+    Raises:
+        PermissionError: this user may not know.
+    """
+    try:
+        return stat.S_ISDIR(os.lstat(path / "journal").st_mode)
+    except PermissionError:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+    except OSError:
+        return False
 
 
 def spools_of(place: Path) -> list[Path]:

@@ -32,16 +32,19 @@ from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
 from logboom.spool.allowed import allowed
 from logboom.spool.checkpoint import read_recorded
-from logboom.spool.directory import Spool, homes_in, spool_of
+from logboom.spool.directory import Spool, homes_in
+from logboom.spool.doorbell import LEADER_LOCK, collector_lives
 from logboom.spool.flushed import write_flushed
+from logboom.spool.place import place, spool_of
 from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
-__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "undelivered"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "run_drain", "undelivered"]
 
 _CANDIDACY = 1.0
 _LET_LEAD = 1.0
 _LONG_CANDIDACY = 60.0
 _DRAIN_PAUSE = 0.002
+_LONGEST_DRAIN = 60.0
 
 
 def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) -> Cycle:
@@ -125,7 +128,7 @@ def drain(spool: Path, deadline: float) -> bool:
         True when everything that was committed at the call is in the files; False when another process
         leads, or the time was over.
     """
-    if not spool.is_dir():
+    if not Spool(spool).exists():
         return True
     leadership = Leadership.seek(spool)
     if leadership is None:
@@ -171,12 +174,40 @@ def collect(spool: Path, *, stay: bool = False, started: Callable[[], None] = la
     Raises:
         SpoolError: there is no such spool, or another collector leads it.
     """
-    if not spool.is_dir():
-        raise SpoolError("there is no such spool", path=spool, hint="Log a record first, or check the path")
+    if not _exists(spool):
+        raise SpoolError(
+            "there is no such spool", path=spool, hint="Log a record first, or check the path"
+        ) from None
     notebook = Notebook(spool)
     gc.disable()  # nothing here makes cycles; collections would only stall the loop
     with _live_feed(spool, notebook) as publish:
         return _collect(spool, notebook, stay, started, publish)
+
+
+def _name_holder(spool: Path, notebook: Notebook) -> None:
+    """Say who holds the lock, when that is no collector that listens: nothing is written until it ends."""
+    if collector_lives(spool, b""):
+        return
+    with contextlib.suppress(OSError):
+        fd = place(spool).open(LEADER_LOCK, os.O_RDWR)
+        try:
+            holders = platform.lock_holders(fd)
+        finally:
+            os.close(fd)
+        directory = place(spool).hold()
+        if directory is not None and directory >= 0:
+            os.close(directory)
+        held = "the spool directory" if directory is None and not holders else LEADER_LOCK
+        who = ", ".join(f"process {pid}" for pid in holders) or "another process"
+        notebook.note(f"{who} holds the lock of {held} and does not collect: records wait until it lets go")
+
+
+def _exists(spool: Path) -> bool:
+    """Raises `SpoolError` for a spool that is not to be trusted."""
+    try:
+        return place(spool) is not None
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
@@ -205,6 +236,7 @@ def _collect(
     while True:
         leadership = Leadership.seek(spool, time.monotonic() + candidacy)
         if leadership is None:
+            _name_holder(spool, notebook)
             raise SpoolError("another collector has this spool", path=spool, hint="See `logboom status`")
         if made_way(spool) >= FORMAT:
             leadership.release()
@@ -250,11 +282,21 @@ class _CloseOnce:
             os.close(fd)
 
 
+def run_drain(spool: str, say: int) -> None:
+    """What a child of root's program runs, which must not collect itself; says `1` when all is written."""
+    path = Path(spool)
+    with contextlib.suppress(OSError):
+        platform.drop_privileges(spool_of(path))
+        platform.name_process("logboom")
+        if drain(path, clock.monotonic() + _LONGEST_DRAIN):
+            os.write(say, b"1")
+
+
 def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
     path, give_back = Path(spool), _CloseOnce(keep)
     try:
-        platform.drop_privileges(path)
+        platform.drop_privileges(spool_of(path))
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
             with contextlib.suppress(SpoolError):

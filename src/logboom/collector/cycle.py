@@ -66,7 +66,7 @@ class Cycle:
         publish: Publish | None = None,
     ) -> None:
         self.spool = spool
-        self.checkpoint = Checkpoint(spool.path, spool.path.stat().st_mode & 0o660)
+        self.checkpoint = Checkpoint(spool.path, spool.place.shared)
         self.hasty = False
         self.newer = False
         self.hears_fifo = False

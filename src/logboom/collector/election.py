@@ -14,8 +14,11 @@ import time
 from pathlib import Path
 
 from logboom import platform
+from logboom.errors import SpoolError
+from logboom.platform.files import Directory
 from logboom.platform.process import Mark, this_process
 from logboom.spool.doorbell import LEADER_LOCK
+from logboom.spool.place import collects_here, place
 
 __all__ = ["Leadership"]
 
@@ -40,13 +43,17 @@ class Leadership:
         candidate gives a deadline.
 
         Raises:
+            SpoolError: this process is root, and the spool another user's.
             OSError: the lock file cannot be made.
         """
+        if not collects_here(spool):
+            raise SpoolError("root does not collect in another user's directory", path=spool)
         path = spool / LEADER_LOCK
         while True:
-            leadership = cls(path, platform.open_file(path, os.O_RDWR | os.O_CREAT, 0o660))
-            leadership._give_access()
-            if platform.try_lock(leadership._fd) and leadership.is_held() and leadership._hold_directory():
+            own = place(spool)
+            leadership = cls(path, own.open_or_make(LEADER_LOCK, os.O_RDWR))
+            leadership._give_access(own)
+            if platform.try_lock(leadership._fd) and leadership.is_held() and leadership._hold_directory(own):
                 return leadership
             leadership.release()
             if time.monotonic() >= deadline:
@@ -56,10 +63,10 @@ class Leadership:
     def is_held(self) -> bool:
         """Whether the lock's file still lies under its name: if it does not, another may lead."""
         try:
-            ours, named = os.fstat(self._fd), os.stat(self.path)
+            ours, named = os.fstat(self._fd), place(self.path.parent).stat(LEADER_LOCK)
         except OSError:
             return False
-        return platform.identity(ours) == platform.identity(named)
+        return named is not None and platform.identity(ours) == platform.identity(named)
 
     def keeps_others_out(self) -> bool:
         """Return True while no other process can lead even without the lock's file: we lock its directory."""
@@ -87,14 +94,16 @@ class Leadership:
         # Where an application's process leads for a moment, a signal handler of its own may raise anywhere.
         self.release()
 
-    def _give_access(self) -> None:
-        """Who may lead: whoever may write to the spool."""
+    def _give_access(self, own: Directory) -> None:
+        """Who may lead: whoever may write to the spool; an earlier release let all open it who may read."""
         with contextlib.suppress(OSError):
-            if os.fstat(self._fd).st_mode & 0o777 != self.path.parent.stat().st_mode & 0o666:
-                platform.give_like(self._fd, self.path.parent.stat().st_mode & 0o666, self.path.parent)
+            if os.fstat(self._fd).st_mode & 0o777 != own.lockable:
+                own.give(self._fd, own.lockable)
 
-    def _hold_directory(self) -> bool:
-        held = platform.hold_directory(self.path.parent)
+    def _hold_directory(self, own: Directory) -> bool:
+        """Lock the directory, unless a group may open it that may only read it: then anybody of it could."""
+        readers = own.mode & 0o040 and not own.mode & 0o020
+        held = -1 if readers else own.hold()
         if held is None:
             return False
         self._directory = held

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from logboom.spool.place import place
 from logboom.wire import endpoints
 from logboom.wire import pyzmq as zeromq
 
@@ -89,13 +90,13 @@ def open_feed(spool: Path, wanted: str, note: Callable[[str], None]) -> Feed | N
     local = f"ipc://{spool / FEED}"
     if not endpoints.has_ipc() or len(os.fspath(spool)) > _LONGEST_PATH:
         local = "tcp://127.0.0.1:*"
+    before = os.umask(0o777 & ~place(spool).shared)  # a socket's bits cannot be set without following links
     try:
         feed = Feed(wanted if "://" in wanted else local)
     except (OSError, ValueError) as error:
         note(f"no live feed: {error}")
         return None
-    if feed.address.startswith("ipc://"):
-        with contextlib.suppress(OSError):
-            os.chmod(feed.address.removeprefix("ipc://"), spool.stat().st_mode & 0o660)
+    finally:
+        os.umask(before)
     note(f"live feed at {feed.address}")
     return feed

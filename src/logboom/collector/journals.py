@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -219,7 +218,7 @@ class JournalsSource:
             Streams that are finished and gone: their positions may be forgotten.
         """
         finished = self._vanished(now_mono)
-        if not os.path.isdir(self._spool.journal_path):
+        if not self._spool.exists():
             return []  # moved away: it may come back with everything in it
         for name in finished:
             del self._positions[name]

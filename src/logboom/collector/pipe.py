@@ -220,7 +220,13 @@ class Pipe:
             raise SinkError("the bytes of an interrupted write cannot be read", path=self._checkpoint.path)
         reach("recover.begin")
         step = msgspec.structs.replace(intent.step, data=data)
-        outcome = Outcome() if step.kind == _NOTHING else self._timed(self.sink.recover, step)
+        try:
+            outcome = Outcome() if step.kind == _NOTHING else self._timed(self.sink.recover, step)
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            # Whoever may write the spool may have written it. Its records are read again.
+            self._checkpoint.abandon(self.key)
+            why = f"{type(error).__name__}: {error}"
+            raise SinkError(f"an interrupted step makes no sense and was given up ({why})") from error
         reach("recover.applied")
         self._finish(outcome)
         self._forget_written(intent.advance)

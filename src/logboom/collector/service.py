@@ -24,8 +24,9 @@ from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
 from logboom.producer.starting import lacks_collector, start_collector
 from logboom.spool.directory import make_home
-from logboom.spool.doorbell import BELL, FLUSH, GIVE_WAY, OLD_BELL, PRUNE, STOP
+from logboom.spool.doorbell import BELL, FLUSH, GIVE_WAY, OLD_BELL, PRUNE, STOP, listener_lives
 from logboom.spool.flushed import write_flushed
+from logboom.spool.place import place
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["LIMITED", "NEWER", "STOPPED", "UNNEEDED", "YIELDED", "Service"]
@@ -142,7 +143,7 @@ class Service:
         finally:
             if self._hears_fifo:
                 with contextlib.suppress(OSError):
-                    doorbell.hear_fifo(self._spool / OLD_BELL, 0, wanted=False)
+                    doorbell.hear_fifo(place(self._spool).anchored(OLD_BELL), 0, wanted=False)
             doorbell.close()
             self._publish(alive=False)
             self._discard()
@@ -156,7 +157,7 @@ class Service:
             return doorbell
         self._bell_at = now + _BELL_EVERY
         self._notebook.catch_up()
-        if platform.ring(self._spool / BELL, b""):
+        if listener_lives(self._spool):
             return doorbell
         try:
             fresh = self._hang()
@@ -169,7 +170,8 @@ class Service:
         return fresh
 
     def _hang(self) -> Doorbell:
-        return Doorbell(self._spool / BELL, self._spool.stat().st_mode & 0o660)
+        own = place(self._spool)
+        return Doorbell(own.anchored(BELL), own.lockable)
 
     def _hear_old_programs(self, doorbell: Doorbell) -> None:
         """Programs of the first release ring a FIFO: it is there as long as they are, and no longer."""
@@ -177,7 +179,8 @@ class Service:
         if wanted != self._hears_fifo:
             self._hears_fifo = wanted
             try:
-                doorbell.hear_fifo(self._spool / OLD_BELL, self._spool.stat().st_mode & 0o660, wanted=wanted)
+                own = place(self._spool)
+                doorbell.hear_fifo(own.anchored(OLD_BELL), own.lockable, wanted=wanted)
             except OSError as error:
                 self._notebook.note(f"programs of an older release cannot be heard: {error}")
 

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import ConfigurationError
-from logboom.handlers.places import check_spool, is_special, make_live_file
+from logboom.handlers.places import check_spool, follow, is_special, make_live_file
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
@@ -141,7 +140,7 @@ class JournalHandler(_Base):
         self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
         if self._silent:
             return
-        path = platform.real_path(self.baseFilename)
+        path = follow(self.baseFilename)
         self._plain = is_special(self.baseFilename)
         if self._plain:
             self.encoding, self.errors = codec, error_handler
@@ -153,7 +152,7 @@ class JournalHandler(_Base):
                 "the log file has the name of its journal's directory", path=path, hint="Use another name"
             )
         umask_mode = make_live_file(path, options.file_mode, delay)
-        path = platform.real_path(path)  # as it is spelled on the disk
+        path = follow(str(path))  # as it is spelled on the disk
         spool = spool_for(path, options.spool)
         check_spool(path, spool)
         target = Target(

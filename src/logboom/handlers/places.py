@@ -13,8 +13,9 @@ from typing import Final
 
 from logboom import platform
 from logboom.errors import ConfigurationError
+from logboom.platform.files import Directory, resolve
 
-__all__ = ["check_spool", "is_special", "make_live_file"]
+__all__ = ["check_spool", "follow", "is_special", "make_live_file"]
 
 _STREAMS: Final = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
@@ -38,21 +39,41 @@ def make_live_file(path: Path, file_mode: int | None, delay: bool) -> int:
     Raises:
         OSError: as `open` would: no permission, a read-only file system.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     umask = _umask()
-    mode = 0o666 & ~umask | _shared(os.stat(path.parent).st_mode, umask)
-    if not delay:
-        try:
-            fd = os.open(
-                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode
-            )
-        except FileExistsError:
-            with open(path, "ab"):  # the error that a plain handler would give, at configuration
-                pass
-        else:
-            platform.give_like(fd, mode if file_mode is None else file_mode, path.parent)
+    try:
+        directory = Directory(path.parent)
+        mode = 0o666 & ~umask | _shared(directory.mode, umask)
+        if not delay:
+            try:
+                fd = directory.open(path.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, mode)
+            except FileExistsError:
+                fd = directory.open_append(path.name)  # the error that a plain handler would give
+            else:
+                directory.give(fd, (mode if file_mode is None else file_mode) & 0o666)
             os.close(fd)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     return mode
+
+
+def follow(path: str) -> Path:
+    """Where the log file is: links to it are followed here, once.
+
+    Raises:
+        ConfigurationError: another user made one, to a file that is not that user's own.
+    """
+    try:
+        return resolve(Path(path))
+    except PermissionError as error:
+        reason = error.strerror or ""
+        if not reason.startswith("A link"):
+            raise
+        raise ConfigurationError(
+            f"a{reason[1:]} is not followed",
+            path=path,
+            hint="Name the file itself, or remove the link",
+        ) from None
 
 
 def _shared(directory: int, umask: int) -> int:
@@ -72,6 +93,12 @@ def check_spool(path: Path, spool: Path) -> None:
         ConfigurationError: on a network mount its locks and appends would depend on another host; where this
             user may not write there is no journal; two private journals cannot share a file.
     """
+    if spool.is_symlink():
+        raise ConfigurationError(
+            f"{spool.name} is a link, which is not followed",
+            path=spool,
+            hint="Remove it, or name the directory that it leads to with spool=",
+        )
     place = spool
     while not _exists(place):
         place = place.parent

@@ -32,12 +32,12 @@ Invariants:
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.journal.target import Asked, StoredTarget, Target, stored
+from logboom.journal.target import NO_FILE, Asked, StoredTarget, Target, stored
 from logboom.platform.patterns import later
 
 __all__ = [
@@ -76,6 +76,9 @@ LARGEST_SEGMENT: Final = (1 << _OFFSET_BITS) - 1  # bytes behind it have no posi
 _DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser keeps
 _STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS: Final = later(rb"[\[\]{}]")
+
+_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+_Name = Annotated[str, msgspec.Meta(max_length=8192)]
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -116,17 +119,17 @@ class Header(msgspec.Struct, frozen=True):
 class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """The header as it stands in the file."""
 
-    logboom: int
-    producer: str
-    segment: int
-    pid: int
-    host: str
-    program: str
+    logboom: Annotated[int, msgspec.Meta(ge=1)]
+    producer: Annotated[str, msgspec.Meta(max_length=64)]
+    segment: _Number
+    pid: _Number
+    host: _Name
+    program: _Name
     created: float
     mapped: bool
     target: StoredTarget
-    version: str = ""
-    sinks: tuple[StoredTarget, ...] = ()
+    version: _Name = ""
+    sinks: Annotated[tuple[StoredTarget, ...], msgspec.Meta(max_length=16)] = ()
     bell: int = 1
 
 
@@ -187,7 +190,7 @@ def _head(header: Header) -> _Head:
     del fields["more"]
     if header.logboom == 1:
         return _Head(**fields | {"target": stored(header.target)})
-    return _Head(**fields | {"target": StoredTarget(name="")}, sinks=tuple(map(stored, header.sinks)))
+    return _Head(**fields | {"target": NO_FILE}, sinks=tuple(map(stored, header.sinks)))
 
 
 def decode_header(line: bytes) -> Header:
@@ -199,6 +202,8 @@ def decode_header(line: bytes) -> Header:
     except RecursionError:
         _raise_if_too_deep(line)
         raise
+    if not all(each.asked().is_sound() for each in head.sinks or (head.target,)):
+        raise JournalError("not a segment header: a target that no configuration makes", offset=0)
     if head.logboom > FORMAT:
         raise JournalError(
             f"segment format {head.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"

@@ -10,12 +10,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     END,
@@ -26,6 +24,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
+from logboom.platform.files import Directory
 from logboom.spool.directory import Spool
 
 __all__ = ["prune"]
@@ -54,11 +53,11 @@ def prune(
     for _, producer, number in sorted(_candidates(spool, delivered, reading)):
         if room <= 0:
             break
-        path = spool.journal_path / segment_name(producer, number)
+        name = segment_name(producer, number)
         with contextlib.suppress(OSError, JournalError):
-            size = path.stat().st_size
-            dropped += _replace(path, may_go)
-            room -= size - path.stat().st_size
+            size = _size(spool.journal, name)
+            dropped += _replace(spool.journal, name, may_go)
+            room -= size - _size(spool.journal, name)
     return dropped
 
 
@@ -70,15 +69,20 @@ def _candidates(
     for producer, numbers in spool.segments().items():
         busy = max(reading.get(producer, 0), unpack_position(delivered.get(producer, 0))[0])
         for number in numbers[:-1]:
-            path = spool.journal_path / segment_name(producer, number)
-            with contextlib.suppress(OSError):
-                if number > busy and path.stat().st_size > _SMALLEST:
-                    found.append((path.stat().st_mtime, producer, number))
+            status = spool.journal.stat(segment_name(producer, number))
+            if status is not None and number > busy and status.st_size > _SMALLEST:
+                found.append((status.st_mtime, producer, number))
     return found
 
 
-def _replace(path: Path, may_go: Callable[[Header], bool]) -> int:
-    with open(platform.open_for_reading(path), "rb") as file:
+def _size(journal: Directory, name: str) -> int:
+    status = journal.stat(name)
+    return 0 if status is None else status.st_size
+
+
+def _replace(journal: Directory, name: str, may_go: Callable[[Header], bool]) -> int:
+    with open(journal.open(name, os.O_RDONLY), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode & 0o660
         header = decode_header(file.readline())
         if not may_go(header):
             return 0
@@ -89,13 +93,5 @@ def _replace(path: Path, may_go: Callable[[Header], bool]) -> int:
             before = block
     tombstone = msgspec.structs.replace(header, mapped=False)
     said = Dropped(records, header.created, time.time(), REASON)
-    temporary = path.with_name(f".{path.name}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    fd = platform.open_file(temporary, flags)
-    try:
-        platform.give_like(fd, path.stat().st_mode & 0o777, path.parent)
-        os.write(fd, encode_line(tombstone) + encode_line(said) + END)
-    finally:
-        os.close(fd)
-    platform.replace(temporary, path)
+    journal.write(name, encode_line(tombstone) + encode_line(said) + END, mode)
     return records

@@ -11,7 +11,7 @@ from logboom.journal.target import Asked, StoredTarget
 
 __all__ = ["MOST_GAPS", "Gap", "find_gap", "joined", "salvage_target"]
 
-MOST_GAPS: Final = 1000  # of one segment; what is behind is given up
+MOST_GAPS: Final = 200  # of one segment; what is behind is given up
 
 _BLOCK: Final = 256 * 1024
 _decode_target: Final = msgspec.json.Decoder(StoredTarget).decode
@@ -111,7 +111,7 @@ def salvage_target(line: bytes) -> Asked | None:
     while end:
         try:
             target = _decode_target(text[:end]).asked()
-            return target if target.key else None
+            return target if target.is_sound() else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from logboom import platform
 from logboom.journal.layout import END
+from logboom.platform.files import Directory
 from logboom.platform.process import this_process
 from logboom.spool.directory import DEAD_SUFFIX
 
@@ -45,8 +46,9 @@ class Segment:
     write: Callable[[bytes], object]
     _held: list[int] = []  # noqa: RUF012 - of one whose making was interrupted
 
-    def __init__(self, path: Path, number: int, fd: int) -> None:
+    def __init__(self, path: Path, number: int, fd: int, journal: Directory) -> None:
         self.path = path
+        self._journal = journal
         self.number = number
         self.mark = this_process.mark()
         self.stated: set[int] = set()
@@ -57,20 +59,24 @@ class Segment:
     def is_linked(self) -> bool:
         """Return False if a reader does not find it under its name any more."""
         try:
-            return platform.identity(os.stat(self.path)) == self._identity
+            found = self._journal.stat(self.path.name) if self._journal.is_current() else None
         except (FileNotFoundError, NotADirectoryError):
             return False
         except (
             OSError
         ):  # a directory without `x`: who cannot see it cannot know, and a new one could not be made
             return True
+        return found is not None and platform.identity(found) == self._identity
 
     def was_set_aside(self) -> bool:
         """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
 
         A collector takes it for a dead process's when its lock went with its descriptor, as daemonisers do.
         """
-        return os.path.exists(f"{self.path}{DEAD_SUFFIX}") or not self._descriptor_is_ours()
+        with contextlib.suppress(OSError):
+            if self._journal.stat(self.path.name + DEAD_SUFFIX) is not None:
+                return True
+        return not self._descriptor_is_ours()
 
     def _descriptor_is_ours(self) -> bool:
         try:
@@ -128,8 +134,8 @@ class Segment:
 class MappedSegment(Segment):
     """Written through `mmap`: a memory copy, no system call."""
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, fd, journal)
         self._kept = KEPT if size > 2 * KEPT else 0
         size -= self._kept
         if sys.version_info >= (3, 13):
@@ -202,8 +208,8 @@ class WrittenSegment(Segment):
     with that, each line looks first.
     """
 
-    def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, platform.out_of_the_way(fd))
+    def __init__(self, path: Path, number: int, fd: int, size: int, journal: Directory) -> None:
+        super().__init__(path, number, platform.out_of_the_way(fd), journal)
         self._size = size
         self._end = 0
         self._lock = threading.RLock()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
     Dropped,
@@ -22,6 +22,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
+from logboom.platform.files import Directory
 from logboom.spool.directory import DEAD_SUFFIX, Spool, places_of
 
 __all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
@@ -77,7 +78,7 @@ def committed_ends(spool: Spool) -> dict[str, int]:
     for producer, numbers in spool.segments().items():
         with (
             contextlib.suppress(OSError),
-            _open(spool.journal_path, segment_name(producer, numbers[-1])) as file,
+            _open(spool.journal, segment_name(producer, numbers[-1])) as file,
         ):
             if _is_of(file, spool):
                 ends[producer] = pack_position(numbers[-1], _committed_end(file))
@@ -120,12 +121,10 @@ def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
     Args:
         positions: as for `survey`.
     """
-    return sum(
-        _undelivered(spool.journal_path, name, size, positions) for name, size in spool.allocated().items()
-    )
+    return sum(_undelivered(spool.journal, name, size, positions) for name, size in spool.allocated().items())
 
 
-def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, int]) -> int:
+def _undelivered(journal: Directory, name: str, size: int, positions: Mapping[str, int]) -> int:
     parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
     if parsed is None:
         return size
@@ -134,7 +133,7 @@ def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, 
     if number != first:
         return 0 if number < first else size
     try:
-        with open(platform.open_for_reading(directory / name), "rb") as file:
+        with open(journal.open(name, os.O_RDONLY), "rb") as file:
             pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
     except OSError:
         return size
@@ -151,7 +150,7 @@ def _look(spool: Spool, producer: str, numbers: list[int], known: Mapping[Path, 
     stream = Stream(producer)
     for number in numbers:
         try:
-            with _open(spool.journal_path, segment_name(producer, number)) as file:
+            with _open(spool.journal, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
                 first, offset = _delivered(stream, spool.root, known)
                 if number == numbers[-1]:
@@ -165,11 +164,11 @@ def _look(spool: Spool, producer: str, numbers: list[int], known: Mapping[Path, 
     return stream
 
 
-def _open(directory: Path, name: str) -> BinaryIO:
+def _open(journal: Directory, name: str) -> BinaryIO:
     try:
-        return open(platform.open_for_reading(directory / name), "rb")
+        return open(journal.open(name, os.O_RDONLY), "rb")
     except FileNotFoundError:
-        return open(platform.open_for_reading(directory / (name + DEAD_SUFFIX)), "rb")
+        return open(journal.open(name + DEAD_SUFFIX, os.O_RDONLY), "rb")
 
 
 def _with_header(stream: Stream, file: BinaryIO) -> Stream:

@@ -12,7 +12,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ from logboom.errors import ConfigurationError
 from logboom.platform.patterns import later
 
 __all__ = [
+    "NO_FILE",
     "Asked",
     "Common",
     "Rotation",
@@ -32,7 +33,15 @@ __all__ = [
 ]
 
 Compression = Literal["gzip", "zstd"]
+_UNITS = (None, "S", "M", "H", "D", "MIDNIGHT", *(f"W{day}" for day in range(7)))
+# Checked when a header is read, whoever wrote it; what a configuration may hold is within.
+_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_Bits = Annotated[int, msgspec.Meta(ge=0, le=0o7777)]
+_Word = Annotated[str, msgspec.Meta(max_length=1024)]
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
+_Text = Annotated[str, msgspec.Meta(max_length=8192)]
 
+_KIND = later(r"[a-z0-9]{1,32}")
 _SIZE = later(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -70,15 +79,15 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         keep_all: rolls by size without a count of backups, too: other options limit them.
     """
 
-    max_bytes: int = 0
-    backup_count: int = 0
+    max_bytes: _NotNegative = 0
+    backup_count: _NotNegative = 0
     when: str | None = None
-    interval: int = 1
-    at_time: int | None = None
+    interval: Annotated[int, msgspec.Meta(ge=1)] = 1
+    at_time: Annotated[int, msgspec.Meta(ge=0, lt=86400)] | None = None
     utc: bool = False
-    zone: str = ""
+    zone: _Word = ""
     keep_all: bool = False
-    names: str = ""
+    names: Annotated[str, msgspec.Meta(max_length=1024)] = ""
 
 
 class Common(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -91,7 +100,7 @@ class Common(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """
 
     configured: float = 0.0
-    linger: float = 5.0
+    linger: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     synced: bool = False
 
     def settings(self) -> dict[str, Any]:
@@ -122,23 +131,28 @@ class Target(Common, frozen=True, omit_defaults=True):
 
     kind: ClassVar[str] = "file"
 
-    name: str
-    directory: str | None = None
+    name: _Path
+    directory: _Text | None = None
     mode: str = "a"
-    encoding: str = "utf-8"
-    errors: str = "backslashreplace"
+    encoding: _Word = "utf-8"
+    errors: _Word = "backslashreplace"
     rotation: Rotation = Rotation()
     compress: Compression | None = None
-    max_age: float | None = None
-    max_total_size: int | None = None
-    file_mode: int | None = None
-    umask_mode: int = 0o644
+    max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    max_total_size: _NotNegative | None = None
+    file_mode: _Bits | None = None
+    umask_mode: _Bits = 0o644
     delay: bool = False
 
     @property
     def key(self) -> str:
         """What tells the targets of one spool apart, however their file is spelled."""
         return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
+
+    def is_sound(self) -> bool:
+        """Return True for what a configuration can be, as far as the types do not say it."""
+        known = self.mode in ("a", "w") and self.rotation.when in _UNITS
+        return known and (self.directory is None or os.path.isabs(self.directory))
 
     def path(self, spool: Path) -> Path:
         """The log file that a spool's target names."""
@@ -168,6 +182,10 @@ class Server(Common, frozen=True, omit_defaults=True):
         """How people know it."""
         return self.address
 
+    def is_sound(self) -> bool:
+        """Return True for what a program can have asked for; the kind is part of a directory's name."""
+        return _KIND.fullmatch(self.kind) is not None and bool(self.address)
+
 
 Asked: TypeAlias = Target | Server
 
@@ -178,9 +196,9 @@ class StoredTarget(Target, frozen=True, omit_defaults=True):
     Format 1 had one struct for all: of a `PUSHHandler` the address is in `push`, and in `name` as well.
     """
 
-    push: str = ""
-    kind: str = "file"  # type: ignore[misc]
-    address: str = ""
+    push: _Text = ""
+    kind: Annotated[str, msgspec.Meta(max_length=32)] = "file"  # type: ignore[misc]
+    address: _Text = ""
     options: dict[str, Any] = {}
 
     def asked(self) -> Asked:
@@ -192,13 +210,16 @@ class StoredTarget(Target, frozen=True, omit_defaults=True):
         return Target(**{name: getattr(self, name) for name in Target.__struct_fields__})
 
 
+NO_FILE = StoredTarget(name="-")  # where a format has a place for a file, and there is none
+
+
 def stored(asked: Asked) -> StoredTarget:
     """`asked` as it is to stand in a file."""
     fields = {name: getattr(asked, name) for name in type(asked).__struct_fields__}
     if isinstance(asked, Target):
         return StoredTarget(**fields)
     old: dict[str, Any] = (
-        {"name": asked.address, "push": asked.address} if asked.kind == "push" else {"name": ""}
+        {"name": asked.address, "push": asked.address} if asked.kind == "push" else {"name": "-"}
     )
     return StoredTarget(**old, **fields)
 

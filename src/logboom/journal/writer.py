@@ -32,8 +32,10 @@ from logboom.journal.layout import (
 )
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Asked
+from logboom.platform.files import Directory
 from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
+from logboom.spool.place import inside
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 
@@ -56,7 +58,7 @@ class JournalWriter:
     """One producer: this process's stream of lines for one output file.
 
     Args:
-        directory: the spool's journal directory; it exists.
+        directory: the spool's journal directory, open or to be opened; it exists.
         target, more: the sinks that the header asks for.
         mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
@@ -67,7 +69,7 @@ class JournalWriter:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | Directory,
         target: Asked,
         *,
         mapped: bool,
@@ -75,7 +77,8 @@ class JournalWriter:
         more: tuple[Asked, ...] = (),
         admit: Callable[[int, int, Callable[[], bool]], int] = lambda size, least, gone_on: size,
     ) -> None:
-        self.directory = directory
+        self._journal = directory if isinstance(directory, Directory) else Directory(directory, make=False)
+        self.directory = self._journal.path
         self.target = target
         self.more = more
         self.mapped = mapped
@@ -156,17 +159,17 @@ class JournalWriter:
             return None
         number = next(self._numbers)
         path = self.directory / segment_name(self.producer, number)
-        temporary = self.directory / f".{path.name}.tmp"
+        temporary = f".{path.name}.tmp"
         try:
             segment = self._fill(temporary, path, number, preamble, size)
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                self._journal.remove(temporary)
             full = SpoolFullError if error.errno in _FULL else SpoolError
             raise full(f"cannot make a journal segment: {error.strerror or error}", path=path) from error
         except ValueError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                self._journal.remove(temporary)
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
         self._size = min(min(self._size, size) * 2, LARGEST_SIZE)
         return segment
@@ -183,11 +186,13 @@ class JournalWriter:
             old.end()
         return False
 
-    def _fill(self, temporary: Path, path: Path, number: int, preamble: bytes, size: int) -> Segment:
+    def _fill(self, temporary: str, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
-        fd = platform.open_file(temporary, flags)
+        if not self._journal.is_current():  # it was removed and made again
+            self._journal = inside(self.directory.parent, self.directory.name)
+        fd = self._journal.open(temporary, flags)
         try:
-            platform.give_like(fd, self.mode, self.directory)
+            self._journal.give(fd, self.mode)
             mapped = self.mapped and platform.is_ours_alone(fd)
             if mapped:
                 platform.allocate(fd, size)
@@ -198,10 +203,10 @@ class JournalWriter:
             os.close(fd)
             raise
         kind = MappedSegment if mapped else WrittenSegment
-        segment = kind(path, number, fd, size)
+        segment = kind(path, number, fd, size, self._journal)
         try:
             segment.write(encode_line(self._header(number, mapped=mapped)) + preamble)
-            platform.rename(temporary, path)
+            self._journal.rename(temporary, path.name)
         except BaseException:
             segment.release()
             raise
@@ -209,7 +214,7 @@ class JournalWriter:
 
     def _unmake(self, segment: Segment) -> None:
         with contextlib.suppress(OSError):
-            os.unlink(segment.path)
+            self._journal.remove(segment.path.name)
         segment.release()
 
     def _header(self, number: int, *, mapped: bool) -> Header:

@@ -31,6 +31,7 @@ from logboom.logset.record import Kind, Layout, Record
 from logboom.records.rendering import renderer_for
 from logboom.spool.directory import DEAD_SUFFIX, Spool
 from logboom.spool.ledger import Intent, State, replay, unframe
+from logboom.spool.place import read
 
 __all__ = ["SetView", "open_set", "spool_of"]
 
@@ -39,6 +40,7 @@ _PAUSE: Final = 0.005
 _FILE_BITS: Final = 44
 _PENDING_FILE: Final = 1 << 18
 _CHECKPOINT: Final = "checkpoint.jsonl"
+_LARGEST: Final = 32 * 1024 * 1024
 _SPOOL: Final = ".logboom"
 DEFAULT: Final = Reading()
 
@@ -140,7 +142,7 @@ def _recorded(spool: Path | None) -> bytes | None:
     if spool is None:
         return None
     try:
-        return platform.read_file(spool / _CHECKPOINT)
+        return read(spool, _CHECKPOINT, _LARGEST)
     except FileNotFoundError:
         return b""
     except OSError:

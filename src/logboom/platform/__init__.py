@@ -35,6 +35,8 @@ if sys.platform == "win32":
         is_ours_alone,
         kill_stopped,
         limit_behind,
+        lock_as_writer,
+        lock_holders,
         lock_is_free,
         mapping_is_safe,
         may_ring,
@@ -46,7 +48,6 @@ if sys.platform == "win32":
         own_interpreters,
         process_state,
         read_at,
-        read_file,
         real_path,
         reap_orphans,
         rename,
@@ -62,6 +63,7 @@ if sys.platform == "win32":
         unheard,
         unlink,
         unlock,
+        unlock_as_writer,
         write_at,
     )
 else:
@@ -91,6 +93,8 @@ else:
         is_ours_alone,
         kill_stopped,
         limit_behind,
+        lock_as_writer,
+        lock_holders,
         lock_is_free,
         mapping_is_safe,
         may_ring,
@@ -102,7 +106,6 @@ else:
         own_interpreters,
         process_state,
         read_at,
-        read_file,
         real_path,
         reap_orphans,
         rename,
@@ -118,6 +121,7 @@ else:
         unheard,
         unlink,
         unlock,
+        unlock_as_writer,
         write_at,
     )
 
@@ -147,6 +151,8 @@ __all__ = [
     "is_ours_alone",
     "kill_stopped",
     "limit_behind",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -158,7 +164,6 @@ __all__ = [
     "own_interpreters",
     "process_state",
     "read_at",
-    "read_file",
     "real_path",
     "reap_orphans",
     "rename",
@@ -174,5 +179,6 @@ __all__ = [
     "unheard",
     "unlink",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]

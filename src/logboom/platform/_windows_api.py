@@ -22,12 +22,14 @@ from typing import Any, Final, TypeVar
 
 __all__ = [
     "Event",
+    "close_handle",
     "disk_total",
     "drive_kind",
     "hand_over",
     "host_name",
     "in_use",
     "lock",
+    "open_directory",
     "open_exclusive",
     "open_shared",
     "patiently",
@@ -41,6 +43,10 @@ _READ, _WRITE = 0x80000000, 0x40000000
 _SHARE_ALL: Final = 0x7
 _CREATE_NEW, _CREATE_ALWAYS, _OPEN_EXISTING, _OPEN_ALWAYS, _TRUNCATE = 1, 2, 3, 4, 5
 _NORMAL: Final = 0x80
+_SHARE_BUT_DELETE: Final = 0x3
+_READ_ATTRIBUTES: Final = 0x80
+_BACKUP_SEMANTICS: Final = 0x02000000
+_OPEN_REPARSE_POINT: Final = 0x00200000
 _INVALID: Final = ctypes.c_void_p(-1).value
 _LOCK_NOW, _LOCK_EXCLUSIVE = 0x1, 0x2
 _LOCKED: Final = frozenset({33, 997})  # ERROR_LOCK_VIOLATION, ERROR_IO_PENDING
@@ -130,7 +136,6 @@ def open_shared(path: str, flags: int) -> int:
     Raises:
         OSError: also for a symlink (`ELOOP`).
     """
-    _refuse_links(path)
     return _opened(path, flags, _SHARE_ALL)
 
 
@@ -147,20 +152,34 @@ def open_exclusive(path: str) -> int | None:
         raise
 
 
-def _refuse_links(path: str) -> None:
-    try:
-        kind = os.lstat(path).st_mode
-    except OSError:
-        return  # `CreateFileW` says it better
-    if stat.S_ISLNK(kind):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+def open_directory(path: str) -> int:
+    """A handle of a directory that nobody can rename or delete while it is open; not of a link.
+
+    Raises `OSError`.
+    """
+    flags = _BACKUP_SEMANTICS | _OPEN_REPARSE_POINT
+    handle = _create_file(path, _READ_ATTRIBUTES, _SHARE_BUT_DELETE, None, _OPEN_EXISTING, flags, None)
+    if handle == _INVALID:
+        raise _error(path)
+    return int(handle)
+
+
+def close_handle(handle: int) -> None:
+    """Give a handle back."""
+    _close_handle(handle)
 
 
 def _opened(path: str, flags: int, share: int) -> int:
-    handle = _create_file(path, _access(flags), share, None, _disposition(flags), _NORMAL, None)
+    """A reparse point is opened itself, and refused: looked at before, it could be put there after."""
+    attributes = _NORMAL | _OPEN_REPARSE_POINT
+    handle = _create_file(path, _access(flags), share, None, _disposition(flags), attributes, None)
     if handle == _INVALID:
         raise _error(path)
-    return msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_BINARY | os.O_NOINHERIT)
+    fd = msvcrt.open_osfhandle(handle, flags & os.O_APPEND | os.O_BINARY | os.O_NOINHERIT)
+    if os.fstat(fd).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT:
+        os.close(fd)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return fd
 
 
 def _access(flags: int) -> int:

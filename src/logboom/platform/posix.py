@@ -17,6 +17,8 @@ import itertools
 import os
 import resource
 import signal
+import stat
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,6 +40,7 @@ from logboom.platform._posix_processes import (
 
 __all__ = [
     "Doorbell",
+    "acting_owner",
     "allocate",
     "append",
     "append_only",
@@ -62,6 +65,8 @@ __all__ = [
     "is_ours_alone",
     "kill_stopped",
     "limit_behind",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -73,7 +78,6 @@ __all__ = [
     "own_interpreters",
     "process_state",
     "read_at",
-    "read_file",
     "real_path",
     "reap_orphans",
     "rename",
@@ -89,10 +93,12 @@ __all__ = [
     "unheard",
     "unlink",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]
 
 _ZEROS = bytes(64 * 1024)
+_RANGE = struct.Struct("hhqqi4x")  # `struct flock`: type, whence, start, length, process
 # Shown by `tests/faults/test_filesystems.py`: after an allocation no store fails, whatever becomes of the
 # disk. Not so on XFS: with shared extents (`cp -a`) on a full disk, or shut down, a store is a SIGBUS.
 _MAPPABLE = frozenset({"ext4", "tmpfs"})
@@ -152,44 +158,91 @@ def lock_is_free(fd: int) -> bool:
     return True
 
 
+def lock_as_writer(fd: int) -> bool:
+    """Take the lock of an open file that only those can hold who may write it; False when one of them does.
+
+    Whoever may read a file can hold its `flock`, and a shared lock of a range: neither keeps this one back.
+    The `flock` is taken as well where it is free, for earlier releases, and counts where its holder is seen
+    to write the file.
+    """
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        try:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        except OSError as error:
+            if error.errno not in _BUSY:
+                raise
+            found = _RANGE.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _RANGE.pack(fcntl.F_WRLCK, 0, 0, 0, 0)))
+            if found[0] == fcntl.F_WRLCK:
+                return False
+    return try_lock(fd) or (os.path.exists("/proc/locks") and not _is_written_by(fd, lock_holders(fd)))
+
+
+def unlock_as_writer(fd: int) -> None:
+    """Give it back, for every process that shares the open file."""
+    unlock(fd)
+    if hasattr(fcntl, "F_OFD_SETLK"):
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RANGE.pack(fcntl.F_UNLCK, 0, 0, 0, 0))
+
+
+def lock_holders(fd: int) -> list[int]:
+    """Process ids that hold a `flock` of this file, as far as the system says."""
+    status = os.fstat(fd)
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/locks").read_text("ascii", "replace").splitlines():
+            fields = line.split()
+            if len(fields) > 5 and fields[1] == "FLOCK" and fields[5] == wanted:
+                found.append(int(fields[4]))
+    return found
+
+
+def _is_written_by(fd: int, pids: list[int]) -> bool:
+    """Whether one of these processes has the file open for writing, as far as this user may see it."""
+    ours = os.fstat(fd)
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError):
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    if not os.path.samestat(os.stat(f"/proc/{pid}/fd/{number}"), ours):
+                        continue
+                    about = Path(f"/proc/{pid}/fdinfo/{number}").read_text("ascii", "replace")
+                    flags = int(about.split("flags:")[1].split()[0], 8)
+                    if flags & os.O_ACCMODE != os.O_RDONLY:
+                        return True
+    return False
+
+
 def claim(path: str | Path) -> int | None:
     """A descriptor that one process at a time can have, and hand over; None when another has it."""
-    directory = Path(path).parent
     fd = open_file(path, os.O_RDWR | os.O_CREAT, 0o660)
-    return fd if _locked_or_closed(fd, like=directory) else None
+    with contextlib.suppress(OSError):
+        give_like(fd, os.stat(Path(path).parent).st_mode & 0o666, Path(path).parent)
+    return locked_or_closed(fd)
 
 
-def hold_directory(path: str | Path) -> int | None:
+def hold_directory(path: str | Path, dir_fd: int | None = None) -> int | None:
     """A descriptor that locks the directory itself, whatever becomes of the files in it.
 
     None when another open file has the lock; -1 where directories cannot be locked.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return -1
-    try:
-        return fd if _locked_or_closed(fd) else None
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+        return locked_or_closed(fd)
     except OSError:
         return -1
 
 
-def _locked_or_closed(fd: int, like: Path | None = None) -> bool:
-    """Take the lock; else, or when anything is raised, `fd` is closed: nobody else could free it.
-
-    With `like`, a directory, the file gets what rights that has.
-    """
+def locked_or_closed(fd: int) -> int | None:
+    """`fd` with its lock taken; else, or when anything is raised, it is closed: nobody else could free it."""
     try:
-        if like is not None:
-            with contextlib.suppress(OSError):
-                give_like(fd, os.stat(like).st_mode & 0o666, like)
         locked = try_lock(fd)
     except BaseException:  # a signal handler of the application's as well
         os.close(fd)
         raise
     if not locked:
         os.close(fd)
-    return locked
+    return fd if locked else None
 
 
 def identity(status: os.stat_result) -> tuple[int, int]:
@@ -217,7 +270,11 @@ def allocate(fd: int, size: int) -> None:
 
 def filesystem_of(path: str | Path) -> str:
     """The kernel's name of the file system that holds `path` (`ext4`, `nfs4`), or `""` when unknown."""
-    device = os.stat(path).st_dev
+    return filesystem_name(os.stat(path).st_dev)
+
+
+def filesystem_name(device: int) -> str:
+    """The kernel's name of the file system on a device; `""` when unknown."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     kind = ""
     # Not the builtin `open`: it is gone when a `__del__` logs while the interpreter ends.
@@ -295,7 +352,7 @@ def sync_file(fd: int) -> None:
 
 def sync_directory(path: str | Path) -> None:
     """The names in a directory on the disk on return."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         os.fsync(fd)
     finally:
@@ -392,24 +449,53 @@ def give_like(fd: int, mode: int, directory: str | Path) -> None:
 
     The group follows the directory where that is permitted; the owner only when we are root.
     """
+    give_as(fd, mode, os.stat(directory))
+
+
+def give_as(fd: int, mode: int, parent: os.stat_result) -> None:
+    """As `give_like`, for a directory of this status."""
     os.fchmod(fd, mode)
-    parent, mine = os.stat(directory), os.fstat(fd)
+    mine = os.fstat(fd)
     owner = parent.st_uid if os.geteuid() == 0 else -1
     if (owner not in (-1, mine.st_uid)) or parent.st_gid != mine.st_gid:
         with contextlib.suppress(OSError):
             os.fchown(fd, owner, parent.st_gid)
 
 
+def acting_owner(parent: os.stat_result, spool: os.stat_result) -> tuple[int, int] | None:
+    """User and group as whom root collects in a spool; None where everything is root's own.
+
+    The owner of the directory that it is in, who may replace it; where that is root, or anybody may write it,
+    the spool's own.
+    """
+    for status in (parent, spool):
+        if status.st_uid != 0 and not (status is parent and status.st_mode & stat.S_IWOTH):
+            return status.st_uid, status.st_gid
+    return None
+
+
 def drop_privileges(directory: str | Path) -> None:
-    """When we are root, become the owner and group of `directory` for good; else nothing."""
+    """When we are root, become for good as whom root collects in the spool `directory`; else nothing.
+
+    Raises:
+        OSError: it is a link, or root may not become others here.
+    """
     if os.geteuid() != 0:
         return
-    owner = os.stat(directory)
-    if owner.st_uid == 0:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        owner = acting_owner(os.stat("..", dir_fd=fd), os.fstat(fd))
+    finally:
+        os.close(fd)
+    if owner is None:
         return
-    os.setgroups([owner.st_gid])
-    os.setgid(owner.st_gid)
-    os.setuid(owner.st_uid)
+    try:
+        os.setgroups([owner[1]])
+        os.setgid(owner[1])
+        os.setuid(owner[0])
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a user that this namespace has no number for: nobody can become it
+            raise
 
 
 def own_interpreters() -> list[str]:

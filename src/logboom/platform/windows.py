@@ -48,6 +48,8 @@ __all__ = [
     "is_ours_alone",
     "kill_stopped",
     "limit_behind",
+    "lock_as_writer",
+    "lock_holders",
     "lock_is_free",
     "mapping_is_safe",
     "may_ring",
@@ -59,7 +61,6 @@ __all__ = [
     "own_interpreters",
     "process_state",
     "read_at",
-    "read_file",
     "real_path",
     "reap_orphans",
     "rename",
@@ -75,6 +76,7 @@ __all__ = [
     "unheard",
     "unlink",
     "unlock",
+    "unlock_as_writer",
     "write_at",
 ]
 
@@ -105,6 +107,21 @@ def lock_is_free(fd: int) -> bool:
         return False
     api.unlock(fd)
     return True
+
+
+def lock_as_writer(fd: int) -> bool:
+    """As `try_lock`: who may read a file can lock it here, too."""
+    return api.lock(fd)
+
+
+def unlock_as_writer(fd: int) -> None:
+    """Give it back."""
+    api.unlock(fd)
+
+
+def lock_holders(fd: int) -> list[int]:
+    """The system does not say."""
+    return []
 
 
 def claim(path: str | Path) -> int | None:

@@ -244,7 +244,8 @@ class Producer:
             raise SpoolError(self.drops.reason, path=self.spool_path)
         try:
             spool = self._make_spool()
-            mapped = platform.mapping_is_safe(platform.filesystem_of(spool.path))
+            journal = spool.journal
+            mapped = platform.mapping_is_safe(journal.filesystem())
         except OSError as error:
             self._full_until = clock.monotonic() + _RETRY_AFTER
             self.drops.reason = getattr(error, "message", "") or str(error)
@@ -253,7 +254,7 @@ class Producer:
             raise SpoolError(str(error), path=self.spool_path) from error
         if os.environ.get("LOGBOOM_JOURNAL", "") == "write":
             mapped = False
-        make = functools.partial(JournalWriter, spool.journal_path, self.target, mapped=mapped)
+        make = functools.partial(JournalWriter, journal, self.target, mapped=mapped)
         self._writer = streams.join(
             self._stream,
             id(self),

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from logboom import platform
+from logboom.platform import clock
 from logboom.platform.process import this_process
-from logboom.spool.doorbell import BELL, LEADER_LOCK, collector_lives
-from logboom.spool.status import LIMITS, made_way
+from logboom.spool.doorbell import LEADER_LOCK, collector_lives, last_listened
+from logboom.spool.place import place
+from logboom.spool.status import LIMITS, made_way, read_values
 
 __all__ = [
     "STARTING_LOCK",
@@ -43,6 +45,7 @@ _IN_BACKGROUND: Final = '"$@" &'
 # A shell needs the first few; an interpreter on a busy machine many. Together one second.
 _SEE_OFF: Final = (*[0.0005] * 40, *[0.002] * 90, *[0.01] * 80)
 _IN_VAIN: Final = 10
+_LOOK_AGAIN: Final = 0.005
 _LIMITS_FOR: Final = 3600.0
 _sigmask: Final[Any] = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
 _SIG_BLOCK, _SIG_SETMASK = (getattr(signal, name, 0) for name in ("SIG_BLOCK", "SIG_SETMASK"))
@@ -76,21 +79,13 @@ class Starter:
         if self._started >= _IN_VAIN and self._started % _IN_VAIN:
             self._started += 1  # now and then is enough
             return ""
-        bell = self._last_listened()
+        bell = last_listened(self._spool)
         vain = bool(self._started) and bell == self._bell and start_is_free(self._spool)
         vain = vain and not leader_is_locked(self._spool)
         self._bell = bell
         launched = start_collector(self._spool)
         self._started += launched.started
         return launched.trouble or ("one was started and ended at once" if vain else "")
-
-    def _last_listened(self) -> tuple[int, int] | None:
-        """Changes when a collector begins to listen."""
-        try:
-            found = os.stat(self._spool / BELL)
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns
 
 
 def lacks_collector(spool: Path, format: int) -> bool:
@@ -159,9 +154,9 @@ def start_collector(spool: Path) -> Launch:
     if trouble:
         return Launch(False, trouble)
     try:
-        keep = platform.claim(spool / STARTING_LOCK)
+        keep = place(spool).claim(STARTING_LOCK)
     except OSError as error:
-        return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror}")
+        return Launch(False, f"{spool / STARTING_LOCK}: {error.strerror or error}")
     if keep is None:
         return Launch(False)
     try:
@@ -177,10 +172,38 @@ def start_collector(spool: Path) -> Launch:
     return Launch(True)
 
 
+def drain_as_owner(spool: Path, deadline: float) -> bool:
+    """Have a child that gives root's rights up write what waits; the threads of this process keep theirs.
+
+    Args:
+        deadline: on `clock.monotonic`.
+    """
+    python = python_for_collector()
+    if python is None or _missing():
+        return False
+    said, say = os.pipe()
+    try:
+        try:
+            _spawn(_argv(python, spool), say, "drain")
+        finally:
+            os.close(say)
+        getattr(os, "set_blocking")(said, False)  # noqa: B009 - Windows has no root, and no such function
+        while clock.monotonic() < deadline:
+            try:
+                return os.read(said, 1) == b"1"  # nothing: it has ended without
+            except BlockingIOError:
+                time.sleep(_LOOK_AGAIN)
+        return False
+    except OSError:
+        return False
+    finally:
+        os.close(said)
+
+
 def start_is_free(spool: Path) -> bool:
     """Whether nobody is starting a collector; on Windows also whether the process of the last one is gone."""
     try:
-        claimed = platform.claim(spool / STARTING_LOCK)
+        claimed = place(spool).claim(STARTING_LOCK)
     except OSError:
         return True
     if claimed is None:
@@ -203,7 +226,7 @@ def _missing() -> str:
 def _forbidden(spool: Path) -> str:
     """Why a collector of ours would fail as the last one did: it would have our limits. Empty if not."""
     try:
-        said = msgspec.json.decode(platform.read_file(spool / LIMITS))
+        said = read_values(spool, LIMITS)
         failed, since = dict(said["limits"]), float(said["time"])
         if not 0.0 <= time.time() - since < _LIMITS_FOR:
             return ""
@@ -211,7 +234,7 @@ def _forbidden(spool: Path) -> str:
         for name, limit in failed.items():
             if name in own and own[name] <= limit:
                 return f"the {name} limit of this process ({own[name]}) stopped the last one (see ulimit)"
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         pass
     return ""
 
@@ -219,7 +242,7 @@ def _forbidden(spool: Path) -> str:
 def leader_is_locked(spool: Path) -> bool:
     """Return True while any process leads: a look that saves importing a collector for nothing."""
     try:
-        fd = platform.open_file(spool / LEADER_LOCK, os.O_RDWR)
+        fd = place(spool).open(LEADER_LOCK, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -250,7 +273,7 @@ def _library_paths() -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def _environment(keep: int) -> dict[str, str]:
+def _environment(keep: int, act: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LD_PRELOAD"))
     }
@@ -259,11 +282,12 @@ def _environment(keep: int) -> dict[str, str]:
         "LOGBOOM_COLLECTOR": "",
         "_LOGBOOM_PATH": "\n".join(_library_paths()),
         "_LOGBOOM_KEEP": str(keep),
+        "_LOGBOOM_ACT": act,
         "_LOGBOOM_FORK": "" if _has_shell() else "1",
     }
 
 
-def _spawn(argv: list[str], keep: int) -> None:
+def _spawn(argv: list[str], keep: int, act: str = "") -> None:
     """The application is told of no child here: its SIGCHLD handler would take ours for one of its own.
 
     What a thread blocks, the programs that it starts block too, and a `forkserver` that never hears of
@@ -273,7 +297,7 @@ def _spawn(argv: list[str], keep: int) -> None:
     before = _sigmask(_SIG_BLOCK, ())
     try:
         _sigmask(_SIG_BLOCK, _SIGCHLD)
-        this_process.helpers.append(platform.spawn_detached(argv, _environment(keep), keep))
+        this_process.helpers.append(platform.spawn_detached(argv, _environment(keep, act), keep))
         _see_off()
     finally:
         _sigmask(_SIG_SETMASK, before)

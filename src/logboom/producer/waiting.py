@@ -15,10 +15,11 @@ from logboom.errors import LogboomError
 from logboom.journal.survey import committed_ends
 from logboom.platform import clock
 from logboom.platform.process import this_process
-from logboom.producer.starting import leader_is_locked
+from logboom.producer.starting import drain_as_owner, leader_is_locked
 from logboom.spool.directory import Spool
 from logboom.spool.doorbell import FLUSH, PRUNE, collector_lives, old_collector_lives
 from logboom.spool.flushed import Flushed, FlushedWatch
+from logboom.spool.place import collects_here
 from logboom.spool.status import read_status
 
 __all__ = ["collect_here", "import_collector", "make_room", "wait_until_flushed"]
@@ -54,6 +55,11 @@ def collect_here(spool: Path, deadline: float) -> bool:
     if sys.is_finalizing():
         return False
     if leader_is_locked(spool):
+        return False
+    try:
+        if not collects_here(spool):
+            return drain_as_owner(spool, deadline)
+    except OSError:
         return False
     drain = getattr(import_collector(), "drain", None)  # None as well when we interrupt this very import
     if drain is None:

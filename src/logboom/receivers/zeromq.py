@@ -23,6 +23,7 @@ from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
 from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
+from logboom.spool.directory import Spool, spool_for
 from logboom.wire import endpoints
 from logboom.wire.zmtp import Message, Oversized, own_record
 
@@ -304,15 +305,10 @@ class Intake:
     def kept_in(self) -> Path:
         """The directory of what was refused."""
         options = self._handler.options
-        beside = Path(self._handler.baseFilename).parent / ".logboom"
-        spool = beside if options is None or options.spool is None else options.spool
+        spool = spool_for(Path(self._handler.baseFilename), None if options is None else options.spool)
         return spool / "damaged"
 
     def _keep(self, trouble: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
-            self.kept_in.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = self.kept_in / f"messages.{trouble}"
-            kept: Any = path.stat().st_size if path.exists() else 0
-            if kept < _KEPT:
-                with open(path, "ab") as file:
-                    file.write(data[:_KEPT_EACH] + b"\n")
+            spool = Spool.create(self.kept_in.parent)
+            spool.damaged.add(f"messages.{trouble}", data[:_KEPT_EACH] + b"\n", _KEPT)

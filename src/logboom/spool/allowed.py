@@ -1,21 +1,29 @@
 """Which directories an explicit `spool=` may be written for, and which addresses pushed to.
 
-Owns: the list `allowed/` of a spool. Never knows: targets, sinks.
-
-A collector believes what segments ask for, and whoever may write the spool may write segments. So a
-directory other than the spool's parent, or an address, counts only when the spool's owner put it on the list.
+A collector believes what segments ask for, and whoever may write the spool may write segments. So a directory
+other than the spool's parent, or an address, counts only when it is on this list of the spool's owner.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import zlib
 from pathlib import Path
+from typing import Final
 
-from logboom import platform
+from logboom.platform.files import Directory
+from logboom.spool.place import place
 
 __all__ = ["allow", "allowed"]
+
+_NAME: Final = "allowed"
+_LONGEST: Final = 8192
+_MOST: Final = 10_000
+# No other file that logboom writes has these bits: who may rename things in a shared spool cannot put a log
+# file in the place of an entry.
+_ENTRY: Final = 0o444
 
 
 def allow(spool: Path, directory: str) -> None:
@@ -23,29 +31,41 @@ def allow(spool: Path, directory: str) -> None:
 
     It may when it runs as the spool's owner, or as root.
     """
-    path = spool / "allowed"
     with contextlib.suppress(OSError):
-        path.mkdir(mode=0o755, exist_ok=True)
-        entry = path / f"{zlib.crc32(directory.encode('utf-8', 'surrogateescape')):08x}"
-        if entry.exists():
-            return
-        temporary = path / f".{os.urandom(4).hex()}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        fd = platform.open_file(temporary, flags, 0o644)
-        try:
-            platform.give_like(fd, 0o644, spool)
-            os.write(fd, directory.encode("utf-8", "surrogateescape"))
-        finally:
-            os.close(fd)
-        platform.replace(temporary, entry)
+        own = place(spool)
+        own.make_directory(_NAME, 0o755)
+        listed = Directory(spool / _NAME, make=False, within=own)
+        data = directory.encode("utf-8", "surrogateescape")
+        entry = f"{zlib.crc32(data):08x}"
+        if not _counts(listed, entry, own):
+            listed.write(entry, data, _ENTRY, shared=True)
 
 
 def allowed(spool: Path) -> set[str]:
-    """What is on the list; an entry of somebody else than the spool's owner counts for nothing."""
+    """What is on the list; an entry of another user than the spool's owner counts for nothing."""
     found: set[str] = set()
     with contextlib.suppress(OSError):
-        owner = spool.stat().st_uid
-        for entry in (spool / "allowed").iterdir():
-            if entry.lstat().st_uid == owner and entry.is_file() and not entry.is_symlink():
-                found.add(entry.read_bytes().decode("utf-8", "surrogateescape"))
+        own = place(spool)
+        listed = Directory(spool / _NAME, make=False, within=own)
+        if not _is_owners(listed.status(), own):
+            return found
+        for entry in listed.names()[:_MOST]:
+            if _counts(listed, entry, own):
+                with contextlib.suppress(OSError):
+                    found.add(listed.read(entry, _LONGEST).decode("utf-8", "surrogateescape"))
     return found
+
+
+def _counts(listed: Directory, entry: str, own: Directory) -> bool:
+    status = listed.stat(entry)
+    if status is None or not stat.S_ISREG(status.st_mode) or not _is_owners(status, own):
+        return False
+    return not own.mode & 0o022 or stat.S_IMODE(status.st_mode) == _ENTRY
+
+
+def _is_owners(status: os.stat_result, own: Directory) -> bool:
+    """Whether only the spool's owner, or root, can have written it."""
+    spool = own.status()
+    if spool.st_mode & stat.S_IWOTH:  # a volume without owners
+        return status.st_uid == spool.st_uid
+    return status.st_uid in (0, spool.st_uid) and not status.st_mode & 0o022

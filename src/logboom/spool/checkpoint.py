@@ -1,4 +1,4 @@
-"""Positions and intents, durable against SIGKILL.
+"""Positions and intents, durable against SIGKILL: `checkpoint.jsonl` and the bytes of open intents.
 
 The file is JSON Lines, each after its CRC-32 in eight hexadecimal digits. A line is one event; the
 first is a snapshot of everything before it. A commit is one `write(2)`. A torn last line never
@@ -30,17 +30,22 @@ import msgspec
 from logboom import platform
 from logboom.journal.target import Asked, Target, stored
 from logboom.platform.failpoints import reach
+from logboom.platform.files import Directory
 from logboom.sinks.base import Step
 from logboom.spool import ledger
 from logboom.spool.damaged import DamagedPlace
-from logboom.spool.directory import make_afresh, mode_like_log, spool_of
+from logboom.spool.directory import mode_like_log
 from logboom.spool.ledger import Configure, Counts, Intent, Line, State, frame, replay, unframe
+from logboom.spool.place import place, read, spool_of
 
 __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 
 _REWRITE_AT = 1024 * 1024
 _GO_ON_BELOW = 16 * 1024  # with `collector="off"` it is read for each record
+_LARGEST = 32 * 1024 * 1024
 _NAME = "checkpoint.jsonl"
+_TEMPORARY = "checkpoint.tmp"
+_PLANTED = frozenset({errno.ELOOP, errno.EINVAL, errno.EMLINK, errno.EFBIG})
 
 
 class Recorded(NamedTuple):
@@ -71,6 +76,7 @@ class Checkpoint:
     def __init__(self, spool: Path, mode: int = 0o600) -> None:
         self._fd, self._size, self._data = -1, 0, dict[str, int]()
         self.path = spool / _NAME
+        self._held: Directory | None = None
         self.notes: list[str] = []
         self._mode = mode
         self._torn = self._distrusted = False
@@ -106,10 +112,13 @@ class Checkpoint:
         if not intent.length:
             return b""
         try:
-            with open(self._data_path(intent.target), "rb") as file:
-                data = file.read(intent.length)
+            fd = self._place.open(_data_name(intent.target), os.O_RDONLY)
         except OSError:
             return None
+        with open(fd, "rb") as file:
+            if intent.length > os.fstat(fd).st_size:
+                return None
+            data = file.read(intent.length)
         return data if len(data) == intent.length and zlib.crc32(data) == intent.crc else None
 
     # -- writing -----------------------------------------------------------------------------------
@@ -119,7 +128,7 @@ class Checkpoint:
         data = step.data
         if data:
             self._filled.add(target)
-            _write_whole(self._data_file(target), data, self._data_path(target))
+            _write_whole(self._data_file(target), data)
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"")
         intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
@@ -181,12 +190,12 @@ class Checkpoint:
 
     def _remove_others(self) -> None:
         """What a predecessor that was killed has left, of whatever target."""
-        kept = {self._data_path(target).name for target in (*self._state.intents, *self._data)}
-        with contextlib.suppress(OSError), os.scandir(self.path.parent) as entries:
-            for entry in entries:
-                if entry.name.startswith("intent.") and entry.name not in kept:
+        kept = {_data_name(target) for target in (*self._state.intents, *self._data)}
+        with contextlib.suppress(OSError):
+            for name in self._place.names():
+                if name.startswith("intent.") and name not in kept:
                     with contextlib.suppress(OSError):
-                        os.unlink(entry.path)
+                        self._place.remove(name)
 
     def release(self, target: str) -> None:
         """Give up the file that is kept for steps of `target`; the next step makes a new one."""
@@ -197,7 +206,7 @@ class Checkpoint:
             os.close(fd)
             self._filled.discard(target)
             with contextlib.suppress(OSError):
-                os.unlink(self._data_path(target))
+                self._place.remove(_data_name(target))
 
     def sync(self) -> None:
         """Everything recorded is durable against power loss on return.
@@ -229,11 +238,17 @@ class Checkpoint:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+        self._held = None
 
     def __del__(self) -> None:
         self.close()  # an interrupted one
 
     # -- the file ----------------------------------------------------------------------------------
+
+    @property
+    def _place(self) -> Directory:
+        self._held = place(self.path.parent)
+        return self._held
 
     def _append(self, line: Line) -> None:
         raw = frame(line)
@@ -258,18 +273,17 @@ class Checkpoint:
         """Go on in the file as it is, when it is whole and small; else in a new one."""
         if self._size:
             with contextlib.suppress(OSError):  # another user's, perhaps
-                return platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
+                return self._place.open(_NAME, os.O_WRONLY | os.O_APPEND)
         return self._rewrite()
 
     def _rewrite(self) -> int:
-        temporary = self.path.with_suffix(".tmp")
-        fd = make_afresh(temporary, os.O_WRONLY | os.O_APPEND, self._mode)
+        fd = self._place.afresh(_TEMPORARY, os.O_WRONLY | os.O_APPEND, self._mode)
         try:
             raw = frame(Line(snapshot=self._state))
             if os.write(fd, raw) != len(raw):
-                raise OSError(errno.ENOSPC, "no space for the checkpoint", str(temporary))
+                raise OSError(errno.ENOSPC, "no space for the checkpoint", str(self.path))
             reach("checkpoint.rewrite")
-            self._replace(temporary)
+            self._replace()
         except BaseException:
             os.close(fd)
             raise
@@ -283,55 +297,57 @@ class Checkpoint:
         """The same in new files; an intent that comes later writes all of its own bytes."""
         self._fd = self._rewrite()
         for intent in self._state.intents.values():
-            data, path = self.data(intent), self._data_path(intent.target)
+            data = self.data(intent)
             if data:
                 self.release(intent.target)
-                temporary = path.with_suffix(".tmp")
-                fd = make_afresh(temporary, os.O_RDWR, self._data_mode(intent.target))
-                try:
-                    _write_whole(fd, data, temporary)
-                finally:
-                    os.close(fd)
-                platform.replace(temporary, path)
+                self._place.write(_data_name(intent.target), data, self._data_mode(intent.target))
                 self._data_file(intent.target)
 
-    def _replace(self, temporary: Path) -> None:
+    def _replace(self) -> None:
         """Put the new file in the old one's place, which must not be open on Windows."""
         old, self._fd = self._fd, -1
         if old >= 0:
             os.close(old)
         try:
-            platform.replace(temporary, self.path)
+            self._place.replace(_TEMPORARY, _NAME)
         except OSError:
             if old >= 0:
-                self._fd = platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
+                self._fd = self._place.open(_NAME, os.O_WRONLY | os.O_APPEND)
             raise
-
-    def _data_path(self, target: str) -> Path:
-        return self.path.parent / f"intent.{zlib.crc32(target.encode()):08x}.bytes"
 
     def _data_file(self, target: str) -> int:
         fd = self._data.get(target)
         if fd is None:
-            fd = platform.open_file(self._data_path(target), os.O_RDWR | os.O_CREAT)
-            self._data[target] = fd
+            fd = self._data[target] = self._open_data(_data_name(target), self._data_mode(target))
             self._renamed = True
-            with contextlib.suppress(PermissionError):  # it is another user's
-                platform.give_like(fd, self._data_mode(target), self.path.parent)
+        return fd
+
+    def _open_data(self, name: str, mode: int) -> int:
+        """As it is, when it may be written: it may be another user's; else anew."""
+        try:
+            fd = self._place.open(name, os.O_RDWR)
+        except OSError:
+            return self._place.afresh(name, os.O_RDWR, mode)
+        with contextlib.suppress(PermissionError):
+            self._place.give(fd, mode)
         return fd
 
     def _data_mode(self, target: str) -> int:
         """The bytes are lines of the log, and nobody may read them here who may not there."""
         known = self._targets.get(target)
         if isinstance(known, Target):
-            spool = self.path.parent
-            return mode_like_log(self._mode, known.path(spool_of(spool)), spool)
+            return mode_like_log(self._mode, known.path(spool_of(self.path.parent)), self._place)
         return self._mode if known is None else 0o600 | self._mode & 0o060
 
     def _load(self) -> State:
         try:
-            raw = self.path.read_bytes()
+            raw = self._place.read(_NAME, _LARGEST)
         except FileNotFoundError:
+            return State()
+        except OSError as error:
+            if error.errno not in _PLANTED:
+                raise
+            self._set_planted_aside(error)
             return State()
         state = State()
         bad = 0
@@ -349,6 +365,17 @@ class Checkpoint:
             self._size = len(raw)
         return state
 
+    def _set_planted_aside(self, error: OSError) -> None:
+        """No checkpoint of ours: a link, a pipe, a file of a size that none has."""
+        name = f"checkpoint.{int(time.time())}"
+        moved = DamagedPlace(self.path.parent).take(self._place, _NAME, name)
+        if not moved:
+            self._place.remove(_NAME)
+        self.notes.append(
+            f"{self.path} is not a checkpoint ({error.strerror or error}) and was "
+            f"{'moved to damaged/' if moved else 'removed'}: some records may be delivered again"
+        )
+
     def _set_aside(self, raw: bytes, bad: int) -> None:
         kept = DamagedPlace(self.path.parent).put(f"checkpoint.{int(time.time())}.jsonl", raw)
         self.notes.append(
@@ -364,7 +391,7 @@ def read_recorded(spool: Path) -> Recorded:
         OSError: the checkpoint is there and cannot be read.
     """
     try:
-        lines = (spool / _NAME).read_bytes().split(b"\n")[:-1]
+        lines = read(spool, _NAME, _LARGEST).split(b"\n")[:-1]
     except FileNotFoundError:
         lines = []
     state = State()
@@ -374,6 +401,10 @@ def read_recorded(spool: Path) -> Recorded:
     return Recorded(state.positions, state.counts, targets)
 
 
-def _write_whole(fd: int, data: bytes, path: Path) -> None:
+def _data_name(target: str) -> str:
+    return f"intent.{zlib.crc32(target.encode()):08x}.bytes"
+
+
+def _write_whole(fd: int, data: bytes) -> None:
     if platform.write_at(fd, data, 0) != len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

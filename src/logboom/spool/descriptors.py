@@ -1,18 +1,16 @@
-"""Open segments, never more than a few.
-
-Owns: a bounded set of read descriptors, the least recently used closed first. Never knows: lines.
-"""
+"""Open segments, never more than a few: the least recently used is closed first."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
-import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from logboom import platform
+from logboom.platform.files import Directory
 
 __all__ = ["Descriptors"]
 
@@ -24,13 +22,15 @@ class Descriptors:
     """Read descriptors by name. A descriptor is good until the next `get` of another name.
 
     Args:
-        directory: where the names are.
+        directory: where the names are, or what returns that.
         most: how many may be open at once.
     """
 
-    def __init__(self, directory: Path, most: int = _MOST) -> None:
+    def __init__(self, directory: Path | Callable[[], Directory], most: int = _MOST) -> None:
         self._open: dict[str, int] = {}
-        self._prefix = str(directory / "_")[:-1]
+        self._directory: Callable[[], Directory] = (
+            functools.partial(Directory, directory) if isinstance(directory, Path) else directory
+        )
         self._most = max(1, most)
 
     def get(self, name: str) -> int:
@@ -68,24 +68,15 @@ class Descriptors:
     def _open_patiently(self, name: str) -> int:
         while True:
             try:
-                fd = platform.open_for_reading(self._prefix + name)
+                return self._directory().open(name, os.O_RDONLY)
             except OSError as error:
-                if error.errno == errno.ELOOP:
-                    raise _no_file(self._prefix + name) from None
+                if error.errno in (errno.ELOOP, errno.EINVAL):
+                    raise FileNotFoundError(errno.ENOENT, "not a regular file", name) from None
                 if error.errno not in _SCARCE or not self._open:
                     raise
                 self._most = max(1, len(self._open) * 3 // 4)
                 while len(self._open) >= self._most:
                     self._close_oldest()
-                continue
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                return fd
-            os.close(fd)
-            raise _no_file(self._prefix + name)
 
     def _close_oldest(self) -> None:
         os.close(self._open.pop(next(iter(self._open))))
-
-
-def _no_file(path: str) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, "not a regular file", path)

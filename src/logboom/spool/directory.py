@@ -1,11 +1,9 @@
-"""The spool directory: names, discovery, liveness, reclaiming, its size, its permissions.
-
-Owns: what lies where in a spool, and who may remove it. Never knows: rendering, sinks, lines.
-"""
+"""The spool directory: names, discovery, liveness, reclaiming, its size."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 import time
@@ -17,24 +15,22 @@ from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.layout import Header, parse_segment_name, segment_name
 from logboom.journal.target import Asked, Target
-from logboom.platform.files import set_mode
-from logboom.platform.patterns import later
+from logboom.platform.files import Directory, set_mode
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
 from logboom.spool.doorbell import BELL
 from logboom.spool.erasing import erase
+from logboom.spool.place import HOMES, inside, make_place, place, spool_of, subdirectory
 
 __all__ = [
     "DEAD_SUFFIX",
     "Spool",
     "home_of",
     "homes_in",
-    "make_afresh",
     "make_home",
     "mode_like_log",
     "places_of",
     "spool_for",
-    "spool_of",
 ]
 
 DEAD_SUFFIX: Final = ".dead"
@@ -45,8 +41,6 @@ _COARSE_NS: Final = (
 )
 _STRAY_AFTER: Final = 600.0
 _NAME: Final = ".logboom"
-_SINKS: Final = ".sinks"
-_HOME: Final = later(r"[a-z0-9]+-[0-9a-f]{8}")
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
 to the log file beside it, and what the collector remembers (see docs/architecture.md of logboom).
@@ -78,7 +72,8 @@ class Spool:
         self.root = spool_of(self.path)
         self.journal_path = self.root / "journal"
         self.damaged = DamagedPlace(self.path)
-        self.descriptors = Descriptors(self.journal_path)
+        self.descriptors = Descriptors(functools.partial(inside, self.root, "journal"))
+        self._journal: Directory | None = None
         self._listing: dict[str, list[int]] = {}
         self._names: dict[str, tuple[str, int] | None] = {}
         self._seen_mtime = -1
@@ -88,26 +83,44 @@ class Spool:
         """The spool at `path`, made when it is not there. Any number of processes may do so at once.
 
         Raises:
-            SpoolError: it cannot be made, or somebody else made it where anybody may.
+            SpoolError: it cannot be made, is a link, or a stranger made it where anybody may.
         """
-        path = platform.real_path(path)
+        path = platform.real_path(path.parent) / path.name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _make_directory(path)
-            _check_owner(path)
-            _make_directory(path / "journal")
+            place = make_place(path, {"journal", *_FILES})
+            spool = cls(path)
+            subdirectory(place, "journal", make=True)
+            spool._journal = spool.journal
             for name, text in _FILES.items():
-                _make_file(path / name, text)
-            _make_bell(path / BELL)
-        except SpoolError:
-            raise
+                if place.stat(name) is None:
+                    place.write(name, text.encode(), place.shared & 0o664, shared=True)
+            _make_bell(place)
         except OSError as error:
+            hint = getattr(error, "hint", "")
             raise SpoolError(
-                f"cannot make the spool: {error.strerror or error}",
+                f"cannot make the spool: {getattr(error, 'message', '') or error.strerror or error}",
                 path=path,
-                hint="Make its parent writable for this user, or name another directory with spool=",
+                hint=hint or "Make its parent writable for this user, or name another directory with spool=",
             ) from error
-        return cls(path)
+        return spool
+
+    @property
+    def place(self) -> Directory:
+        """The spool directory, open. Raises `OSError`."""
+        return place(self.path)
+
+    @property
+    def journal(self) -> Directory:
+        """The directory of the segments, open. Raises `OSError`."""
+        self._journal = inside(self.root, "journal")
+        return self._journal
+
+    def exists(self) -> bool:
+        """Whether there is a journal."""
+        try:
+            return self.journal is not None
+        except OSError:
+            return False
 
     def segments(self) -> dict[str, list[int]]:
         """Segment numbers of each producer, rising, and the same object as long as nothing changed.
@@ -117,8 +130,8 @@ class Spool:
         listing: dict[str, set[int]] = {}
         now = time.time_ns()
         try:
-            mtime = os.stat(self.journal_path).st_mtime_ns
-            names = os.listdir(self.journal_path)
+            journal = self.journal
+            mtime, names = journal.status().st_mtime_ns, journal.names()
         except FileNotFoundError:
             mtime, names = -1, []
         known = self._names
@@ -135,7 +148,7 @@ class Spool:
     def changed(self) -> bool:
         """Whether a file may have come or gone since the last `segments()`; one `stat`."""
         try:
-            return os.stat(self.journal_path).st_mtime_ns != self._seen_mtime or self._seen_mtime < 0
+            return self.journal.status().st_mtime_ns != self._seen_mtime or self._seen_mtime < 0
         except FileNotFoundError:
             return bool(self._listing)
 
@@ -158,11 +171,12 @@ class Spool:
     def allocated(self) -> dict[str, int]:
         """Name -> bytes allocated on the disk, for each file in the journal."""
         used: dict[str, int] = {}
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.journal_path) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    used[entry.name] = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+        with contextlib.suppress(FileNotFoundError):
+            journal = self.journal
+            for name in journal.names():
+                status = journal.stat(name)
+                if status is not None:
+                    used[name] = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
         return used
 
     def open_segment(self, producer: str, number: int) -> int:
@@ -199,13 +213,11 @@ class Spool:
             OSError: it cannot be done now.
         """
         try:
-            fd = platform.open_file(self.journal_path / segment_name(producer, number), os.O_RDWR)
+            fd = self.journal.open(segment_name(producer, number), os.O_RDWR)
         except (FileNotFoundError, PermissionError) as error:
             return isinstance(error, FileNotFoundError)
         try:
-            status = os.fstat(fd)
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-                erase(fd, end)
+            erase(fd, end)
         finally:
             os.close(fd)
         return True
@@ -216,7 +228,7 @@ class Spool:
         for asked in sinks:
             if isinstance(asked, Target):
                 mode = asked.umask_mode if asked.file_mode is None else asked.file_mode
-                granted &= mode_like_log(mode & 0o040, asked.path(self.root), self.journal_path)
+                granted &= mode_like_log(mode & 0o040, asked.path(self.root), self.journal)
         return granted
 
     def give_mode(self, producer: str, number: int, mode: int) -> None:
@@ -233,13 +245,13 @@ class Spool:
             The wall time at which it was set aside before this call; None when this call did it.
         """
         name = segment_name(producer, number)
-        aside = self.journal_path / (name + DEAD_SUFFIX)
         try:
-            platform.rename(self.journal_path / name, aside)
+            self.journal.rename(name, name + DEAD_SUFFIX)
         except FileNotFoundError:
             with contextlib.suppress(FileNotFoundError):
-                status = os.lstat(aside)
-                return max(status.st_mtime, status.st_ctime)  # where a rename sets neither, the last line's
+                status = self.journal.stat(name + DEAD_SUFFIX)
+                if status is not None:  # where a rename sets neither, the last line's
+                    return max(status.st_mtime, status.st_ctime)
         except OSError as error:
             if not platform.in_use(error):
                 raise
@@ -249,9 +261,11 @@ class Spool:
         """Unlink a segment; False when another program has it open on Windows: try again later."""
         name = segment_name(producer, number)
         self.close_segment(producer, number)
-        for path in (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX)):
+        for one in (name, name + DEAD_SUFFIX):
             try:
-                platform.unlink(path)
+                self.journal.remove(one)
+            except FileNotFoundError:  # the journal itself
+                continue
             except OSError as error:
                 if platform.in_use(error):
                     return False
@@ -262,8 +276,8 @@ class Spool:
         """Keep a segment of which nobody knows whose it is in `damaged/`; False when it stays."""
         name = segment_name(producer, number)
         self.close_segment(producer, number)
-        places = (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX))
-        return all(self.damaged.take(place, name) for place in places if place.exists())
+        there = [one for one in (name, name + DEAD_SUFFIX) if self.journal.stat(one) is not None]
+        return all(self.damaged.take(self.journal, one, name) for one in there)
 
     def remove_strays(self, now: float) -> None:
         """Unlink what killed producers left in the middle of a roll: no reader sees it, the quota does.
@@ -271,43 +285,27 @@ class Spool:
         Args:
             now: wall time in seconds.
         """
-        with contextlib.suppress(OSError), os.scandir(self.journal_path) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(".tmp"):
-                    with contextlib.suppress(OSError):
-                        if abs(now - entry.stat(follow_symlinks=False).st_mtime) > _STRAY_AFTER:
-                            os.unlink(entry.path)
+        with contextlib.suppress(OSError):
+            for name, status in self.journal.files():
+                stray = name.startswith(".") and name.endswith(".tmp")
+                if stray and abs(now - status.st_mtime) > _STRAY_AFTER:
+                    self.journal.remove(name)
 
     def close(self) -> None:
         """Close all descriptors."""
         self.descriptors.close()
+        self._journal = None
 
 
 def _parse(name: str) -> tuple[str, int] | None:
     return parse_segment_name(name.removesuffix(DEAD_SUFFIX))
 
 
-def make_afresh(path: Path, access: int, mode: int) -> int:
-    """A new file, like its directory, in the place of what lies there, and its descriptor.
-
-    What another user's process left when it was killed can be deleted by who shares the directory, but not
-    given other bits or another group.
-    """
-    platform.unlink(path)
-    fd = platform.open_file(path, access | os.O_CREAT | os.O_EXCL)
-    try:
-        platform.give_like(fd, mode, path.parent)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
-
-
-def mode_like_log(mode: int, log: Path, directory: Path) -> int:
+def mode_like_log(mode: int, log: Path, directory: Directory) -> int:
     """`mode` for a file in `directory` that holds lines of `log`: for no group that may not read the log."""
     with contextlib.suppress(OSError):
         found = os.stat(log)
-        if not found.st_mode & stat.S_IRGRP or found.st_gid != os.stat(directory).st_gid:
+        if not found.st_mode & stat.S_IRGRP or found.st_gid != directory.status().st_gid:
             mode = 0
     return 0o600 | mode & 0o060
 
@@ -318,7 +316,8 @@ def spool_for(log_path: Path, spool: Path | None) -> Path:
     Where anybody may write (`/tmp`), each user has a spool of his own.
     """
     if spool is not None:
-        return platform.real_path(spool)
+        named = platform.real_path(spool.parent) / spool.name
+        return platform.real_path(spool) if _is_own_link(named) else named
     parent = platform.real_path(log_path).parent
     return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
 
@@ -338,26 +337,32 @@ def home_of(spool: Path, asked: Asked, number: int = 0) -> Path:
     """The home of the collector for `asked`, the sink of that number of a stream."""
     if number == 0 and isinstance(asked, Target):
         return spool
-    return spool / _SINKS / f"{asked.kind}-{zlib.crc32(asked.key.encode('utf-8', 'surrogateescape')):08x}"
+    key = zlib.crc32(asked.key.encode("utf-8", "surrogateescape"))
+    return spool / HOMES / f"{asked.kind}-{key:08x}"
 
 
 def homes_in(spool: Path) -> list[Path]:
     """The spool itself, then the homes of sinks in it."""
     with contextlib.suppress(OSError):
-        return [spool, *sorted(path for path in (spool / _SINKS).iterdir() if path.is_dir())]
+        homes = inside(spool, HOMES)
+        found = [spool / HOMES / name for name in sorted(homes.names())]
+        return [spool, *(home for home in found if spool_of(home) == spool)]
     return [spool]
-
-
-def spool_of(home: Path) -> Path:
-    """The spool in which `home` is; the spool of a spool is itself."""
-    inside = home.parent.name == _SINKS and _HOME.fullmatch(home.name)
-    return home.parent.parent if inside else home
 
 
 def make_home(home: Path) -> None:
     """Make the directory of a sink in a spool that exists; harmless when it is there. Raises `OSError`."""
-    _make_directory(home.parent)
-    _make_directory(home)
+    homes = subdirectory(place(spool_of(home)), HOMES, make=True)
+    _make_bell(subdirectory(homes, home.name, make=True))
+
+
+def _is_own_link(path: Path) -> bool:
+    """Whether it is a link that root or this user made: another one is not followed, and refused later."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return True  # Windows spells a path as it is on the disk
+    return not stat.S_ISLNK(found.st_mode) or found.st_uid in (0, _user())
 
 
 def _user() -> int:
@@ -372,62 +377,14 @@ def _anybody_may_write(directory: Path) -> bool:
         return False
 
 
-def _make_directory(path: Path) -> None:
-    """Bits and group as the parent's, but closed to others where the parent is open to anybody."""
-    parent = stat.S_IMODE(path.parent.stat().st_mode)
-    mode = 0o700 if _anybody_may_write(path.parent) else parent & 0o2775 | 0o700
-    try:
-        path.mkdir(mode)
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-        return
-    _give(path, mode, os.O_RDONLY)
-
-
-def _make_file(path: Path, text: str) -> None:
-    if path.exists():
-        return
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        _give(temporary, stat.S_IMODE(path.parent.stat().st_mode) & 0o664, os.O_RDWR)
-        platform.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _make_bell(path: Path) -> None:
+def _make_bell(place: Directory) -> None:
     """It has its place on the disk before that is full. Never replaced: a collector may listen there."""
-    if path.exists():
+    if place.stat(BELL) is not None:
         return
     with contextlib.suppress(FileExistsError):
-        fd = platform.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        fd = place.open(BELL, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             os.write(fd, bytes(64))
-            platform.give_like(fd, stat.S_IMODE(path.parent.stat().st_mode) & 0o660, path.parent)
+            place.give(fd, place.lockable)
         finally:
             os.close(fd)
-
-
-def _give(path: Path, mode: int, access: int) -> None:
-    try:
-        fd = platform.open_file(path, access)
-    except PermissionError:  # Windows opens no directory: it inherits its parent's rights
-        return
-    try:
-        platform.give_like(fd, mode, path.parent)
-    finally:
-        os.close(fd)
-
-
-def _check_owner(path: Path) -> None:
-    """A spool that a stranger placed where anybody may write is not ours to use."""
-    status = os.lstat(path)
-    strange = status.st_uid not in (0, _user(), path.parent.stat().st_uid) or stat.S_ISLNK(status.st_mode)
-    if strange and _anybody_may_write(path.parent):
-        raise SpoolError(
-            "another user owns this spool, in a directory where anybody may write",
-            path=path,
-            hint="Name a directory of your own with spool=",
-        )

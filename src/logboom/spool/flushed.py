@@ -6,14 +6,13 @@ it is true across time namespaces, reboots and changes of the collector.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from logboom import platform
-from logboom.spool.status import write_values
+from logboom.spool.place import place
+from logboom.spool.status import read_values, write_values
 
 __all__ = ["FLUSHED", "Flushed", "FlushedWatch", "write_flushed"]
 
@@ -42,18 +41,19 @@ class FlushedWatch:
     """Reads `flushed.json` when it was replaced."""
 
     def __init__(self, spool: Path) -> None:
-        self._path = spool / FLUSHED
+        self._spool = spool
         self._seen: tuple[int, int] | None = None
 
     def news(self) -> Flushed | None:
         """What it says now; None when it is what it was at the last call, or cannot be read."""
         try:
-            found = os.stat(self._path)
-            seen = found.st_ino, found.st_mtime_ns
-            if seen == self._seen:
-                return None
-            value = msgspec.json.decode(platform.read_file(self._path), type=Flushed)
-        except (OSError, msgspec.MsgspecError, RecursionError):
+            found = place(self._spool).stat(FLUSHED)
+        except OSError:
             return None
-        self._seen = seen
+        seen = None if found is None else (found.st_ino, found.st_mtime_ns)
+        if seen is None or seen == self._seen:
+            return None
+        value: Flushed | None = read_values(self._spool, FLUSHED, Flushed)
+        if value is not None:
+            self._seen = seen
         return value

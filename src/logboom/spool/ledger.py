@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
@@ -23,6 +24,9 @@ __all__ = [
     "replay",
     "unframe",
 ]
+
+
+Position = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Counts(msgspec.Struct, omit_defaults=True):
@@ -48,16 +52,16 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 
     target: str
     step: Step
-    length: int = 0
+    length: Annotated[int, msgspec.Meta(ge=0)] = 0
     crc: int = 0
-    advance: dict[str, int] = {}
+    advance: dict[str, Position] = {}
     counts: Counts = msgspec.field(default_factory=Counts)
 
 
 class State(msgspec.Struct, omit_defaults=True):
     """Everything before it, in one."""
 
-    positions: dict[str, int] = msgspec.field(default_factory=dict)
+    positions: dict[str, Position] = msgspec.field(default_factory=dict)
     targets: dict[str, StoredTarget] = msgspec.field(default_factory=dict)
     counts: dict[str, Counts] = msgspec.field(default_factory=dict)
     intents: dict[str, Intent] = msgspec.field(default_factory=dict)

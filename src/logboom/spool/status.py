@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from logboom import platform
 from logboom.platform import clock
-from logboom.spool.directory import make_afresh
+from logboom.spool.place import decode, place, read
 
 __all__ = ["LIMITS", "LOG", "STATUS", "Notebook", "made_way", "read_status", "write_status", "write_values"]
 
@@ -20,6 +18,7 @@ STATUS: Final = "status.json"
 LOG: Final = "collector.log"
 LIMITS: Final = "limits.json"  # of a collector that its own limits stopped
 _LARGEST_LOG: Final = 256 * 1024
+_LARGEST: Final = 16 * 1024 * 1024
 _REPEAT_AFTER: Final = 60.0
 _MOST_UNSAID: Final = 100
 _TURN: Final = 3.0
@@ -27,11 +26,16 @@ _TURN: Final = 3.0
 
 def read_status(spool: Path) -> dict[str, Any]:
     """The collector's last word on itself, or an empty dictionary."""
-    try:
-        value = msgspec.json.decode(platform.read_file(spool / STATUS))
-    except (OSError, msgspec.MsgspecError):
-        return {}
+    value = read_values(spool, STATUS)
     return value if isinstance(value, dict) else {}
+
+
+def read_values(spool: Path, name: str, kind: Any = Any) -> Any:
+    """A small JSON file of the spool; None when there is none of this kind, whoever wrote it."""
+    try:
+        return decode(read(spool, name, _LARGEST), kind)
+    except (OSError, ValueError):
+        return None
 
 
 def made_way(spool: Path) -> int:
@@ -53,21 +57,12 @@ def write_status(spool: Path, values: dict[str, Any]) -> bool:
 
 def write_values(spool: Path, name: str, values: dict[str, Any]) -> bool:
     """Replace a small JSON file of the spool atomically; False when that cannot be done now."""
-    temporary = spool / f".{name}.tmp"
     try:
-        fd = make_afresh(temporary, os.O_WRONLY, spool.stat().st_mode & 0o664)
-        try:
-            data = msgspec.json.encode(values)
-            whole = os.write(fd, data) == len(data)
-        finally:
-            os.close(fd)
-        if whole:
-            platform.replace(temporary, spool / name)
-        else:
-            os.unlink(temporary)
+        own = place(spool)
+        own.write(name, msgspec.json.encode(values), own.shared)
     except OSError:
         return False
-    return whole
+    return True
 
 
 class Notebook:
@@ -89,6 +84,8 @@ class Notebook:
                 self._said.clear()
             self._said[text] = now
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            # Names of files and programs are anybody's.
+            text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
             line = f"{stamp} [{os.getpid()}] {text}\n".encode("utf-8", "backslashreplace")
             if len(self._unsaid) < _MOST_UNSAID:  # the first ones say how it began
                 self._unsaid.append(line)
@@ -99,28 +96,14 @@ class Notebook:
         while self._unsaid:
             line = self._unsaid[0]
             try:
-                self._bound()
-                fd = self._open()
-                try:
-                    written = os.write(fd, line)
-                finally:
-                    os.close(fd)
+                own = place(self.path.parent)
+                found = own.stat(LOG)
+                if found is not None and found.st_size > _LARGEST_LOG:
+                    own.replace(LOG, f"{LOG}.1")
+                written = own.append(LOG, line, own.shared)
             except OSError:
                 return
             if written < len(line):
                 self._unsaid[0] = line[written:]
                 return
             del self._unsaid[0]
-
-    def _open(self) -> int:
-        """As it is, when it is there: it may be the file of another user who shares the spool."""
-        try:
-            return platform.open_file(self.path, os.O_WRONLY | os.O_APPEND)
-        except FileNotFoundError:
-            mode = self.path.parent.stat().st_mode & 0o660
-            return make_afresh(self.path, os.O_WRONLY | os.O_APPEND, mode)
-
-    def _bound(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_size > _LARGEST_LOG:
-                platform.replace(self.path, self.path.with_suffix(".log.1"))

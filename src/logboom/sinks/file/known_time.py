@@ -1,20 +1,17 @@
 """Wall time to judge ages by, which is known over a restart.
 
-Owns: the small file that keeps what is known of the clock. Never knows: files of the set, ages.
-
 A collector lives for as long as it is needed, often for seconds. So a clock that is ahead has to be
 judged against what an earlier collector saw, and the time for which it lasts is counted through.
 """
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from logboom import platform
+from logboom.sinks.file.kept import Kept
 from logboom.sinks.file.rotation import Belief, SteadyTime
 
 __all__ = ["KnownTime"]
@@ -36,11 +33,11 @@ class KnownTime:
 
     def __init__(self, path: Path | None) -> None:
         """`path`: the file that keeps what is known, or None to begin with nothing."""
-        self._path = path
+        self._file = None if path is None else Kept(path)
         self._boot = _boot()
         self._kept = self._load()
         self._steady = SteadyTime(belief=self._kept)
-        self._first = path is None or not path.exists()
+        self._first = self._file is None or not self._file.exists()
 
     def now(self, wall: float, monotonic: float) -> float:
         """Wall time to judge ages by; long ago while the clock is not known."""
@@ -54,22 +51,13 @@ class KnownTime:
     def _keep(self, belief: Belief) -> None:
         """A failure costs patience after a restart and nothing else."""
         self._kept = belief
-        if self._path is None:
-            return
-        fresh = self._path.with_name(self._path.name + ".new")
-        with contextlib.suppress(OSError):
-            fresh.write_bytes(msgspec.json.encode(_State(self._boot, belief)))
-            platform.replace(fresh, self._path)
+        if self._file is not None:
+            self._file.write(_State(self._boot, belief))
 
     def _load(self) -> Belief:
         """What was known in this run of the machine: monotonic time begins anew with the next."""
-        if self._path is None:
-            return Belief()
-        try:
-            state = msgspec.json.decode(self._path.read_bytes(), type=_State)
-        except (OSError, msgspec.MsgspecError):
-            return Belief()
-        return state.belief if state.boot == self._boot else Belief()
+        state = None if self._file is None else self._file.read(_State)
+        return state.belief if state is not None and state.boot == self._boot else Belief()
 
 
 def _boot() -> str:

@@ -47,7 +47,7 @@ class LiveFile:
         if self._mark[0]:
             # A child that was forked meanwhile has the same open file, and would keep the lock.
             with contextlib.suppress(OSError):
-                platform.unlock(self.fd)
+                platform.unlock_as_writer(self.fd)
         fd, self.fd = self.fd, -1
         os.close(fd)
 
@@ -134,7 +134,7 @@ def open_locked(directory: Directory, name: str) -> LiveFile:
 
 
 def _lock(fd: int, directory: Directory, name: str) -> None:
-    if not platform.try_lock(fd):
+    if not platform.lock_as_writer(fd):
         raise SinkError(
             "another process writes this file",
             path=directory.path / name,
@@ -143,10 +143,12 @@ def _lock(fd: int, directory: Directory, name: str) -> None:
 
 
 def _give_access(fd: int, directory: Directory, target: Target, like: os.stat_result | None) -> None:
-    mode = (target.umask_mode if target.file_mode is None else target.file_mode) & 0o777
+    asked = target.umask_mode if target.file_mode is None else target.file_mode
+    # A header may be anybody's who may write the spool: nothing to execute, and no file that all may write.
+    mode = 0o600 | asked & (0o666 if directory.mode & 0o002 else 0o664)
     if like is not None:
         copy_access(fd, like)
     else:
-        platform.give_like(fd, mode, directory.path)
+        directory.give(fd, mode)
     if target.file_mode is not None:
         set_mode(fd, mode)

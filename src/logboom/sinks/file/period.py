@@ -1,20 +1,17 @@
 """When the live file's period began, remembered over a restart.
 
-Owns: the start of the period and the small file that keeps it. Never knows: the schedule, names.
-
 A rollover that is due while nothing runs happens with the first record afterwards, and a program
 that is restarted every half hour still rolls every hour.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
 import msgspec
 
-from logboom import platform
+from logboom.sinks.file.kept import Kept
 
 __all__ = ["Period"]
 
@@ -34,7 +31,7 @@ class Period:
 
     def __init__(self, path: Path | None) -> None:
         """`path`: the file that keeps it, or None to go by the live file's own times."""
-        self._path = path
+        self._file = None if path is None else Kept(path)
         self._kept: _State | None = None
         self.start: float | None = None
 
@@ -55,18 +52,8 @@ class Period:
         """Remember it for this file; a failure costs accuracy after a restart and nothing else."""
         state = _State(device, inode, start)
         self.start = start
-        if self._path is None or state == self._kept:
-            return
-        fresh = self._path.with_name(self._path.name + ".new")
-        with contextlib.suppress(OSError):
-            fresh.write_bytes(msgspec.json.encode(state))
-            platform.replace(fresh, self._path)
+        if self._file is not None and state != self._kept and self._file.write(state):
             self._kept = state
 
     def _load(self) -> _State | None:
-        if self._path is None:
-            return None
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_State)
-        except (OSError, msgspec.MsgspecError):
-            return None
+        return None if self._file is None else self._file.read(_State)

@@ -212,8 +212,16 @@ class FileSink(Sink):
             self._maintenance.close()
             self._rolling.discard(None)
             self._directory.close()
-        self._directory = Directory(self._path)
-        return self._directory
+        directory = Directory(self._path)
+        if directory.is_anothers():
+            directory.close()
+            raise SinkError(
+                "root does not write in another user's directory",
+                path=self._path,
+                hint="Have the spool belong to that user: name another spool=, or let logboom make it anew",
+            )
+        self._directory = directory
+        return directory
 
     def _current_live(self) -> LiveFile:
         """The file that bears the name now; made again when somebody took it away."""
