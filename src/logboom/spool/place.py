@@ -57,7 +57,7 @@ def place(path: Path) -> Directory:
 
 
 def spool_of(home: Path) -> Path:
-    """The spool in which `home` is, where that is a sink's with a collector of its own; else `home` itself."""
+    """The spool in which the home of a sink is; `home` itself where it is none."""
     within = home.parent.name == HOMES and _HOME.fullmatch(home.name)
     return home.parent.parent if within else home
 
