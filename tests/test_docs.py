@@ -29,7 +29,7 @@ SOURCE = ROOT / "src" / "logboom"
 PAGES = sorted(DOCS.rglob("*.md"))
 EACH_PAGE = pytest.mark.parametrize("page", [pytest.param(p, id=str(p.relative_to(DOCS))) for p in PAGES])
 # What only the tests of logboom itself set.
-INTERNAL = {"LOGBOOM_PATH", "LOGBOOM_KEEP", "LOGBOOM_FORK", "LOGBOOM_FAILPOINT"}
+INTERNAL = {"LOGBOOM_ACT", "LOGBOOM_PATH", "LOGBOOM_KEEP", "LOGBOOM_FORK", "LOGBOOM_FAILPOINT"}
 # Functions that write into the collector's log, and variables that sinks hand to them.
 TELLING = {"note", "_note", "notes", "_notes", "_say"}
 TOLD = {"note", "reason", "text"}

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from harness import ROOT
 
-from logboom import platform
 from logboom.collector.cycle import Cycle
 from logboom.journal.target import Rotation, Target
 from logboom.journal.writer import JournalWriter
@@ -213,5 +212,5 @@ def test_an_upgrade_loses_and_repeats_nothing(tmp_path: Path) -> None:
     assert sorted(lines) == sorted(
         f"{name} {number}" for name, count in jobs.items() for number in range(count)
     )
-    assert platform.read_file(tmp_path / ".logboom" / "checkpoint.jsonl")
+    assert (tmp_path / ".logboom" / "checkpoint.jsonl").read_bytes()
     assert not any(path.stat().st_size for path in (tmp_path / ".logboom").glob("intent.*"))

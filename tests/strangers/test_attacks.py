@@ -169,15 +169,10 @@ def test_no_header_makes_a_file_that_can_be_executed(field: str, bits: int, tmp_
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": {"name": "a", "file_mode": 2**40}},
-        {"target": {"name": "a", "umask_mode": -1}},
         {"target": {"name": "a", "mode": "x"}},
         {"target": {"name": ""}},
         {"target": {"name": "a", "directory": "relative"}},
-        {"target": {"name": "a", "rotation": {"when": "Y"}}},
-        {"target": {"name": "a", "rotation": {"backup_count": -1}}},
-        {"target": {"name": "a", "rotation": {"interval": 0}}},
-        {"target": {"name": "a", "max_age": -1}},
+        {"target": {"name": "a", "encoding": "x" * 5000}},
         {"segment": -1},
         {"pid": -5},
         {"logboom": 0},
@@ -193,6 +188,30 @@ def test_a_header_that_no_program_writes_is_none(change: dict[str, Any], tmp_pat
     drained(spool.path)
     assert lines(tmp_path / "b") == ["fine"]
     assert not (tmp_path / "a").exists() or "target" not in change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"file_mode": 2**40},
+        {"umask_mode": -1},
+        {"max_age": -1},
+        {"linger": -3},
+        {"rotation": {"backup_count": -1, "max_bytes": -1}},
+        {"rotation": {"interval": 0, "when": "H"}},
+        {"rotation": {"at_time": 2**40, "when": "MIDNIGHT"}},
+    ],
+    ids=str,
+)
+def test_a_number_that_no_configuration_has_counts_as_none(change: dict[str, Any], tmp_path: Path) -> None:
+    """The records go out, with the default in its place."""
+    spool = Spool.create(tmp_path / ".logboom")
+    first, rest = planted(Target("a"), "fine").split(b"\n", 1)
+    header = json.loads(first)
+    header["target"] |= change
+    plant(spool.journal_path, segment_name(PRODUCER, 1), json.dumps(header).encode() + b"\n" + rest)
+    assert drained(spool.path)
+    assert lines(tmp_path / "a") == ["fine"]
 
 
 # -- planted files -----------------------------------------------------------------------------------

@@ -143,7 +143,8 @@ class Service:
         finally:
             if self._hears_fifo:
                 with contextlib.suppress(OSError):
-                    doorbell.hear_fifo(place(self._spool).anchored(OLD_BELL), 0, wanted=False)
+                    own = place(self._spool)
+                    doorbell.hear_fifo(own.anchored(OLD_BELL), 0, wanted=False)
             doorbell.close()
             self._publish(alive=False)
             self._discard()

@@ -209,8 +209,8 @@ def decode_header(line: bytes) -> Header:
             f"segment format {head.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
         )
     fields = msgspec.structs.asdict(head)
-    first, *more = [each.asked() for each in fields.pop("sinks") or (head.target,)]
-    return Header(**fields | {"target": first}, more=tuple(more))
+    asked = [each.asked().within_range() for each in fields.pop("sinks") or (head.target,)]
+    return Header(**fields | {"target": asked[0]}, more=tuple(asked[1:]))
 
 
 def decode_control(line: bytes) -> Context | Dropped | None:

@@ -111,7 +111,7 @@ def salvage_target(line: bytes) -> Asked | None:
     while end:
         try:
             target = _decode_target(text[:end]).asked()
-            return target if target.is_sound() else None
+            return target.within_range() if target.is_sound() else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None

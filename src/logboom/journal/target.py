@@ -33,10 +33,7 @@ __all__ = [
 ]
 
 Compression = Literal["gzip", "zstd"]
-_UNITS = (None, "S", "M", "H", "D", "MIDNIGHT", *(f"W{day}" for day in range(7)))
 # Checked when a header is read, whoever wrote it; what a configuration may hold is within.
-_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
-_Bits = Annotated[int, msgspec.Meta(ge=0, le=0o7777)]
 _Word = Annotated[str, msgspec.Meta(max_length=1024)]
 _Path = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 _Text = Annotated[str, msgspec.Meta(max_length=8192)]
@@ -79,11 +76,11 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         keep_all: rolls by size without a count of backups, too: other options limit them.
     """
 
-    max_bytes: _NotNegative = 0
-    backup_count: _NotNegative = 0
+    max_bytes: int = 0
+    backup_count: int = 0
     when: str | None = None
-    interval: Annotated[int, msgspec.Meta(ge=1)] = 1
-    at_time: Annotated[int, msgspec.Meta(ge=0, lt=86400)] | None = None
+    interval: int = 1
+    at_time: int | None = None
     utc: bool = False
     zone: _Word = ""
     keep_all: bool = False
@@ -100,7 +97,7 @@ class Common(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """
 
     configured: float = 0.0
-    linger: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    linger: float = 5.0
     synced: bool = False
 
     def settings(self) -> dict[str, Any]:
@@ -138,10 +135,10 @@ class Target(Common, frozen=True, omit_defaults=True):
     errors: _Word = "backslashreplace"
     rotation: Rotation = Rotation()
     compress: Compression | None = None
-    max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    max_total_size: _NotNegative | None = None
-    file_mode: _Bits | None = None
-    umask_mode: _Bits = 0o644
+    max_age: float | None = None
+    max_total_size: int | None = None
+    file_mode: int | None = None
+    umask_mode: int = 0o644
     delay: bool = False
 
     @property
@@ -150,9 +147,33 @@ class Target(Common, frozen=True, omit_defaults=True):
         return os.path.normcase(self.name if self.directory is None else f"{self.directory}/{self.name}")
 
     def is_sound(self) -> bool:
-        """Return True for what a configuration can be, as far as the types do not say it."""
-        known = self.mode in ("a", "w") and self.rotation.when in _UNITS
-        return known and (self.directory is None or os.path.isabs(self.directory))
+        """Return True for a file that a configuration can name."""
+        return self.mode in ("a", "w") and (self.directory is None or os.path.isabs(self.directory))
+
+    def within_range(self) -> Target:
+        """The same with defaults for numbers that no configuration can have."""
+        one = self.rotation
+        wrong: dict[str, Any] = {
+            "max_bytes": 0 if one.max_bytes < 0 else None,
+            "backup_count": 0 if one.backup_count < 0 else None,
+            "interval": 1 if one.interval < 1 else None,
+        }
+        found = {name: value for name, value in wrong.items() if value is not None}
+        if one.at_time is not None and not 0 <= one.at_time < 86400:
+            found["at_time"] = None
+        rotation = msgspec.structs.replace(one, **found) if found else one
+        changed: dict[str, Any] = {} if rotation is one else {"rotation": rotation}
+        if self.max_age is not None and self.max_age < 0:
+            changed["max_age"] = None
+        if self.max_total_size is not None and self.max_total_size < 0:
+            changed["max_total_size"] = None
+        if self.file_mode is not None and not 0 <= self.file_mode <= 0o777:
+            changed["file_mode"] = None
+        if not 0 <= self.umask_mode <= 0o777:
+            changed["umask_mode"] = 0o644
+        if not 0 <= self.linger < math.inf:
+            changed["linger"] = 5.0
+        return msgspec.structs.replace(self, **changed) if changed else self
 
     def path(self, spool: Path) -> Path:
         """The log file that a spool's target names."""
@@ -185,6 +206,12 @@ class Server(Common, frozen=True, omit_defaults=True):
     def is_sound(self) -> bool:
         """Return True for what a program can have asked for; the kind is part of a directory's name."""
         return _KIND.fullmatch(self.kind) is not None and bool(self.address)
+
+    def within_range(self) -> Server:
+        """The same with defaults for numbers that no configuration can have."""
+        if 0 <= self.linger < math.inf:
+            return self
+        return msgspec.structs.replace(self, linger=5.0)
 
 
 Asked: TypeAlias = Target | Server

@@ -203,10 +203,10 @@ def _pending(view: SetView, spool: Path, state: State) -> Iterator[Record]:
 
 
 def _segment(directory: Spool, producer: str, number: int) -> bytes:
-    path = directory.journal_path / segment_name(producer, number)
-    for one in (path, path.with_name(path.name + DEAD_SUFFIX)):
+    name = segment_name(producer, number)
+    for one in (name, name + DEAD_SUFFIX):
         try:
-            fd = platform.open_for_reading(one)
+            fd = directory.journal.open(one, os.O_RDONLY)
         except FileNotFoundError:
             continue
         try:

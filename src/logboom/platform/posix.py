@@ -374,11 +374,6 @@ def open_for_reading(path: str | Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | extend_open_flags())
 
 
-def read_file(path: str | Path) -> bytes:
-    """A whole small file. Raises `OSError`."""
-    return Path(path).read_bytes()
-
-
 def next_data(fd: int, offset: int) -> int | None:
     """The first offset from `offset` on that is not in a hole of a sparse file; None at its end.
 

@@ -224,12 +224,6 @@ def open_for_reading(path: str | Path) -> int:
     return api.open_shared(str(path), os.O_RDONLY)
 
 
-def read_file(path: str | Path) -> bytes:
-    """A whole small file, which others may replace meanwhile. Raises `OSError`."""
-    with open(open_for_reading(path), "rb") as file:
-        return file.read()
-
-
 def next_data(fd: int, offset: int) -> int | None:
     """The first offset from `offset` on that may hold data: reading a hole is left to the system."""
     return offset

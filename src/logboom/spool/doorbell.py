@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from logboom import platform
 from logboom.spool.place import place
@@ -27,6 +28,7 @@ __all__ = [
     "old_collector_lives",
 ]
 
+_T = TypeVar("_T")
 BELL: Final = "bell"
 OLD_BELL: Final = "doorbell"  # of the first release: a FIFO
 LEADER_LOCK: Final = "collector.lock"
@@ -40,14 +42,12 @@ _LOOK_EVERY: Final = 0.005
 
 def collector_lives(spool: Path, message: bytes = WAKE) -> bool:
     """Ring the spool's doorbell with `message`; False when no collector listens there."""
-    bell = _anchored(spool, BELL)
-    return (bell is not None and platform.ring(bell, message)) or old_collector_lives(spool, message)
+    return bool(_at(spool, BELL, platform.ring, message)) or old_collector_lives(spool, message)
 
 
 def listener_lives(spool: Path) -> bool:
     """As `collector_lives`, for a collector of this release only; it is not rung."""
-    bell = _anchored(spool, BELL)
-    return bell is not None and platform.ring(bell, b"")
+    return bool(_at(spool, BELL, platform.ring, b""))
 
 
 def may_ring(spool: Path) -> bool:
@@ -70,23 +70,23 @@ def last_listened(spool: Path) -> tuple[int, int] | None:
     return None if found is None else (found.st_ino, found.st_mtime_ns)
 
 
-def _anchored(spool: Path, name: str) -> Path | None:
+def _at(spool: Path, name: str, call: Callable[..., _T], *arguments: object) -> _T | None:
+    """What `call` says of a file of the spool; None where the spool cannot be entered."""
     try:
-        return place(spool).anchored(name)
+        own = place(spool)  # open as long as it is used
     except OSError:
         return None
+    return call(own.anchored(name), *arguments)
 
 
 def old_collector_lives(spool: Path, message: bytes = b"") -> bool:
     """As `collector_lives`, for a collector of the first release only."""
-    bell = _anchored(spool, OLD_BELL)
-    return bell is not None and platform.ring_fifo(bell, message)
+    return bool(_at(spool, OLD_BELL, platform.ring_fifo, message))
 
 
 def listener_pid(spool: Path) -> int | None:
     """The process id that the listening collector wrote down, as its own PID namespace has it."""
-    bell = _anchored(spool, BELL)
-    return platform.bell_pid(bell) if bell is not None and platform.ring(bell, b"") else None
+    return _at(spool, BELL, platform.bell_pid) if listener_lives(spool) else None
 
 
 def answers(spool: Path, timeout: float) -> bool | None:
@@ -94,12 +94,11 @@ def answers(spool: Path, timeout: float) -> bool | None:
 
     None when that cannot be known: no collector of this release listens, or the doorbell may not be rung.
     """
-    bell = _anchored(spool, BELL)
-    if bell is None or not platform.ring(bell, WAKE):
+    if not _at(spool, BELL, platform.ring, WAKE):
         return None
     deadline = time.monotonic() + timeout
     try:
-        while WAKE in platform.unheard(bell):
+        while WAKE in (_at(spool, BELL, platform.unheard) or b""):
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_LOOK_EVERY)
