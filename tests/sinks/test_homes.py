@@ -21,11 +21,12 @@ from sink_rigs import PushRig
 from logboom import platform
 from logboom.collector import assembly
 from logboom.collector.assembly import make_cycle
-from logboom.journal.layout import format_for, unpack_position
+from logboom.errors import JournalError
+from logboom.journal.layout import decode_header, encode_line, format_for, unpack_position
 from logboom.journal.target import Asked, Server, Target
 from logboom.spool.allowed import allow
 from logboom.spool.checkpoint import read_recorded
-from logboom.spool.directory import homes_in, make_home, places_of
+from logboom.spool.directory import home_of, homes_in, make_home, places_of
 from logboom.spool.status import Notebook
 from logboom.testing import SpoolFactory
 from logboom.zeromq import PUSHHandler
@@ -303,6 +304,31 @@ def test_killed_collectors_of_two_sinks_lose_nothing(tmp_path: Path, server: Pus
         f"{turn} {number}" for turn in range(12) for number in range(300)
     )
     assert len(set(server.delivered())) == count
+
+
+def test_planted_headers_start_no_collectors(tmp_path: Path) -> None:
+    """Each address has a process of its own: only for homes that a program made, and not without number."""
+    spool = tmp_path / ".logboom"
+    for number in range(5):
+        factory = SpoolFactory(spool, Server(kind="push", address=f"tcp://192.0.2.1:{number + 1}"))
+        factory.segment(f"{number:016x}", ["planted"])
+    cycle = make_cycle(spool, Notebook(spool))
+    try:
+        cycle.step(thorough=True)
+        assert cycle.elsewhere() == set()
+        asked = Server(kind="push", address="tcp://192.0.2.1:1")
+        make_home(home_of(spool, asked))
+        assert cycle.elsewhere() == {home_of(spool, asked)}
+    finally:
+        cycle.close()
+
+
+@pytest.mark.parametrize("kind", ["../../tmp/x", "", "a/b", "A", "x" * 40])
+def test_a_kind_is_no_path(tmp_path: Path, kind: str) -> None:
+    """It is part of the name of a directory."""
+    line = encode_line(SpoolFactory(tmp_path / ".logboom", Server(kind=kind, address="tcp://a:1")).header(A))
+    with pytest.raises(JournalError):
+        decode_header(line)
 
 
 def test_a_stream_of_another_sink_is_not_touched(tmp_path: Path) -> None:

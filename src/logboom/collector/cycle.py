@@ -20,12 +20,13 @@ from logboom.journal.reader import JournalReader
 from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
 from logboom.spool.checkpoint import Checkpoint, read_recorded
-from logboom.spool.directory import Spool, places_of
+from logboom.spool.directory import Spool, homes_in, places_of
 from logboom.spool.flushed import Flushed
 
 __all__ = ["Cycle"]
 
 BUDGET: Final = 1024 * 1024
+_MOST_HOMES: Final = 50
 _AHEAD: Final = 20_000
 _AHEAD_BYTES: Final = 8 * 1024 * 1024
 _BACKLOG: Final = 50_000
@@ -383,12 +384,16 @@ class Cycle:
         return delivered
 
     def elsewhere(self) -> set[Path]:
-        """Homes of other collectors that have streams to deliver in this spool."""
+        """Homes of other collectors that have streams to deliver in this spool, as programs have made them.
+
+        Whoever may write a segment must not thereby have a process started for each of its bytes.
+        """
         listing, foreign = self.spool.listing(fresh=False), self._targets.elsewhere
         for name in [name for name in foreign if name not in listing]:
             del foreign[name]
-        named = (*foreign.values(), *self._targets.others.values())
-        return {home for homes in named for home in homes if home != self.spool.path}
+        named = {home for homes in (*foreign.values(), *self._targets.others.values()) for home in homes}
+        made = homes_in(self.spool.root)[:_MOST_HOMES] if named else []
+        return named.intersection(made) - {self.spool.path}
 
     def _remove_text(self, now_mono: float, positions: Mapping[str, int], undurable: Collection[str]) -> None:
         """Delivered records belong to the log, which has a retention of its own: nothing else keeps them."""

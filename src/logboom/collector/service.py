@@ -23,7 +23,6 @@ from logboom.collector.holding import BIRTH
 from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
 from logboom.producer.starting import lacks_collector, start_collector
-from logboom.spool.directory import make_home
 from logboom.spool.doorbell import BELL, FLUSH, GIVE_WAY, OLD_BELL, PRUNE, STOP, listener_lives
 from logboom.spool.flushed import write_flushed
 from logboom.spool.place import place
@@ -274,9 +273,7 @@ class Service:
             # At first a program, or the collector of another one, may be about to have one there.
             if now >= self._start_at.setdefault(home, now + _PATIENCE):
                 self._start_at[home] = now + (_PATIENCE if self._stay else _START_EVERY)
-                with contextlib.suppress(OSError):
-                    make_home(home)
-                    start_collector(home)
+                start_collector(home)
         for home in self._start_at.keys() - lacking:
             if now >= self._start_at[home]:
                 del self._start_at[home]
