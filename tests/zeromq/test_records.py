@@ -117,6 +117,21 @@ def test_what_a_peer_says_of_a_record_cannot_replace_its_line(
     assert not any(line.startswith("forged") for line in lines)
 
 
+def test_a_record_has_no_field_of_the_one_before_it(tmp_path: Path, port: int) -> None:
+    """Records of one kind are made in one place: what is refused, or not said, must not be another's."""
+    log, address = tmp_path / "a.log", f"tcp://127.0.0.1:{port}"
+    formatter = logboom.JSONFormatter(fields=["message", "lineno", "extra"])
+    said: list[dict[str, Any]] = [{"lineno": 5, "order": 1}, {"lineno": "x", "order": 2}, {"lineno": 6}, {}]
+    with serving(bind=address, filename=log, formatter=formatter):
+        with socket.create_connection(("127.0.0.1", port), 10) as peer:
+            peer.sendall(GREETING + READY)
+            for fields in said:
+                peer.sendall(record(b"line", 1_800_000_000.0, 20, "a", fields))
+            found = told(log, 4)
+    assert [one["lineno"] for one in found] == [5, 0, 6, 0]
+    assert [one.get("extra", one).get("order") for one in found] == [1, 2, None, None]
+
+
 def test_other_messages_of_two_parts_are_refused_as_ever(tmp_path: Path, port: int) -> None:
     """Only what logboom's own send is taken for more than a line."""
     assert own_record([b"line", b"logboom1[1"]) is None

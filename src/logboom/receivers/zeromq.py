@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, KeysView
 from pathlib import Path
 from typing import Any, Final, Literal, Unpack
 
@@ -214,6 +214,7 @@ class Intake:
         self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
         self._own = logging.LogRecord("", logging.INFO, "", 0, "", None, None)
         self._blank = dict(vars(self._own))
+        self._said_fields: KeysView[str] | None = None
         self._unsaid: Counter[str] = Counter()
         self._said_at = 0.0
         self.counts: Counter[str] = Counter()
@@ -248,21 +249,23 @@ class Intake:
         except UnicodeDecodeError:
             self._refuse("bad_utf8", line)
             return
-        record, blank = self._own, self._blank
-        known = vars(record)
-        known.clear()
-        known.update(blank)
-        record.name, record.levelno, record.levelname = (
-            logger[:_LONGEST_NAME],
-            level,
-            logging.getLevelName(level),
-        )
-        created = created if 0 <= created < _LAST_TIME else self._record.created
+        record = self._own
+        if fields.keys() != self._said_fields:  # else each is set again
+            vars(record).clear()
+            vars(record).update(self._blank)
+            self._said_fields = fields.keys()
+        record.name = logger if len(logger) <= _LONGEST_NAME else logger[:_LONGEST_NAME]
+        if record.levelno != level:
+            record.levelno, record.levelname = level, logging.getLevelName(level)
+        if not 0 <= created < _LAST_TIME:
+            created = self._record.created
         record.created, record.msecs = created, int(created % 1 * 1000) + 0.0
         for name, value in fields.items():
             usual = _FIELDS.get(name)
             if isinstance(value, usual) if usual else name not in _RESERVED and name[:1] != "_":
                 setattr(record, name, value)
+            elif usual:  # not what the record before it said
+                setattr(record, name, self._blank.get(name))
         self._append(text, record)
 
     def write(self, text: str, level: int = logging.INFO) -> None:

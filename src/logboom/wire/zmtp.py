@@ -79,6 +79,9 @@ def record(line: bytes, created: float, level: int, logger: str, fields: Mapping
         known = _encode([created, level, logger, fields])
     except (TypeError, ValueError, UnicodeError, OverflowError, RecursionError):  # a field of no JSON type
         known = _encode([created, level, logger.encode("utf-8", "backslashreplace").decode(), {}])
+    size, rest = len(line), len(known) + len(_RECORD)
+    if size < 256 and rest < 256:
+        return b"\x01%c%b\0%c%b%b" % (size, line, rest, _RECORD, known)
     return frame(line, _MORE) + frame(_RECORD + known)
 
 
