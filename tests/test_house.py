@@ -36,12 +36,13 @@ ROWS = (
     "producer",
     "handlers",
     "queues",
+    "contrib",
     "receivers",
-    "zeromq",
     "collector",
     "assembly",
     "demo",
     "cli",
+    "zeromq",
     "django",
     "testing",
     "__main__",
@@ -52,6 +53,7 @@ ROWS = (
 BY_NAME = {
     ("", "home"),
     ("handlers", "home"),
+    ("zeromq", "home"),
     ("cli", "f'logboom.cli.{name}'"),
     ("producer.waiting", "'logboom.collector.assembly'"),
 }
@@ -145,7 +147,7 @@ def test_only_one_module_imports_zmq() -> None:
         if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "zmq" for alias in node.names))
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "zmq")
     }
-    assert importing == {"zeromq.sockets"}
+    assert importing == {"wire.pyzmq"}
 
 
 def test_only_the_one_who_writes_maps_a_file() -> None:

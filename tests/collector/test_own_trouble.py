@@ -13,7 +13,7 @@ import pytest
 from logboom.collector.cycle import Cycle
 from logboom.journal.layout import Context, segment_name
 from logboom.journal.target import Rotation, Target
-from logboom.sinks.base import Outcome, Sink, Step
+from logboom.sinks.base import Batch, Outcome, Sink, Step
 from logboom.sinks.file.sink import FileSink
 from logboom.spool.directory import Spool
 from logboom.testing import FakeClock, MemorySink, SpoolFactory
@@ -261,7 +261,7 @@ def test_rotation_that_fails_costs_rollovers_alone(
     monkeypatch.setattr(f"logboom.sinks.file.{module}.{name}", fail)
     sink = file_sink(Target(name="bad.log", rotation=Rotation(max_bytes=20, backup_count=3)))
     for number in range(10):
-        step = sink.plan([b"line %d\n" % number], [NOW], NOW)
+        step = sink.plan(Batch.of([b"line %d\n" % number], [NOW]), NOW)
         assert sink.apply(step) == Outcome()
     assert (tmp_path / "bad.log").read_bytes() == b"".join(b"line %d\n" % number for number in range(10))
     assert "a defect" in sink.status()["unrotated"]

@@ -332,13 +332,10 @@ import logboom.handlers, logging.handlers
 assert RotatingFileHandler is logboom.RotatingFileHandler
 assert logboom.handlers.QueueHandler is logging.handlers.QueueHandler
 assert not hasattr(logboom.handlers, "NothingHandler") and not hasattr(logboom.handlers, "logging_")
-try:
-    logboom.handlers.PUSHHandler
-except ImportError as error:
-    print(error)
+assert logboom.handlers.PUSHHandler.__name__ == "PUSHHandler"
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "logboom[zmq]" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_directory_as_a_file_is_refused(tmp_path: Path) -> None:

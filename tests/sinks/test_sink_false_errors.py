@@ -16,6 +16,7 @@ from logboom import platform
 from logboom.errors import SinkError
 from logboom.journal.target import Rotation, Target
 from logboom.platform.files import Directory
+from logboom.sinks.base import Batch
 
 if sys.platform == "win32":
     pytest.skip("POSIX's calls", allow_module_level=True)
@@ -79,7 +80,7 @@ def run(rig: Any, every: float) -> None:
                 rig.clock.go(400)  # what could not be rolled is tried again
             part = LINES[rig.position : rig.position // 4 * 4 + 4]
             keys = [BASE + every * (rig.position + i) for i in range(len(part))]
-            rig.step(rig.sink.plan(part, keys, rig.clock.now))
+            rig.step(rig.sink.plan(Batch.of(part, keys), rig.clock.now))
             rig.maintain()
 
     persist(rig, write)

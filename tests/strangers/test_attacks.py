@@ -20,7 +20,7 @@ from everybody import EverybodysPython
 
 import logboom
 from logboom.errors import ConfigurationError, SpoolError
-from logboom.journal.layout import FORMAT, Context, Header, encode_line, segment_name
+from logboom.journal.layout import Context, Header, encode_line, format_for, segment_name
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
 from logboom.spool.directory import Spool
@@ -59,7 +59,7 @@ def lines(log: Path) -> list[str]:
 
 def planted(target: Target, *texts: str) -> bytes:
     """A segment as anybody can write one who may write the journal."""
-    header = Header(FORMAT, PRODUCER, 1, 1, "host", "program", 1.0, False, target, "9")
+    header = Header(format_for(target), PRODUCER, 1, 1, "host", "program", 1.0, False, target, "9")
     context = Context(1, "message", ("text",))
     records = b"".join(msgspec.json.encode([1.0, 1, 20, "x", text]) + b"\n" for text in texts)
     return encode_line(header) + encode_line(context) + records
@@ -317,7 +317,7 @@ def test_a_link_in_the_place_of_a_directory_is_not_entered(name: str, tmp_path: 
 
 def test_a_message_that_is_refused_is_kept_in_no_other_file(tmp_path: Path) -> None:
     """One bad message to a `LoggingServer` would write an SSH key."""
-    from logboom.zeromq.intake import Intake
+    from logboom.receivers.zeromq import Intake
 
     victim = tmp_path / "authorized_keys"
     victim.write_text("")

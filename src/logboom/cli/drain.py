@@ -18,7 +18,7 @@ from logboom.journal.survey import committed_ends
 from logboom.platform import clock
 from logboom.producer.waiting import collect_here, wait_until_flushed
 from logboom.spool.checkpoint import read_recorded
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, homes_in
 from logboom.spool.doorbell import GIVE_WAY, LEADER_LOCK, STOP, collector_lives, old_collector_lives
 
 __all__ = ["add", "run"]
@@ -46,10 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not values["pending_known"]:
         print(f"logboom: {escape(spool)}: {escape(values['trouble'])}", file=sys.stderr)
         return 1
-    if not collector_lives(spool, b""):
+    homes, deadline = homes_in(spool), clock.monotonic() + arguments.timeout
+    if not all(collector_lives(home, b"") for home in homes):
         platform.drop_privileges(spool)
     read_only = not values["pending_bytes"] and platform.disk_room(spool)[2]
-    if read_only or _drain(spool, clock.monotonic() + arguments.timeout) or _is_written(spool):
+    done = read_only or all(list(map(_drain, homes, [deadline] * len(homes))))
+    if done or _is_written(spool):
         print(f"{escape(spool)}: everything is written")
         return 0
     print(f"logboom: {_why(spool)}", file=sys.stderr)

@@ -21,7 +21,7 @@ from logboom.cli.terminal import age, plural
 from logboom.journal.survey import Stream, survey
 from logboom.journal.target import Target
 from logboom.spool.checkpoint import Counts, Recorded, read_recorded
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, homes_in
 from logboom.spool.place import place
 from logboom.spool.status import LOG, read_status
 
@@ -37,8 +37,10 @@ def overview(spool: Path) -> dict[str, Any]:
     alive = lives(spool)
     said = _said(spool)
     recorded, trouble = _recorded(spool, said)
+    others = {home: _recorded(home, _said(home))[0] for home in homes_in(spool)[1:]}
     try:
-        streams = survey(Spool(spool), recorded.positions)
+        elsewhere = {home: one.positions for home, one in others.items()}
+        streams = survey(Spool(spool), recorded.positions, elsewhere)
     except OSError as error:
         streams, trouble = [], trouble or f"cannot read the journal: {error.strerror or error}"
     unreadable = [stream.trouble for stream in streams if stream.unreadable]
@@ -47,6 +49,11 @@ def overview(spool: Path) -> dict[str, Any]:
     producers = [_producer(stream, said) for stream in streams if _counts(stream)]
     oldest = min((s.oldest for s in streams if s.oldest is not None), default=None)
     totals = _totals(recorded, said)
+    for home, one in others.items():
+        theirs = _said(home)
+        totals |= _totals(one, theirs)
+        said.sinks |= {key: sink | {"alive": bool(lives(home))} for key, sink in theirs.sinks.items()}
+        said.refused |= theirs.refused
     lag = 0.0 if oldest is None else max(0.0, time.time() - oldest)
     known = not unreadable and not trouble
     stuck = hung(spool) if alive else ""
@@ -75,7 +82,8 @@ def overview(spool: Path) -> dict[str, Any]:
 
 def _disk(spool: Path, recorded: Recorded) -> list[str]:
     """Why nothing can be written to the spool or to a log."""
-    places = {spool, *(target.path(spool).parent for target in recorded.targets.values() if not target.push)}
+    files = [target for target in recorded.targets.values() if isinstance(target, Target)]
+    places = {spool, *(target.path(spool).parent for target in files)}
     return list(dict.fromkeys(filter(None, map(disk_trouble, sorted(places)))))
 
 
@@ -178,7 +186,7 @@ def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
 
 
 def _sinks(spool: Path, recorded: Recorded, said: _Said, streams: list[Stream]) -> dict[str, Any]:
-    known = {key: target for key, target in recorded.targets.items() if not target.push}
+    known = {key: target for key, target in recorded.targets.items() if isinstance(target, Target)}
     return {
         key: said.sinks.get(key, {}) | _file(target.path(spool)) | {"differing": _differing(target, streams)}
         for key, target in known.items()

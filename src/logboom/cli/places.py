@@ -11,6 +11,7 @@ from pathlib import Path
 from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.survey import survey
+from logboom.journal.target import Target
 from logboom.spool.checkpoint import read_recorded
 from logboom.spool.directory import Spool, spool_for
 
@@ -64,9 +65,9 @@ def _logs_of(spool: Path) -> set[Path]:
     """The log files that a spool is known to be for."""
     with contextlib.suppress(OSError):
         headers = [stream.header for stream in survey(Spool(spool), {})]
-        targets = [header.target for header in headers if header is not None]
-        targets += read_recorded(spool).targets.values()
-        return {target.path(spool) for target in targets if not target.push}
+        sinks = [asked for header in headers if header is not None for asked in header.sinks]
+        sinks += read_recorded(spool).targets.values()
+        return {asked.path(spool) for asked in sinks if isinstance(asked, Target)}
     return set()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
-from logboom.errors import ConfigurationError
 from logboom.receivers.arguments import add_arguments
 
 __all__ = ["add", "run"]
@@ -17,8 +18,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    try:
-        from logboom.zeromq.command import run_with
-    except ImportError as error:
-        raise ConfigurationError(str(error)) from None
-    return run_with(arguments)
+    from logboom.receivers.zeromq import LoggingServer, serve
+
+    server = LoggingServer(
+        arguments.bind,
+        arguments.file,
+        arguments.max_bytes,
+        arguments.backup_count,
+        newlines=arguments.newlines,
+        spool=arguments.spool,
+    )
+    path = os.path.abspath(arguments.file)
+    serve(server, lambda address: _say(f"listening on {address}, writing to {path}"))
+    return 0
+
+
+def _say(sentence: str) -> None:
+    print(f"logboom: {sentence}", file=sys.stderr, flush=True)

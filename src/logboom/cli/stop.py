@@ -20,6 +20,7 @@ from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, plural, size
 from logboom.errors import SpoolError
 from logboom.producer.starting import start_is_free
+from logboom.spool.directory import homes_in
 from logboom.spool.doorbell import BELL, LEADER_LOCK, STOP, collector_lives
 
 __all__ = ["add", "run"]
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     asked = time.time()
     # Its number is read before it is asked: one that has ended does not say it any more.
     pid = collector_pid(spool) if collector_lives(spool, b"") else None
-    if not collector_lives(spool, STOP):
+    others = [home for home in homes_in(spool)[1:] if collector_lives(home, STOP)]
+    if not collector_lives(spool, STOP) and not others:
         if may_not_ring(spool):
             raise SpoolError(
                 "permission denied",
@@ -57,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         _pending(spool, asked)
         return 0
     called = "the collector" if pid is None else f"the collector (pid {pid})"
-    if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
+    deadline = time.monotonic() + arguments.timeout
+    gone = [_wait_until_gone(home, None, deadline) for home in others]
+    if not _wait_until_gone(spool, pid, deadline) or not all(gone):
         why = hung(spool, _ANSWERS_WITHIN)
         help_text = "see `logboom status`, or give it more time with --timeout"
         if why:

@@ -1,4 +1,7 @@
-"""Targets -> components: which sink a target gets, who may be written to, how a collector is put together."""
+"""How a collector is put together, and the ways to be one: for good, for a moment, detached.
+
+Where a function takes `spool`, it may be the home of a sink as well, which has a collector of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,18 @@ from logboom.collector.service import LIMITED, NEWER, UNNEEDED, YIELDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
 from logboom.journal.survey import undelivered_bytes
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Server
 from logboom.platform import clock
 from logboom.platform.clock import SYSTEM_CLOCK
+from logboom.sinks import kinds
 from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
-from logboom.sinks.push import PushSink
 from logboom.spool.allowed import allowed
 from logboom.spool.checkpoint import read_recorded
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, homes_in
 from logboom.spool.doorbell import LEADER_LOCK, collector_lives
 from logboom.spool.flushed import write_flushed
-from logboom.spool.place import place
+from logboom.spool.place import place, spool_of
 from logboom.spool.status import LIMITS, Notebook, made_way, read_status, write_status, write_values
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "run_drain", "undelivered"]
@@ -48,26 +51,28 @@ def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) 
     """A collector's cycle over `spool`; the caller leads."""
     return Cycle(
         Spool(spool),
-        lambda target, note: _make_sink(spool, target, note),
+        lambda asked, note: _make_sink(spool, asked, note),
         SYSTEM_CLOCK,
         notebook.note,
         publish,
     )
 
 
-def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink:
-    """The sink of a target that may be written: a file, or an address that records are pushed to.
+def _make_sink(home: Path, asked: Asked, note: Callable[[str], None]) -> Sink:
+    """The sink that a stream asks for, where the spool's owner has allowed it.
 
     Raises:
         ConfigurationError: the header names something that this spool may not write.
     """
-    if target.push:
-        if target.push not in allowed(spool):
+    spool = spool_of(home)
+    if isinstance(asked, Server):
+        if asked.address not in allowed(spool):
             raise ConfigurationError(
-                f"a journal asks for a push to {target.push!r}, which is not in {spool / 'allowed'}",
+                f"a journal asks for {asked.kind} to {asked.address!r}, which is not in {spool / 'allowed'}",
                 hint="Configure the handler with this spool= as the spool's owner once",
             )
-        return PushSink(target)
+        return kinds.make(asked, note)
+    target = asked
     name = target.name
     if name in ("", ".", "..", spool.name) or any(char in name for char in ("/", os.sep, "\0")):
         raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")
@@ -81,7 +86,7 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
         directory = Path(target.directory)
     key = zlib.crc32(target.key.encode("utf-8", "surrogateescape"))
     target = msgspec.structs.replace(target, name=platform.spelled(directory, name))
-    return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
+    return FileSink(target, directory, notes=note, state=home / f"period.{key:08x}.json")
 
 
 @functools.lru_cache(maxsize=16)
@@ -106,7 +111,11 @@ def prune(spool: Path, room: int) -> None:
 
 def undelivered(spool: Path) -> int:
     """Bytes on the disk of what is not delivered. Raises `OSError` when the checkpoint cannot be read."""
-    return undelivered_bytes(Spool(spool), read_recorded(spool).positions)
+    positions: dict[str, int] = {}
+    for home in homes_in(spool_of(spool)):
+        for name, position in read_recorded(home).positions.items():
+            positions[name] = min(position, positions.get(name, position))
+    return undelivered_bytes(Spool(spool), positions)
 
 
 def drain(spool: Path, deadline: float) -> bool:
@@ -277,7 +286,7 @@ def run_drain(spool: str, say: int) -> None:
     """What a child of root's program runs, which must not collect itself; says `1` when all is written."""
     path = Path(spool)
     with contextlib.suppress(OSError):
-        platform.drop_privileges(path)
+        platform.drop_privileges(spool_of(path))
         platform.name_process("logboom")
         if drain(path, clock.monotonic() + _LONGEST_DRAIN):
             os.write(say, b"1")
@@ -287,7 +296,7 @@ def run_detached(spool: str, keep: int) -> None:
     """What a detached collector runs; `keep` is the descriptor of the lock `starting.lock`, held."""
     path, give_back = Path(spool), _CloseOnce(keep)
     try:
-        platform.drop_privileges(path)
+        platform.drop_privileges(spool_of(path))
         platform.name_process("logboom")
         for _ in range(2):  # a program that found `starting.lock` held has relied on this one: see once more
             with contextlib.suppress(SpoolError):

@@ -1,7 +1,7 @@
-"""The journals of one spool, as a source.
+"""The journals of one spool: every stream is read here, and its segments are freed when they are delivered.
 
-Owns: which journal is looked at when, the division of the read budget, when a segment is freed.
-Never knows: sinks, checkpoints, what records mean.
+Reading changes nothing: a stream that is met for the first time is reported (`met`), and read once it is
+admitted.
 
 A journal where something came is looked at in each poll. One where nothing came is looked at less
 and less often, up to a quarter of a second, or two seconds where there are a thousand; but while others
@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from logboom import platform
-from logboom.journal.layout import unpack_position
+from logboom.journal.layout import pack_position, unpack_position
 from logboom.journal.reader import Chunk, JournalReader
 from logboom.platform.clock import Clock
 from logboom.spool.directory import Spool
@@ -43,16 +43,32 @@ class _Journal:
         reader: the stream.
         pause: seconds until an idle stream is looked at again.
         looked, checked: monotonic times: last read, last look whether its writer lives.
+        admitted: it may be read.
+        ignored: it is another collector's.
+        shared: it is another collector's as well.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
         late: something came while it was set aside.
         erased: packed position before which no record is in its segment any more.
     """
 
-    __slots__ = ("checked", "confirmed", "erased", "late", "looked", "pause", "reader", "retired")
+    __slots__ = (
+        "admitted",
+        "checked",
+        "confirmed",
+        "erased",
+        "ignored",
+        "late",
+        "looked",
+        "pause",
+        "reader",
+        "retired",
+        "shared",
+    )
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
+        self.admitted = self.ignored = self.shared = False
         self.pause = 0.0
         self.looked = now
         self.checked = now
@@ -61,6 +77,8 @@ class _Journal:
         self.erased = 0
 
     def is_due(self, now: float, longest: float) -> bool:
+        if self.ignored:
+            return False
         if self.retired is not None:
             return not self.confirmed and now >= self.retired + _REST
         return now >= self.looked + min(self.pause, longest)
@@ -71,34 +89,27 @@ class JournalsSource:
 
     Attributes:
         readers: by producer.
+        met: streams that the last `poll` would have read if they were admitted; their headers are known.
         errors: producer -> why its stream could not be read when it was last tried.
         listed: wall time at which it was last looked which streams there are.
     """
 
-    def __init__(
-        self,
-        spool: Spool,
-        positions: Mapping[str, int],
-        clock: Clock,
-        accept: Callable[[JournalReader], bool] = lambda reader: True,
-    ) -> None:
+    def __init__(self, spool: Spool, positions: Mapping[str, int], clock: Clock) -> None:
         """Nothing is read yet.
 
         Args:
             spool: the directory.
             positions: for each producer, the packed position to go on from.
             clock: decides when a journal is looked at.
-            accept: asked before a stream is read, with its header known (unless that is damaged): False
-                leaves it untouched for now, so that its records wait in the journal.
         """
         self.readers: dict[str, JournalReader] = {}
+        self.met: list[JournalReader] = []
         self.errors: dict[str, OSError] = {}
         self._unread_since: dict[str, float] = {}
         self.listed = float("-inf")
         self._spool = spool
         self._positions = dict(positions)
         self._clock = clock
-        self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
         self._longest_line = math.inf
@@ -110,7 +121,21 @@ class JournalsSource:
     def poll(
         self, budget: int, *, thorough: bool = False, skip: Collection[str] = (), memory: float = math.inf
     ) -> list[tuple[JournalReader, Chunk]]:
-        """See `Source.poll`."""
+        """Read what is new: each record once, in the order of its stream.
+
+        Args:
+            budget: about how many bytes at most, shared by the streams.
+            thorough: look everywhere now, also where nothing came for a while.
+            skip: streams to pass over this time.
+            memory: bytes that all streams may keep in memory; each has its part of it for one record, of
+                which the columns stay on the disk where they are longer (`lines.Stored`).
+
+        One stream's trouble is in `errors`, and it is tried again.
+
+        Raises:
+            OSError: the place as a whole cannot be looked at.
+        """
+        self.met = []
         now = self._clock.monotonic()
         if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
             self._discover(now, thorough)
@@ -125,6 +150,22 @@ class JournalsSource:
             found += self._round(now, share, busy, longest=often, check=False)
         self._busy = max(1, len(busy) - len(skip))
         return found
+
+    def admit(self, name: str, *, shared: bool = False) -> None:
+        """Read this stream from now on.
+
+        Args:
+            shared: another collector delivers it as well, so `reclaim` frees nothing before it is told.
+        """
+        journal = self._journals[name]
+        journal.shared = shared
+        journal.admitted, journal.pause, journal.reader.exhausted = True, 0.0, False
+
+    def ignore(self, name: str) -> None:
+        """Leave this stream to other collectors: it is never read here, and none of `readers`."""
+        self.readers.pop(name, None)
+        self._journals[name].ignored = True
+        self._positions.pop(name, None)
 
     @property
     def idle_pause(self) -> float:
@@ -167,7 +208,15 @@ class JournalsSource:
             return False
 
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
-        """See `Source.reclaim`."""
+        """Free what is delivered.
+
+        Args:
+            delivered: for each stream, everything before this packed position is durable in every sink.
+            now_mono: monotonic time in seconds.
+
+        Returns:
+            Streams that are finished and gone: their positions may be forgotten.
+        """
         finished = self._vanished(now_mono)
         if not self._spool.exists():
             return []  # moved away: it may come back with everything in it
@@ -175,6 +224,10 @@ class JournalsSource:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
             numbers = self._listing.get(name, ())
+            if journal.ignored:
+                if not numbers:
+                    del self._journals[name]
+                continue
             if len(numbers) < 2 and not journal.reader.gone:
                 continue
             done = self._delivered(name, delivered)
@@ -212,8 +265,9 @@ class JournalsSource:
     def give_modes(self, key: str) -> None:
         """Give the segments of a target the permission bits that its log has now."""
         for name, reader in self.readers.items():
-            if reader.header is not None and reader.header.target.key == key:
-                mode = self._spool.segment_mode(reader.header.target)
+            sinks = () if reader.header is None else reader.header.sinks
+            if any(asked.key == key for asked in sinks):
+                mode = self._spool.segment_mode(*sinks)
                 for number in self._listing.get(name, ()):
                     self._spool.give_mode(name, number, mode)
 
@@ -228,6 +282,9 @@ class JournalsSource:
         return [name for name in self._positions if name not in self._journals]
 
     def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
+        journal = self._journals.get(name)
+        if journal is not None and journal.shared:
+            return delivered.get(name, 0)
         return max(delivered.get(name, 0), self._positions.get(name, 0))
 
     def _discover(self, now: float, thorough: bool) -> None:
@@ -267,12 +324,10 @@ class JournalsSource:
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
-            size = max(min(share, self._left), _SMALLEST_SHARE)
-            chunks = (
-                reader.read(size, liveness=check, longest=self._longest_line)
-                if self._may_read(reader, check)
-                else []
-            )
+            chunks: list[Chunk] = []
+            if self._may_read(journal, check):
+                size = max(min(share, self._left), _SMALLEST_SHARE)
+                chunks = reader.read(size, liveness=check, longest=self._longest_line)
             if self.errors.pop(name, None) is not None:
                 del self._unread_since[name]
         except OSError as error:
@@ -286,13 +341,18 @@ class JournalsSource:
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
 
-    def _may_read(self, reader: JournalReader, check: bool) -> bool:
+    def _may_read(self, journal: _Journal, check: bool) -> bool:
+        reader = journal.reader
+        if journal.admitted:
+            return True
         if reader.header is None and not reader.peek():
             if check and self._is_empty(reader):
                 return True  # to be left, and removed
-        elif self._accept(reader):
-            return True
-        reader.exhausted = True
+            reader.exhausted = True
+        elif reader.header is None:
+            reader.exhausted = True  # destroyed
+        else:
+            self.met.append(reader)
         return False
 
     def _is_empty(self, reader: JournalReader) -> bool:
@@ -317,7 +377,9 @@ class JournalsSource:
 
     def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
         for number in numbers:
-            last = 0 if number < reader.began else reader.passed.get(number)
+            # What this collector never entered was delivered by an earlier one; by the others, `done` says.
+            before = pack_position(number + 1, 0) if self._journals[reader.producer].shared else 0
+            last = before if number < reader.began else reader.passed.get(number)
             passed = last is not None and done >= last and number != reader.segment
             if passed and self._spool.remove(reader.producer, number):
                 reader.passed.pop(number, None)

@@ -252,11 +252,10 @@ class JournalHandler(_Base):
         """The backups of what is logged from now on are called so."""
         self._unnamed = None
         producer = self._producer
-        if producer is not None and names != producer.target.rotation.names:
-            rotation = msgspec.structs.replace(producer.target.rotation, names=names)
-            producer.retarget(
-                msgspec.structs.replace(producer.target, rotation=rotation, configured=stamp_of(None))
-            )
+        target = None if producer is None else producer.target
+        if producer is not None and isinstance(target, Target) and names != target.rotation.names:
+            rotation = msgspec.structs.replace(target.rotation, names=names)
+            producer.retarget(msgspec.structs.replace(target, rotation=rotation, configured=stamp_of(None)))
 
     def _name_late(self, producer: Producer) -> None:
         """Ask for the names that could not be asked for while the handler was made."""

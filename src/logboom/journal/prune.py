@@ -1,8 +1,5 @@
 """`drop_oldest`: room in a full spool, at the price of its oldest records.
 
-Owns: replacing a whole segment by one that says how many records it had. Never knows: why there is no
-room, who asked.
-
 Only the leader may do it: nobody else knows what has been read. A segment that is being read, and a
 producer's newest, are left alone.
 """
@@ -12,13 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.journal.layout import END, Dropped, decode_header, encode_line, segment_name, unpack_position
+from logboom.journal.layout import (
+    END,
+    Dropped,
+    Header,
+    decode_header,
+    encode_line,
+    segment_name,
+    unpack_position,
+)
 from logboom.platform.files import Directory
 from logboom.spool.directory import Spool
 
@@ -29,13 +34,20 @@ _BLOCK: Final = 1024 * 1024
 _SMALLEST: Final = 8192  # a replacement is smaller, a segment never is
 
 
-def prune(spool: Spool, delivered: Mapping[str, int], reading: Mapping[str, int], room: int) -> int:
+def prune(
+    spool: Spool,
+    delivered: Mapping[str, int],
+    reading: Mapping[str, int],
+    room: int,
+    may_go: Callable[[Header], bool] = lambda header: True,
+) -> int:
     """Free at least `room` bytes, if there are old segments; returns the number of records dropped.
 
     Args:
         delivered: producer to packed position; what is before it is in the files.
         reading: producer to the number of the segment that is read now.
         room: bytes.
+        may_go: False for a stream of which another collector may have read more.
     """
     dropped = 0
     for _, producer, number in sorted(_candidates(spool, delivered, reading)):
@@ -44,7 +56,7 @@ def prune(spool: Spool, delivered: Mapping[str, int], reading: Mapping[str, int]
         name = segment_name(producer, number)
         with contextlib.suppress(OSError, JournalError):
             size = _size(spool.journal, name)
-            dropped += _replace(spool.journal, name)
+            dropped += _replace(spool.journal, name, may_go)
             room -= size - _size(spool.journal, name)
     return dropped
 
@@ -68,10 +80,12 @@ def _size(journal: Directory, name: str) -> int:
     return 0 if status is None else status.st_size
 
 
-def _replace(journal: Directory, name: str) -> int:
+def _replace(journal: Directory, name: str, may_go: Callable[[Header], bool]) -> int:
     with open(journal.open(name, os.O_RDONLY), "rb") as file:
         mode = os.fstat(file.fileno()).st_mode & 0o660
         header = decode_header(file.readline())
+        if not may_go(header):
+            return 0
         records = 0
         before = b"\n"
         while block := file.read(_BLOCK):

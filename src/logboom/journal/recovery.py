@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, StoredTarget
 
 __all__ = ["MOST_GAPS", "Gap", "find_gap", "joined", "salvage_target"]
 
 MOST_GAPS: Final = 200  # of one segment; what is behind is given up
 
 _BLOCK: Final = 256 * 1024
-_decode_target: Final = msgspec.json.Decoder(Target).decode
+_decode_target: Final = msgspec.json.Decoder(StoredTarget).decode
 Fetch = Callable[[int, int], bytes]
 Skip = Callable[[int], "int | None"]
 
@@ -104,13 +104,13 @@ def joined(damage: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def salvage_target(line: bytes) -> Target | None:
+def salvage_target(line: bytes) -> Asked | None:
     """The target in a damaged header line, when the damage is elsewhere in it."""
     _, found, text = line.partition(b'"target":')
     end = text.find(b"}") + 1 if found else 0
     while end:
         try:
-            target = _decode_target(text[:end])
+            target = _decode_target(text[:end]).asked()
             return target.within_range() if target.is_sound() else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1

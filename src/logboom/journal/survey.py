@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ from logboom.journal.layout import (
     unpack_position,
 )
 from logboom.platform.files import Directory
-from logboom.spool.directory import DEAD_SUFFIX, Spool
+from logboom.spool.directory import DEAD_SUFFIX, Spool, places_of
 
 __all__ = ["Stream", "committed_ends", "survey", "undelivered_bytes"]
 
@@ -55,20 +56,21 @@ class Stream(NamedTuple):
     unreadable: bool = False
 
 
-def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
+def survey(
+    spool: Spool, positions: Mapping[str, int], elsewhere: Mapping[Path, Mapping[str, int]] | None = None
+) -> list[Stream]:
     """Every stream of `spool`.
 
     Args:
         positions: producer to packed delivered position; what is before it does not wait.
+        elsewhere: the same of sinks with a home of their own, by home.
     """
-    return [
-        _look(spool, producer, numbers, *unpack_position(positions.get(producer, 0)))
-        for producer, numbers in spool.segments().items()
-    ]
+    known = {spool.root: positions} | dict(elsewhere or {})
+    return [_look(spool, producer, numbers, known) for producer, numbers in spool.segments().items()]
 
 
 def committed_ends(spool: Spool) -> dict[str, int]:
-    """For each stream of `spool` the packed position behind what is committed now.
+    """For each stream that this home's collector delivers, the packed position behind what is committed now.
 
     A segment that may not be read is left out: its records are another user's.
     """
@@ -78,8 +80,18 @@ def committed_ends(spool: Spool) -> dict[str, int]:
             contextlib.suppress(OSError),
             _open(spool.journal, segment_name(producer, numbers[-1])) as file,
         ):
-            ends[producer] = pack_position(numbers[-1], _committed_end(file))
+            if _is_of(file, spool):
+                ends[producer] = pack_position(numbers[-1], _committed_end(file))
     return ends
+
+
+def _is_of(file: BinaryIO, spool: Spool) -> bool:
+    """False for a stream that asks nothing of this home; one of which that is not known counts."""
+    try:
+        header = decode_header(file.readline(_BLOCK))
+    except (JournalError, UnicodeError):
+        return True
+    return any(home == spool.path for _, home in places_of(header, spool.root))
 
 
 def _committed_end(file: BinaryIO) -> int:
@@ -128,12 +140,19 @@ def _undelivered(journal: Directory, name: str, size: int, positions: Mapping[st
     return max(0, size - offset) if pending else 0
 
 
-def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: int) -> Stream:
+def _delivered(stream: Stream, spool: Path, known: Mapping[Path, Mapping[str, int]]) -> tuple[int, int]:
+    """Up to where all sinks have it: segment and offset."""
+    homes = [spool] if stream.header is None else [home for _, home in places_of(stream.header, spool)]
+    return unpack_position(min(known.get(home, {}).get(stream.producer, 0) for home in homes))
+
+
+def _look(spool: Spool, producer: str, numbers: list[int], known: Mapping[Path, Mapping[str, int]]) -> Stream:
     stream = Stream(producer)
     for number in numbers:
         try:
             with _open(spool.journal, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
+                first, offset = _delivered(stream, spool.root, known)
                 if number == numbers[-1]:
                     stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
                 if number >= first and not stream.trouble:

@@ -21,9 +21,17 @@ from typing import NamedTuple
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import FORMAT, REST, SMALLEST_SEGMENT, WAKE, Header, encode_line, segment_name
+from logboom.journal.layout import (
+    REST,
+    SMALLEST_SEGMENT,
+    WAKE,
+    Header,
+    encode_line,
+    format_for,
+    segment_name,
+)
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
-from logboom.journal.target import Target
+from logboom.journal.target import Asked
 from logboom.platform.files import Directory
 from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
@@ -51,7 +59,7 @@ class JournalWriter:
 
     Args:
         directory: the spool's journal directory, open or to be opened; it exists.
-        target: what the header asks for.
+        target, more: the sinks that the header asks for.
         mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
         admit: called before a segment is made, with the size that is wanted, the size that will do, and a
@@ -62,15 +70,17 @@ class JournalWriter:
     def __init__(
         self,
         directory: Path | Directory,
-        target: Target,
+        target: Asked,
         *,
         mapped: bool,
         mode: int,
+        more: tuple[Asked, ...] = (),
         admit: Callable[[int, int, Callable[[], bool]], int] = lambda size, least, gone_on: size,
     ) -> None:
         self._journal = directory if isinstance(directory, Directory) else Directory(directory, make=False)
         self.directory = self._journal.path
         self.target = target
+        self.more = more
         self.mapped = mapped
         self.mode = mode
         self.producer = os.urandom(8).hex()
@@ -111,7 +121,9 @@ class JournalWriter:
             self._unmake(new)
         if old is not None and old.mark[0]:
             old.end()
-            if self.target.synced:  # a line that came while `new` was made; nobody could do it later
+            if any(
+                asked.synced for asked in (self.target, *self.more)
+            ):  # a line that came while `new` was made; nobody could do it later
                 with contextlib.suppress(OSError):
                     old.sync(0)
             old.release()
@@ -199,7 +211,7 @@ class JournalWriter:
 
     def _header(self, number: int, *, mapped: bool) -> Header:
         return Header(
-            logboom=FORMAT,
+            logboom=format_for(self.target, *self.more),
             producer=self.producer,
             segment=number,
             pid=os.getpid(),
@@ -209,6 +221,7 @@ class JournalWriter:
             mapped=mapped,
             target=self.target,
             version=__version__,
+            more=self.more,
             bell=2,
         )
 

@@ -29,7 +29,7 @@ from logboom.journal import streams
 from logboom.journal.layout import FORMAT, ROLLOVER, pack_position
 from logboom.journal.segment import Segment
 from logboom.journal.survey import committed_ends
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
 from logboom.platform.process import this_process
@@ -42,7 +42,7 @@ from logboom.producer.room import Drops, Room
 from logboom.records.encoding import known_everywhere
 from logboom.records.plan import UnencodableError, stamp_of
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, home_of, make_home
 from logboom.spool.doorbell import answers, listener_pid
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
@@ -55,7 +55,7 @@ _LOOK_EVERY: Final = 1.0
 _ANSWERS_WITHIN: Final = 0.1
 
 
-def _check_name(target: Target) -> None:
+def _check_name(target: Asked) -> None:
     """The journal is JSON: a name of bytes that are no UTF-8 would lose every record, with the first one."""
     try:
         target.key.encode()
@@ -76,44 +76,63 @@ class Producer:
     """One handler's road into the journal.
 
     Args:
-        target: the output file and its settings.
+        target: the sink of its records.
         options: the handler's own options.
         spool: path of the spool directory; made at the first record.
         terminator: what ends a record in the output.
+        more: further sinks of the same records.
 
     Raises:
         ConfigurationError: the name of the output cannot be said in a journal.
     """
 
-    def __init__(self, target: Target, options: Options, spool: Path, terminator: str = "\n") -> None:
-        _check_name(target)
+    def __init__(
+        self,
+        target: Asked,
+        options: Options,
+        spool: Path,
+        terminator: str = "\n",
+        more: tuple[Asked, ...] = (),
+    ) -> None:
+        sinks = (target, *more)
+        for asked in sinks:
+            _check_name(asked)
         self.target = target
+        self.more = more
+        # Where the collector of each sink is to be found, and what it calls the sink.
+        self.homes = [(home_of(spool, asked, number), asked.key) for number, asked in enumerate(sinks)]
         self.options = options
         self.spool_path = spool
         self.terminator = terminator
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
-        self._stream = (spool, target.key, options, str(target.settings()))
+        self._stream = self._named_stream()
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
         self._mark = this_process.mark()
         self._looked = -math.inf
-        self._starter = starting.Starter(spool)
+        self._starters = [starting.Starter(home) for home, _ in self.homes]
         self._full_until = -math.inf
         self.drops = Drops()
-        self._room = Room(spool, options)
+        self._room = Room(self.homes[0][0], options)
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
         self._synced: tuple[int, int] = (0, 0)
         self._when_dropped: weakref.ref[object] | None = None
         self._collecting: set[int] = set()  # threads that do
         self._collect_again = False
-        known_everywhere(target.encoding, target.errors)
+        if isinstance(target, Target):
+            known_everywhere(target.encoding, target.errors)
         if options.collector == "off":  # not at the first record: a thread that imports while another forks
             waiting.import_collector()
 
     @property
     def close_timeout(self) -> float:
         return self.options.close_timeout
+
+    def _named_stream(self) -> tuple[object, ...]:
+        """What tells the streams of this process apart."""
+        settings = ((asked.key, str(asked.settings())) for asked in (self.target, *self.more))
+        return (self.spool_path, self.options, *settings)
 
     def retarget(self, target: Target) -> None:
         """Ask for other settings from now on; what was logged before is in the file first."""
@@ -124,7 +143,7 @@ class Producer:
                 keep_no_watch(self._when_dropped)
         self._writer, self._flushed, self.live = None, None, NOT_LIVE
         self.target = target
-        self._stream = (self.spool_path, target.key, self.options, str(target.settings()))
+        self._stream = self._named_stream()
 
     # -- appending ---------------------------------------------------------------------------------
 
@@ -239,19 +258,23 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=spool.segment_mode(self.target), admit=self._room.admit),
+            lambda: make(
+                mode=spool.segment_mode(self.target, *self.more), more=self.more, admit=self._room.admit
+            ),
         )
         lifecycle.register(self)
-        left, key = left_in(self.spool_path), self.target.key
-        self._when_dropped = when_dropped(self, self._stream, left, key, self.options, self.drops)
+        left = [(left_in(home), key) for home, key in self.homes]
+        self._when_dropped = when_dropped(self, self._stream, left, self.options, self.drops)
         return self._writer
 
     def _make_spool(self) -> Spool:
         spool = Spool.create(self.spool_path)
-        if self.target.directory is not None:
-            allow(spool.path, self.target.directory)
-        if self.target.push:
-            allow(spool.path, self.target.push)
+        for asked, (home, _) in zip((self.target, *self.more), self.homes, strict=True):
+            named = asked.directory if isinstance(asked, Target) else asked.address
+            if named is not None:
+                allow(spool.path, named)
+            if home != self.spool_path:
+                make_home(home)
         return spool
 
     def _publish(self, created: float, context: Context) -> None:
@@ -265,8 +288,8 @@ class Producer:
 
     def _plan_options(self) -> PlanOptions:
         return {
-            "encoding": self.target.encoding,
-            "errors": self.target.errors,
+            "encoding": self.target.encoding if isinstance(self.target, Target) else "utf-8",
+            "errors": self.target.errors if isinstance(self.target, Target) else "backslashreplace",
             "terminator": self.terminator,
             "controls": self.options.control_characters,
         }
@@ -314,7 +337,8 @@ class Producer:
 
     def _ensure_collector(self) -> None:
         """Called behind the record, so that the collector that is rung finds it."""
-        trouble = self._starter.ensure(FORMAT)
+        troubles = [starter.ensure(FORMAT) for starter in self._starters]
+        trouble = next(filter(None, troubles), "")
         if trouble:
             self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
@@ -373,18 +397,19 @@ class Producer:
         streams.rest(writer.directory)
         mark = writer.written()
         segment = writer.segment
-        wanted = self._committed() if others else {}
-        flushed = self._wait_until_flushed(deadline, wanted | _position(mark))
+        flushed = self._wait_until_flushed(deadline, _position(mark), others=others)
         streams.wake(writer.directory)
         if flushed and (segment is None or segment.is_linked()):
             self._flushed = mark
             return True
         return False  # also when somebody removed the journal: what was in it may be in no file
 
-    def _wait_until_flushed(self, deadline: float, wanted: dict[str, int]) -> bool:
-        flushed = waiting.wait_until_flushed(
-            self.spool_path, lifecycle.budget(deadline), wanted, {self.target.key}
-        )
+    def _wait_until_flushed(self, deadline: float, wanted: dict[str, int], *, others: bool = False) -> bool:
+        deadline = lifecycle.budget(deadline)
+        flushed = True
+        for home, key in self.homes:
+            ends = self._committed(home) if others else {}
+            flushed = waiting.wait_until_flushed(home, deadline, ends | wanted, {key}) and flushed
         if not flushed:
             if self.options.starts_collector:
                 self._ensure_collector()  # this program may log nothing more, and another one never come
@@ -396,9 +421,10 @@ class Producer:
         known = f"hung: {self.spool_path}"
         if known in this_process.warned:  # each look for an answer takes time
             return
-        if answers(self.spool_path, _ANSWERS_WITHIN) is False:
+        home = next((home for home, _ in self.homes if answers(home, _ANSWERS_WITHIN) is False), None)
+        if home is not None:
             this_process.warned.add(known)
-            pid = listener_pid(self.spool_path)
+            pid = listener_pid(home)
             state = "" if pid is None else platform.process_state(pid)
             about = f" (pid {pid}{', ' * bool(state)}{state})"
             self.warn(f"the collector{about} does not answer; records wait safely; see: logboom status")
@@ -406,14 +432,14 @@ class Producer:
     def _wait_for_others(self, deadline: float) -> None:
         """A parent that logged nothing itself still ends after its children's records are in the file."""
         own = "" if self._writer is None else self._writer.producer
-        wanted = self._committed()
-        if wanted.keys() - {own}:
-            self._wait_until_flushed(deadline, wanted)
-
-    def _committed(self) -> dict[str, int]:
-        """Up to where each stream of the spool has been written."""
         with contextlib.suppress(OSError):
-            return committed_ends(Spool(self.spool_path))
+            if Spool(self.spool_path).segments().keys() - {own}:
+                self._wait_until_flushed(deadline, {}, others=True)
+
+    def _committed(self, home: Path) -> dict[str, int]:
+        """Up to where each stream of a home has been written."""
+        with contextlib.suppress(OSError):
+            return committed_ends(Spool(home))
         return {}
 
     def collect_here(self) -> None:
@@ -472,8 +498,9 @@ class Producer:
         """Wait for delivery and give the segment back. A later record opens a new one."""
         self.live = NOT_LIVE
         if not self._wait(deadline, others=True):
-            left, starts = left_in(self.spool_path), self.options.starts_collector
-            left.add(self.target.key, 0.0, lost=self.drops.pending, starts=starts)
+            starts = self.options.starts_collector
+            for home, key in self.homes:
+                left_in(home).add(key, 0.0, lost=self.drops.pending, starts=starts)
         count = self.drops.count()
         if count:
             self.warn(f"{count} records were dropped: {self.drops.reason}")

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import msgspec
 
 from logboom import platform
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Target, stored
 from logboom.platform.failpoints import reach
 from logboom.platform.files import Directory
 from logboom.sinks.base import Step
@@ -36,7 +36,7 @@ from logboom.spool import ledger
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.directory import mode_like_log
 from logboom.spool.ledger import Configure, Counts, Intent, Line, State, frame, replay, unframe
-from logboom.spool.place import place, read
+from logboom.spool.place import place, read, spool_of
 
 __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
 
@@ -59,7 +59,7 @@ class Recorded(NamedTuple):
 
     positions: dict[str, int]
     counts: dict[str, Counts]
-    targets: dict[str, Target]
+    targets: dict[str, Asked]
 
 
 class Checkpoint:
@@ -84,6 +84,7 @@ class Checkpoint:
         self._cleared = False
         self._renamed = True  # names of files that a power loss could take back
         self._state = self._load()
+        self._targets = {key: value.asked() for key, value in self._state.targets.items()}
         self._fd = self._reopen()
 
     # -- reading -----------------------------------------------------------------------------------
@@ -94,9 +95,9 @@ class Checkpoint:
         return self._state.positions
 
     @property
-    def targets(self) -> Mapping[str, Target]:
+    def targets(self) -> Mapping[str, Asked]:
         """The configuration in force of each target."""
-        return self._state.targets
+        return self._targets
 
     @property
     def intents(self) -> Mapping[str, Intent]:
@@ -157,10 +158,12 @@ class Checkpoint:
             self._append(Line(forget=gone))
             ledger.forget(self._state, gone)
 
-    def configure(self, target: str, value: Target) -> None:
+    def configure(self, target: str, value: Asked) -> None:
         """Remember the configuration in force."""
-        self._append(Line(configure=Configure(target, value)))
-        self._state.targets[target] = value
+        event = Configure(target, stored(value))
+        self._append(Line(configure=event))
+        self._state.targets[target] = event.value
+        self._targets[target] = value
 
     def dismiss(self, targets: Iterable[str]) -> None:
         """Nobody logs to these any more: their configuration and totals are forgotten."""
@@ -168,6 +171,8 @@ class Checkpoint:
         if gone:
             self._append(Line(dismiss=gone))
             ledger.dismiss(self._state, gone)
+            for target in gone:
+                self._targets.pop(target, None)
 
     def clear(self, undurable: Collection[str] = ()) -> None:
         """Delete the bytes of steps that are done: the log, whose text they are, has a retention of its own.
@@ -329,12 +334,10 @@ class Checkpoint:
 
     def _data_mode(self, target: str) -> int:
         """The bytes are lines of the log, and nobody may read them here who may not there."""
-        known = self._state.targets.get(target)
-        return (
-            self._mode
-            if known is None
-            else mode_like_log(self._mode, known.path(self.path.parent), self._place)
-        )
+        known = self._targets.get(target)
+        if isinstance(known, Target):
+            return mode_like_log(self._mode, known.path(spool_of(self.path.parent)), self._place)
+        return self._mode if known is None else 0o600 | self._mode & 0o060
 
     def _load(self) -> State:
         try:
@@ -394,7 +397,8 @@ def read_recorded(spool: Path) -> Recorded:
     state = State()
     for event in filter(None, map(unframe, lines)):
         state = replay(state, event)
-    return Recorded(state.positions, state.counts, state.targets)
+    targets = {key: value.asked() for key, value in state.targets.items()}
+    return Recorded(state.positions, state.counts, targets)
 
 
 def _data_name(target: str) -> str:

@@ -7,21 +7,31 @@ import functools
 import os
 import stat
 import time
+import zlib
 from pathlib import Path
 from typing import Final
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.journal.layout import parse_segment_name, segment_name
-from logboom.journal.target import Target
+from logboom.journal.layout import Header, parse_segment_name, segment_name
+from logboom.journal.target import Asked, Target
 from logboom.platform.files import Directory, set_mode
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
 from logboom.spool.doorbell import BELL
 from logboom.spool.erasing import erase
-from logboom.spool.place import inside, make_place, place, subdirectory
+from logboom.spool.place import HOMES, inside, make_place, place, spool_of, subdirectory
 
-__all__ = ["DEAD_SUFFIX", "Spool", "mode_like_log", "spool_for"]
+__all__ = [
+    "DEAD_SUFFIX",
+    "Spool",
+    "home_of",
+    "homes_in",
+    "make_home",
+    "mode_like_log",
+    "places_of",
+    "spool_for",
+]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
@@ -47,10 +57,11 @@ _FILES: Final = {
 
 
 class Spool:
-    """A spool directory that exists.
+    """A spool directory that exists, or the home in it of a sink that has a collector of its own.
 
     Attributes:
-        path: the directory, absolute.
+        path: the directory, absolute: what a collector keeps for itself is here.
+        root: the spool; the same as `path` but for a home.
         journal_path: where the segments are.
         damaged: where unreadable bytes are kept aside.
         descriptors: open segments of all readers of this object.
@@ -58,9 +69,10 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.journal_path = self.path / "journal"
+        self.root = spool_of(self.path)
+        self.journal_path = self.root / "journal"
         self.damaged = DamagedPlace(self.path)
-        self.descriptors = Descriptors(functools.partial(inside, self.path, "journal"))
+        self.descriptors = Descriptors(functools.partial(inside, self.root, "journal"))
         self._journal: Directory | None = None
         self._listing: dict[str, list[int]] = {}
         self._names: dict[str, tuple[str, int] | None] = {}
@@ -100,7 +112,7 @@ class Spool:
     @property
     def journal(self) -> Directory:
         """The directory of the segments, open. Raises `OSError`."""
-        self._journal = inside(self.path, "journal")
+        self._journal = inside(self.root, "journal")
         return self._journal
 
     def exists(self) -> bool:
@@ -210,10 +222,14 @@ class Spool:
             os.close(fd)
         return True
 
-    def segment_mode(self, target: Target) -> int:
-        """Permission bits of segments: those who may not read the log may not read its records here."""
-        mode = target.umask_mode if target.file_mode is None else target.file_mode
-        return mode_like_log(mode & 0o040, target.path(self.path), self.journal)
+    def segment_mode(self, *sinks: Asked) -> int:
+        """Permission bits of segments: for those only who may read each of the logs."""
+        granted = 0o640
+        for asked in sinks:
+            if isinstance(asked, Target):
+                mode = asked.umask_mode if asked.file_mode is None else asked.file_mode
+                granted &= mode_like_log(mode & 0o040, asked.path(self.root), self.journal)
+        return granted
 
     def give_mode(self, producer: str, number: int, mode: int) -> None:
         """Set a segment's permission bits, if it is ours."""
@@ -304,6 +320,40 @@ def spool_for(log_path: Path, spool: Path | None) -> Path:
         return platform.real_path(spool) if _is_own_link(named) else named
     parent = platform.real_path(log_path).parent
     return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
+
+
+def places_of(header: Header, spool: Path) -> list[tuple[Asked, Path]]:
+    """What a stream asks for, each with the home of its collector: its locks, doorbell and positions.
+
+    The first file belongs to the spool's own collector. Every other sink has a collector of its own, so that
+    one which blocks (a network) holds up nothing else. Streams of format 1 are all the spool's, as they were.
+    """
+    if header.logboom == 1:
+        return [(header.target, spool)]
+    return [(asked, home_of(spool, asked, number)) for number, asked in enumerate(header.sinks)]
+
+
+def home_of(spool: Path, asked: Asked, number: int = 0) -> Path:
+    """The home of the collector for `asked`, the sink of that number of a stream."""
+    if number == 0 and isinstance(asked, Target):
+        return spool
+    key = zlib.crc32(asked.key.encode("utf-8", "surrogateescape"))
+    return spool / HOMES / f"{asked.kind}-{key:08x}"
+
+
+def homes_in(spool: Path) -> list[Path]:
+    """The spool itself, then the homes of sinks in it."""
+    with contextlib.suppress(OSError):
+        homes = inside(spool, HOMES)
+        found = [spool / HOMES / name for name in sorted(homes.names())]
+        return [spool, *(home for home in found if spool_of(home) == spool)]
+    return [spool]
+
+
+def make_home(home: Path) -> None:
+    """Make the directory of a sink in a spool that exists; harmless when it is there. Raises `OSError`."""
+    homes = subdirectory(place(spool_of(home)), HOMES, make=True)
+    _make_bell(subdirectory(homes, home.name, make=True))
 
 
 def _is_own_link(path: Path) -> bool:

@@ -17,12 +17,25 @@ import msgspec
 
 from logboom.errors import SpoolError
 from logboom.platform.files import Directory
+from logboom.platform.patterns import later
 
-__all__ = ["collects_here", "decode", "inside", "make_place", "place", "read", "subdirectory"]
+__all__ = [
+    "HOMES",
+    "collects_here",
+    "decode",
+    "inside",
+    "make_place",
+    "place",
+    "read",
+    "spool_of",
+    "subdirectory",
+]
 
 _OWN: Final = "Name a directory of your own with spool="
 _user: Final[Any] = getattr(os, "geteuid", int)
 _MOST: Final = 64
+HOMES: Final = ".sinks"
+_HOME: Final = later(r"[a-z0-9]{1,32}-[0-9a-f]{8}")
 _opened: dict[str, weakref.ref[Directory]] = {}  # no callbacks: a signal handler could raise in one
 
 
@@ -34,7 +47,19 @@ def place(path: Path) -> Directory:
         OSError: there is none, or it may not be entered.
     """
     key = os.fspath(path)
-    return _known(key) or _keep(key, _trusted(_open(path)))
+    known = _known(key)
+    if known is not None:
+        return known
+    spool = spool_of(path)
+    return _keep(
+        key, _trusted(_open(path)) if spool == path else subdirectory(inside(spool, HOMES), path.name)
+    )
+
+
+def spool_of(home: Path) -> Path:
+    """The spool in which the home of a sink is; `home` itself where it is none."""
+    within = home.parent.name == HOMES and _HOME.fullmatch(home.name)
+    return home.parent.parent if within else home
 
 
 def make_place(path: Path, fresh: Collection[str] = ()) -> Directory:
@@ -58,7 +83,7 @@ def collects_here(path: Path) -> bool:
 
     Raises as `place`.
     """
-    return _user() != 0 or place(path).acting_owner() is None
+    return _user() != 0 or place(spool_of(path)).acting_owner() is None
 
 
 def inside(path: Path, name: str) -> Directory:

@@ -1,6 +1,4 @@
-"""`LoggingServer`: lines that many programs push, in one rotating file.
-
-Owns: the loop, the first words of the log, the regular end. Never knows: the journal, how a file is rotated.
+"""`LoggingServer`: lines that many programs push over ZeroMQ, by way of the journal in one rotating file.
 
 A server that is stopped (`stop`, SIGTERM, Ctrl-C) takes everything that its peers have sent before it leaves.
 """
@@ -14,7 +12,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, KeysView
+from pathlib import Path
 from typing import Any, Final, Literal, Unpack
 
 from logboom.errors import ConfigurationError
@@ -23,11 +23,24 @@ from logboom.journal.target import parse_size
 from logboom.producer.options import Keywords
 from logboom.receivers.arguments import DEFAULT_BIND, DEFAULT_FILE
 from logboom.receivers.puller import Puller
+from logboom.spool.directory import Spool, spool_for
 from logboom.wire import endpoints
-from logboom.zeromq.intake import Intake
+from logboom.wire.zmtp import Message, Oversized, own_record
 
-__all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "LoggingServer", "get_logger"]
+__all__ = ["DEFAULT_BIND", "DEFAULT_FILE", "Intake", "LoggingServer", "get_logger", "serve"]
 
+_KEPT: Final = 10_000_000
+_KEPT_EACH: Final = 64 * 1024
+_SAID_EVERY: Final = 1.0
+_LONGEST_NAME: Final = 1000
+_LAST_TIME: Final = 32_503_680_000.0  # the year 3000: what lies behind it is no clock's time
+# What a peer may say of a record; everything else with such a name would change how the record is formatted.
+_FIELDS: Final[dict[str, type]] = dict.fromkeys(("process", "thread", "lineno"), int) | dict.fromkeys(
+    ("processName", "threadName", "taskName", "pathname", "filename", "module", "funcName"), str
+)
+_RESERVED: Final = frozenset(
+    {*vars(logging.makeLogRecord({})), *dir(logging.LogRecord), "message", "asctime"}
+)
 _MAX_BYTES: Final = 10_000_000
 _BACKUPS: Final = 10
 _PAUSE: Final = 0.1
@@ -134,7 +147,7 @@ class LoggingServer:
         deadline = time.monotonic() + _BIND_FOR
         while True:
             try:
-                return Puller(self._bind, self.intake.take, self._largest, self._warn)
+                return Puller(self._bind, self.intake.take, self._largest, self._warn, records=True)
             except OSError:
                 if self._stopping or time.monotonic() >= deadline:
                     raise
@@ -183,3 +196,122 @@ def serve(server: LoggingServer, announce: Callable[[str], None] = lambda addres
         with contextlib.suppress(ValueError, AttributeError):
             signal.signal(getattr(signal, name), server.stop)
     server.run()
+
+
+class Intake:
+    """Takes messages, one after the other, from one thread.
+
+    Args:
+        handler: the rotating file.
+
+    Attributes:
+        counts: `received`, and for those that were refused `bad_utf8`, `empty`, `multipart`, `oversized`.
+    """
+
+    def __init__(self, handler: RotatingFileHandler) -> None:
+        self._handler = handler
+        self._emit = handler.emit
+        self._record = logging.LogRecord("logboom", logging.INFO, "", 0, "", None, None)
+        self._own = logging.LogRecord("", logging.INFO, "", 0, "", None, None)
+        self._blank = dict(vars(self._own))
+        self._said_fields: KeysView[str] | None = None
+        self._unsaid: Counter[str] = Counter()
+        self._said_at = 0.0
+        self.counts: Counter[str] = Counter()
+
+    def take(self, messages: list[Message]) -> None:
+        """Write messages, or refuse them; on return they survive SIGKILL of this process."""
+        self.counts["received"] += len(messages)
+        self._begin(logging.INFO)
+        for message in messages:
+            if type(message) is bytes and message:
+                try:
+                    text = message.decode()
+                except UnicodeDecodeError:
+                    self._refuse("bad_utf8", message)
+                else:
+                    self._append(text)
+            elif isinstance(message, Oversized):
+                self._refuse("oversized", message.start)
+            elif isinstance(message, list) and (own := own_record(message)) is not None:
+                self._take_record(message[0], *own)
+            elif isinstance(message, list):
+                self._refuse("multipart", b"\0".join(message))
+            else:
+                self._refuse("empty", b"")
+
+    def _take_record(
+        self, line: bytes, created: float, level: int, logger: str, fields: dict[str, Any]
+    ) -> None:
+        """A line of logboom's own, with its own time, level, logger and fields."""
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            self._refuse("bad_utf8", line)
+            return
+        record = self._own
+        if fields.keys() != self._said_fields:  # else each is set again
+            vars(record).clear()
+            vars(record).update(self._blank)
+            self._said_fields = fields.keys()
+        record.name = logger if len(logger) <= _LONGEST_NAME else logger[:_LONGEST_NAME]
+        if record.levelno != level:
+            record.levelno, record.levelname = level, logging.getLevelName(level)
+        if not 0 <= created < _LAST_TIME:
+            created = self._record.created
+        record.created, record.msecs = created, int(created % 1 * 1000) + 0.0
+        for name, value in fields.items():
+            usual = _FIELDS.get(name)
+            if isinstance(value, usual) if usual else name not in _RESERVED and name[:1] != "_":
+                setattr(record, name, value)
+            elif usual:  # not what the record before it said
+                setattr(record, name, self._blank.get(name))
+        self._append(text, record)
+
+    def write(self, text: str, level: int = logging.INFO) -> None:
+        """Append finished text as one record."""
+        self._begin(level)
+        self._append(text)
+
+    def _begin(self, level: int) -> None:
+        """What the records of one read have in common."""
+        record = self._record
+        record.created = now = time.time()
+        record.msecs = int(now % 1 * 1000) + 0.0
+        record.process = os.getpid()
+        record.levelno, record.levelname = level, logging.getLevelName(level)
+
+    def _append(self, text: str, record: logging.LogRecord | None = None) -> None:
+        record = self._record if record is None else record
+        record.msg = text.removesuffix("\n")
+        self._emit(record)
+
+    def _refuse(self, trouble: str, data: bytes) -> None:
+        self.counts[trouble] += 1
+        self._unsaid[trouble] += 1
+        self._keep(trouble, data)
+        self.say_refused()
+        self._begin(logging.INFO)
+
+    def say_refused(self, *, final: bool = False) -> None:
+        """A record about messages that were refused; one a second at most."""
+        now = time.monotonic()
+        if not self._unsaid or (now - self._said_at < _SAID_EVERY and self._said_at and not final):
+            return
+        told = ", ".join(f"{count} {trouble}" for trouble, count in sorted(self._unsaid.items()))
+        count = sum(self._unsaid.values())
+        self._said_at = now
+        self._unsaid.clear()
+        self.write(f"{count} messages refused: {told}; kept in {self.kept_in}", logging.WARNING)
+
+    @property
+    def kept_in(self) -> Path:
+        """The directory of what was refused."""
+        options = self._handler.options
+        spool = spool_for(Path(self._handler.baseFilename), None if options is None else options.spool)
+        return spool / "damaged"
+
+    def _keep(self, trouble: str, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            spool = Spool.create(self.kept_in.parent)
+            spool.damaged.add(f"messages.{trouble}", data[:_KEPT_EACH] + b"\n", _KEPT)
