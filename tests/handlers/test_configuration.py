@@ -34,7 +34,7 @@ def test_handler_is_an_instance_of_its_namesake(kind: type[logging.Handler], tmp
     assert isinstance(handler, namesake)
     assert isinstance(handler, logging.FileHandler)
     assert handler.baseFilename == str(tmp_path / "app.log")
-    assert handler.stream is None
+    assert handler.stream.name == handler.baseFilename
     handler.close()
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from logboom.errors import ConfigurationError
 from logboom.handlers.places import check_spool, follow, is_special, make_live_file
+from logboom.handlers.stream import STANDARD_EMIT, JournalStream
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
@@ -89,7 +90,7 @@ class JournalHandler(_Base):
     """Mixed in before a handler of the standard library, whose place it takes.
 
     Attributes:
-        stream: always None: no process that logs has the file open.
+        stream: takes text and puts it into the journal; the file itself is not open in this process.
         terminator: what ends a record in the file.
     """
 
@@ -102,6 +103,34 @@ class JournalHandler(_Base):
     _names: str | None = None
     _usual_suffix: str | None = None
     _unnamed: Exception | None = None
+    _text: JournalStream | None = None
+
+    @property
+    def stream(self) -> Any:
+        """A text stream into the journal; the file itself for a device, as in the standard library."""
+        if self._plain:
+            return vars(self).get("stream")
+        if self._text is None:  # not `setdefault`, which makes one each time
+            vars(self).setdefault("_text", JournalStream(self))
+        return self._text
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Programs that reopen their log set it: to None, or to the file, which is closed again."""
+        if self._plain or (value is None and not self._settled):
+            vars(self)["stream"] = value
+        elif value is not None and value is not self._text:
+            if not self._is_log(value):
+                raise ConfigurationError(
+                    "a logboom handler has no other stream", hint="Use logging.StreamHandler for a stream"
+                )
+            value.close()
+
+    def _is_log(self, file: Any) -> bool:
+        try:
+            return os.path.samefile(file.name, self.baseFilename)
+        except (AttributeError, TypeError, ValueError, OSError):
+            return False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._settled and value != getattr(self, name, None):
@@ -137,7 +166,7 @@ class JournalHandler(_Base):
         self._settled = True
         codec, error_handler = check_encoding(encoding, errors)
         self.delay = delay = bool(delay)
-        self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
+        self._silent = _is_disabled()
         if self._silent:
             return
         path = follow(self.baseFilename)
@@ -173,6 +202,70 @@ class JournalHandler(_Base):
             synced=options.fsync_level is not None,
         )
         self._producer = Producer(target, options, spool, self.terminator)
+
+    def _settle(self) -> None:
+        """Be configured: a subclass may have called the standard library's `__init__` by its name."""
+        if not self._settled and "baseFilename" in vars(self):
+            with self.lock or _NO_LOCK:
+                self._configure_late()
+
+    def _configure_late(self) -> None:
+        if self._settled:
+            return
+        try:
+            self._configure(
+                self._rotation({}),
+                mode=self.mode,
+                encoding=None if self.encoding == "locale" else self.encoding,
+                delay=self.delay,
+                errors=self.errors,
+                keywords={},
+            )
+        except BaseException:
+            self._settled = False  # the next record tries again, and says why it cannot
+            raise
+
+    def _rotation(self, options: Keywords) -> Rotation:
+        """What the namesake's attributes say of rotation."""
+        return Rotation()
+
+    def _open(self) -> Any:
+        """The file is the collector's: make it, and return the stream that takes its place."""
+        if self._plain or is_special(self.baseFilename):
+            self._plain = True
+            return super()._open()
+        if not self._settled:
+            self._refuse_overrides()
+            if not _is_disabled():
+                make_live_file(platform.real_path(self.baseFilename), None, False)
+        return self.stream
+
+    def _put_text(
+        self, record: logging.LogRecord, formatter: logging.Formatter, terminator: str, *, verbatim: bool
+    ) -> None:
+        """Append what was written to the stream. Never raises."""
+        try:
+            self._settle()
+            producer = self._producer
+            if producer is None or (self._closed and "w" in self.mode):
+                return
+            producer.append_text(record, formatter, terminator, verbatim=verbatim)
+            if producer.options.collector == "off":
+                producer.collect_here()
+        except Exception:
+            self.handleError(record)
+
+    def _emit_with_stream(self, record: logging.LogRecord) -> None:
+        """What `emit` writes to the stream belongs to `record`."""
+        if self._plain or self._silent:
+            self.emit(record)
+            return
+        stream = self.stream
+        stream.begin(record)
+        try:
+            self.emit(record)
+        finally:
+            stream.end()
 
     def _refuse_overrides(self) -> None:
         """A subclass that rotates would wait in vain to be called: the collector rotates."""
@@ -314,10 +407,11 @@ class JournalHandler(_Base):
         self._emit_slowly(record)
 
     def _emit_slowly(self, record: logging.LogRecord) -> None:
-        producer = self._producer
-        if self._silent:
-            return
         try:
+            self._settle()
+            producer = self._producer
+            if self._silent:
+                return
             if producer is None:
                 with self.lock or _NO_LOCK:
                     super().emit(record)
@@ -343,6 +437,7 @@ class JournalHandler(_Base):
         The collector rolls: for all processes, once for each call. A call from within `emit`, as in a copy of
         the standard library's, is part of writing a record and requests nothing.
         """
+        self._settle()
         producer = self._producer
         if producer is None:
             return
@@ -380,6 +475,10 @@ class JournalHandler(_Base):
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""
+        if self._text is not None:
+            self._text.finish()
+            if sys._getframe(1).f_code is STANDARD_EMIT:  # its record is in the journal, and need not wait
+                return
         producer = self._producer
         if producer is None:
             if self._plain:
@@ -393,9 +492,12 @@ class JournalHandler(_Base):
 
     def close(self) -> None:
         """Wait, at most `close_timeout`, as `flush` does; a record after it still reaches the file."""
+        if self._text is not None:
+            self._text.finish(everywhere=True)
+            self._text.close_file()
         producer = self._producer
         if producer is None:
-            if not self._silent:
+            if self._plain:
                 super().close()
             else:
                 logging.Handler.close(self)
@@ -406,10 +508,12 @@ class JournalHandler(_Base):
             logging.Handler.close(self)
 
     def setStream(self, stream: Any) -> Any:
-        """Refused: the file is the collector's."""
-        raise ConfigurationError(
-            "a logboom handler has no stream", hint="Use logging.StreamHandler for a stream"
-        )
+        """As assigning `stream`: refused but for the log file itself, which is closed again."""
+        self.stream = stream
+
+
+def _is_disabled() -> bool:
+    return os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
 
 
 def _arguments(frame: FrameType) -> Iterator[object]:

@@ -18,6 +18,9 @@ from logboom.producer.options import Keywords
 
 __all__ = ["FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler"]
 
+_SECONDS = {"S": 1, "M": 60, "H": 3600, "D": 86400, "MIDNIGHT": 86400}
+_WEEK = 604800
+
 Filename = str | bytes | os.PathLike[str]
 
 
@@ -80,14 +83,17 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
         logging.handlers.RotatingFileHandler.__init__(
             self, os.fsdecode(filename), mode, size, backupCount, encoding, True, errors
         )
-        limits = ("compress", "max_age", "max_total_size")
-        rotation = Rotation(
-            max_bytes=size,
-            backup_count=_count(backupCount),
-            keep_all=any(options.get(limit) is not None for limit in limits),
-        )
+        rotation = self._rotation(options)
         self._configure(
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
+        )
+
+    def _rotation(self, options: Keywords) -> Rotation:
+        limits = ("compress", "max_age", "max_total_size")
+        return Rotation(
+            max_bytes=parse_size(self.maxBytes, "maxBytes"),
+            backup_count=_count(self.backupCount),
+            keep_all=any(options.get(limit) is not None for limit in limits),
         )
 
 
@@ -106,6 +112,8 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
         OSError: the file cannot be made, as `open` would say.
     """
 
+    _units: int | None = None
+
     def __init__(
         self,
         filename: Filename,
@@ -121,22 +129,33 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
         maxBytes: int | str = 0,
         **options: Unpack[Keywords],
     ) -> None:
-        units, since_midnight = _interval(interval, when), _seconds(atTime)
+        units = _interval(interval, when)
         logging.handlers.TimedRotatingFileHandler.__init__(
             self, os.fsdecode(filename), when, units, backupCount, encoding, True, utc, atTime, errors
         )
         self.maxBytes = parse_size(maxBytes, "maxBytes")
-        rotation = Rotation(
-            max_bytes=self.maxBytes,
-            backup_count=_count(backupCount),
+        self._units = units
+        self._configure(
+            self._rotation(options),
+            mode=self.mode,
+            encoding=encoding,
+            delay=delay,
+            errors=errors,
+            keywords=options,
+        )
+
+    def _rotation(self, options: Keywords) -> Rotation:
+        units = self._units
+        if units is None:  # only the standard library's `__init__` was called, which keeps seconds
+            units = _interval(self.interval / _SECONDS.get(self.when, _WEEK), self.when)
+        return Rotation(
+            max_bytes=parse_size(getattr(self, "maxBytes", 0), "maxBytes"),
+            backup_count=_count(self.backupCount),
             when=self.when,
             interval=units,
-            at_time=since_midnight,
-            utc=bool(utc),
+            at_time=_seconds(self.atTime),
+            utc=bool(self.utc),
             zone=os.environ.get("TZ", ""),
-        )
-        self._configure(
-            rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
 
 

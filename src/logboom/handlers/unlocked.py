@@ -62,11 +62,16 @@ class Unlocked(_Base):
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return passed
 
+    def _emit_with_stream(self, record: logging.LogRecord) -> None:
+        """`emit` of one who may write to the handler's stream."""
+        self.emit(record)
+
     def _handle_in_turn(self, record: logging.LogRecord) -> Any:
         passed: Any = self.filter(record)
         if passed:
             # A child's is another one: the parent's may be held by a thread that the child does not have.
             turns = vars(self).setdefault("_turns", {})
+            record = passed if isinstance(passed, logging.LogRecord) else record
             with turns.setdefault(this_process.mark(), threading.RLock()):
-                self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+                self._emit_with_stream(record)
         return passed

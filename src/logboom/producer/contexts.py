@@ -72,25 +72,33 @@ class Contexts:
         self._passing: logging.Formatter | None = None
         self._made = -math.inf
 
-    def of(self, formatter: logging.Formatter | None, created: float) -> Context:
-        """The context of records that `formatter` renders, at the time `created`."""
-        key = ("plan", id(formatter), self._options()["terminator"])
+    def of(
+        self, formatter: logging.Formatter | None, created: float, options: PlanOptions | None = None
+    ) -> Context:
+        """The context of records that `formatter` renders, at the time `created`.
+
+        Args:
+            options: for text that is written in another way than the output's.
+        """
+        options = options or self._options()
+        key = ("plan", id(formatter), options["terminator"])
         current = self._known.get(key)
         if current is None or current.plan is None or not current.fits(formatter):
             if not self._has_room(key, formatter):
-                return self.finished(formatter)
-            return self._remember(key, plan_for(formatter, **self._options()), formatter, created)
+                return self.finished(formatter, options)
+            return self._remember(key, plan_for(formatter, **options), formatter, created)
         if current.plan.zoned and _zone(created) != current.zone:
             return self._remember(key, current.plan, formatter, created)
         return self._keep(key, current)
 
-    def finished(self, formatter: logging.Formatter | None) -> Context:
+    def finished(self, formatter: logging.Formatter | None, options: PlanOptions | None = None) -> Context:
         """The context of records that `formatter` renders in this process, down to the bytes."""
-        key = ("finished", 0, self._options()["terminator"])
+        options = options or self._options()
+        key = ("finished", 0, options["terminator"])
         current = self._known.get(key)
         if current is None or current.formatter is not formatter:
             number = next(_numbers) if current is None else current.number
-            current = Context(finished_plan(formatter, **self._options()), formatter, _UTC, number)
+            current = Context(finished_plan(formatter, **options), formatter, _UTC, number)
         return self._keep(key, current)
 
     def requests(self) -> Context:

@@ -147,8 +147,16 @@ class Producer:
 
     # -- appending ---------------------------------------------------------------------------------
 
-    def append(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> None:
+    def append(
+        self,
+        record: logging.LogRecord,
+        formatter: logging.Formatter | None,
+        options: PlanOptions | None = None,
+    ) -> None:
         """Append `record`, whatever that needs; drops it, counted, when there is no room.
+
+        Args:
+            options: for text that was written to the handler's stream; None for a record as all others.
 
         Raises:
             Exception: what the formatter raises.
@@ -156,20 +164,31 @@ class Producer:
         if not self._mark[0]:
             self.forget()
         created = stamp_of(getattr(record, "created", None))
-        context = self._contexts.of(formatter, created)
+        context = self._contexts.of(formatter, created, options)
         looked = self._look()
         try:
             line = context.encode(record)
         except UnencodableError as error:
-            finished = self._contexts.finished(formatter)
+            finished = self._contexts.finished(formatter, options)
             taken = self.put(finished.encode(error.record or record), finished)
         else:
             taken = self.put(line, context)
-            self._publish(created, context)
+            if options is None:
+                self._publish(created, context)
         if self.options.fsync_level is not None and record.levelno >= self.options.fsync_level:
             self._sync(taken)
         if looked:
             self._ensure_collector()
+
+    def append_text(
+        self, record: logging.LogRecord, formatter: logging.Formatter, terminator: str, *, verbatim: bool
+    ) -> None:
+        """Append text that is ended by `terminator`; `verbatim`: with all its control characters."""
+        options = self._plan_options()
+        options["terminator"] = terminator
+        if verbatim:
+            options["controls"] = "raw"
+        self.append(record, formatter, options)
 
     def put(self, line: bytes, context: Context) -> Segment | None:
         """Append a line that may name `context`; the segment that took it, None when it was dropped."""
