@@ -197,6 +197,14 @@ class LogFile:
         return self._said.index
 
     @property
+    def epochs(self) -> int:
+        return len(self._tables)
+
+    def table(self, epoch: int) -> Sequence[Kind]:
+        """The kinds of an epoch by class number; the last one stands for those that are not known."""
+        return self._tables[epoch] if self._tables else (Kind(OpaqueLayout()),)
+
+    @property
     def known(self) -> bool:
         """Return True if facts say all of it."""
         return not any(isinstance(block, Gap) for block in self.blocks)

@@ -35,6 +35,7 @@ __all__ = [
     "in_use",
     "is_network",
     "lock_is_free",
+    "lower_priority",
     "mapping_is_safe",
     "may_ring",
     "name_process",
@@ -247,6 +248,12 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
 def write_at(fd: int, data: bytes, offset: int) -> int:
     """Write `data` from `offset` on; returns how many bytes were written."""
     return os.pwrite(fd, data, offset)
+
+
+def lower_priority() -> None:
+    """Run only when nothing else wants to."""
+    with contextlib.suppress(OSError):
+        os.nice(19)
 
 
 def rename(source: str | Path, target: str | Path) -> None:

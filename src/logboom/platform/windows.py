@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.platform import _windows_api as api
-from logboom.platform._windows_api import host_name, in_use
+from logboom.platform._windows_api import host_name, in_use, lower_priority
 
 __all__ = [
     "Doorbell",
@@ -36,6 +36,7 @@ __all__ = [
     "in_use",
     "is_network",
     "lock_is_free",
+    "lower_priority",
     "mapping_is_safe",
     "may_ring",
     "name_process",
