@@ -20,6 +20,7 @@ help:
 	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
 	@echo "make dist    wheel and sdist in dist/, checked and installed offline on each Python here"
 	@echo "make docs    the documentation as a site, in site/ (open site/index.html)"
+	@echo "make bench AGAINST=REV  the log call and the throughput beside another revision's, in one run"
 	@echo "make clean   removes the environments and caches"
 
 demo: demo-environment
@@ -51,8 +52,12 @@ lint: dev-environment
 
 bench:
 	@scripts/environment .venv-bench "$(PYTHON)" ""
+ifdef AGAINST
+	@.venv-bench/bin/python -m bench.against "$(AGAINST)" $(BENCH)
+else
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@.venv-bench/bin/python -m bench $(BENCH)
+endif
 
 docs-check: dev-environment
 	@$(BIN)/python $(PYTEST) -q tests/test_packaging.py $(wildcard tests/test_*docs.py)

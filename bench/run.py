@@ -25,9 +25,9 @@ from bench.plan import FULL, QUICK, SCENARIOS, Size, interleave, plan
 from bench.spec import Row, Spec
 from bench.summary import Results
 
-__all__ = ["main"]
+__all__ = ["ROOT", "main", "run_trial", "say"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT = 120.0
 _LONG = {"backlog": 1200.0, "idle": 400.0}
 
@@ -53,12 +53,18 @@ def _size(options: argparse.Namespace) -> Size:
     return dataclasses.replace(size, **{name: value for name, value in given.items() if value})
 
 
-def _trial(spec: Spec, number: int, directory: Path) -> Row:
-    """One trial in a process group of its own, killed when it hangs."""
+def run_trial(spec: Spec, number: int, directory: Path, source: Path | None = None) -> Row:
+    """One trial in a process group of its own, killed when it hangs; `source` has the logboom to measure."""
     place = Path(tempfile.mkdtemp(prefix=f"{spec.scenario}-", dir=directory))
     command = [sys.executable, "-m", "bench.trial", spec.to_json(), str(place)]
     child = subprocess.Popen(
-        command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=os.environ | ({} if source is None else {"PYTHONPATH": str(source)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         output, errors = child.communicate(timeout=_LONG.get(spec.scenario, _TIMEOUT))
@@ -97,9 +103,9 @@ def _run(size: Size, options: argparse.Namespace, directory: Path) -> list[Row]:
     rows = []
     for index, (number, spec) in enumerate(chosen, 1):
         started = time.monotonic()
-        row = _trial(spec, number, directory)
+        row = run_trial(spec, number, directory)
         rows.append(row)
-        _say(f"{index}/{len(chosen)} {tables.one_line(row)} [{time.monotonic() - started:.1f} s]")
+        say(f"{index}/{len(chosen)} {tables.one_line(row)} [{time.monotonic() - started:.1f} s]")
     return rows
 
 
@@ -109,7 +115,7 @@ def _possible(spec: Spec) -> bool:
     return all(CONTENDERS[name].available() for name in needed)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
@@ -134,7 +140,7 @@ def _measure(arguments: Sequence[str], options: argparse.Namespace) -> tuple[dic
         shutil.rmtree(directory, ignore_errors=True)
     about["seconds"] = round(time.monotonic() - started, 1)
     name = "quick" if options.quick else "full"
-    _save(options.output or _ROOT / "bench" / "results" / f"{name}.json", about, rows)
+    _save(options.output or ROOT / "bench" / "results" / f"{name}.json", about, rows)
     return about, rows
 
 
@@ -146,5 +152,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = Results(rows)
     sys.stdout.write(tables.everything(results) + "\n")
     if options.page:
-        page.update(_ROOT / "docs" / "reference" / "benchmarks.md", about, results)
+        page.update(ROOT / "docs" / "reference" / "benchmarks.md", about, results)
     return 0

@@ -142,11 +142,12 @@ def test_no_variable_or_option_is_only_on_paper() -> None:
 
 def _warnings() -> Iterator[str]:
     """What the handlers write on stderr: the constant words of each line."""
-    for path in (SOURCE / "producer" / "producer.py", SOURCE / "spool" / "launch.py"):
+    files = ("producer/producer.py", "spool/launch.py", "handlers/base.py")
+    for path in (SOURCE / name for name in files):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and "_warn" in (
+            if isinstance(node, ast.Call) and {"warn", "_warn"} & {
                 getattr(node.func, each, "") for each in ("attr", "id")
-            ):
+            }:
                 constants = (part for part in ast.walk(node) if isinstance(part, ast.Constant))
                 yield from (str(part.value).strip(" ;:().") for part in constants)
 

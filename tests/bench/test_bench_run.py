@@ -13,14 +13,14 @@ from bench import run
 def test_a_trial_that_hangs_is_killed_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A contender that freezes is a result, and must not end the run."""
     monkeypatch.setattr(run, "_TIMEOUT", 0.01)
-    row = run._trial(Spec("calls", "null"), 3, tmp_path)
+    row = run.run_trial(Spec("calls", "null"), 3, tmp_path)
     assert (row.round, row.measures, row.error) == (3, {}, "it hung")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_trial_that_fails_says_why(tmp_path: Path) -> None:
     """The reason is a worker's, not only that there was one."""
-    row = run._trial(Spec("no_such_scenario", "null"), 0, tmp_path)
+    row = run.run_trial(Spec("no_such_scenario", "null"), 0, tmp_path)
     assert "ModuleNotFoundError" in row.error
 
 

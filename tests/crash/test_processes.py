@@ -34,13 +34,22 @@ SCENARIOS = [
 ]
 
 
+WRITTEN = {"threads", "fork", "fork_grandchild", "fork_while_logging", "fork_in_c", "daemonise"}
+
+
 @pytest.mark.parametrize(
-    ("scenario", "settings", "least"),
-    SCENARIOS,
-    ids=[f"{name}-{settings['method']}" if "method" in settings else name for name, settings, _ in SCENARIOS],
+    ("scenario", "settings", "least", "journal"),
+    [
+        pytest.param(name, settings, least, journal, id="-".join([name, *map(str, method), *named]))
+        for name, settings, least in SCENARIOS
+        for method in [[settings["method"]] if "method" in settings else []]
+        for journal, named in [("mapped", []), ("write", ["written"])]
+        if journal == "mapped" or name in WRITTEN
+    ],
 )
-def test_records_of(scenario: str, settings: dict[str, int], least: int, lab: Lab) -> None:
+def test_records_of(scenario: str, settings: dict[str, int], least: int, journal: str, lab: Lab) -> None:
     """A program of this kind must need no care: the one changed line is enough."""
+    lab.environment = {"LOGBOOM_JOURNAL": journal}
     lab.finish(lab.start("p", scenario, **settings))
     report = lab.verdict(20)
     assert report.noted >= least

@@ -63,8 +63,13 @@ def test_living_producer_is_read_past_its_rolls(scenario: str, lab: Lab) -> None
     lab.leave(program)
 
 
-def test_silent_daemon_keeps_its_segment(lab: Lab) -> None:
-    """Dead is who holds no lock. A daemoniser closed every descriptor; only the mapping holds it then."""
+@pytest.mark.parametrize("journal", ["mapped", "write"])
+def test_silent_daemon_goes_on(journal: str, lab: Lab) -> None:
+    """Dead is who holds no lock. A daemoniser closed every descriptor; only a mapping holds the lock then.
+
+    Without one the collector has left the segment when the daemon logs again, which goes to a new one.
+    """
+    lab.environment = {"LOGBOOM_JOURNAL": journal}
     program = lab.start("p", "daemon_pauses", count=20, pace=0.0)
     lab.finish(program, timeout=60)
     lab.verdict(20)

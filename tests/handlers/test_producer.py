@@ -454,20 +454,26 @@ class Forks:
 
     pid = -1
 
+    def __init__(self, fork: Callable[[], int]) -> None:
+        self.fork = fork
+
     def __str__(self) -> str:
-        self.pid = os.fork()
+        self.pid = self.fork()
         return "parent" if self.pid else "child"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("mode", ["", "write"])
-def test_fork_in_the_middle_of_a_log_call(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("in_c", [False, True], ids=["fork", "fork in C"])
+def test_fork_in_the_middle_of_a_log_call(
+    tmp_path: Path, in_c: bool, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The call goes on in both processes, at one place of one segment, unless the child's is taken away."""
     monkeypatch.setenv("LOGBOOM_JOURNAL", mode)
     program = Program(tmp_path, close_timeout=0)
     program.logger.error("before")
-    message = Forks()
+    message = Forks(ctypes.PyDLL(None).fork if in_c else os.fork)
     record = program.logger.makeRecord("n", 40, "f", 1, message, (), None)
     record.created = program.producer.live.low + 0.5
     program.handler.handle(record)

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import inspect
 import os
+import socket
 import sys
 import textwrap
 import threading
@@ -247,12 +248,12 @@ def test_late_writer_is_refused_by_the_old_segment(writer: JournalWriter) -> Non
         late(line("lost?"))
 
 
-def test_roll_after_an_abandoned_segment_keeps_the_new_one(writer: JournalWriter) -> None:
-    """Another thread may have given the old segment up meanwhile: the new one must not be thrown away."""
+def test_roll_after_a_closed_segment_keeps_the_new_one(writer: JournalWriter) -> None:
+    """Another thread may have closed the stream meanwhile: the new segment must not be thrown away."""
     put(writer, line("one"))
     old = writer.segment
     assert old is not None
-    writer.abandon(old)
+    writer.close()
     new = writer.roll(old, STATED, 0)
     assert new is writer.segment
     assert new is not None
@@ -311,14 +312,48 @@ def test_foreign_descriptor_under_our_number_is_left_alone(writer: JournalWriter
     segment = writer.segment
     assert segment is not None
     number = segment._fd
-    with open(tmp_path / "theirs", "w+b") as theirs:
-        os.dup2(theirs.fileno(), number)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        os.dup2(ours.fileno(), number)
         put(writer, line("two"))
         writer.close()
-        os.fstat(number)
-        assert (tmp_path / "theirs").read_bytes() == b""
+        assert os.path.sameopenfile(number, ours.fileno())
+        ours.shutdown(socket.SHUT_WR)
+        assert theirs.recv(10) == b""
     os.close(number)
     assert read(writer) == ["one", "two"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each line looks first")
+def test_number_of_a_written_segment_is_not_taken_again(tmp_path: Path) -> None:
+    """A daemon that closes every descriptor opens its own files next, and a line must go to none of them."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    assert writer.segment is not None
+    os.close(writer.segment._fd)
+    theirs = [open(tmp_path / f"{number}", "w+b") for number in range(100)]  # noqa: SIM115
+    put(writer, line("two"))
+    for file in theirs:
+        assert os.fstat(file.fileno()).st_size == 0
+        file.close()
+    assert read(writer) == ["one", "two"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each line looks first")
+def test_foreign_file_under_our_number_is_seen_at_the_next_look(tmp_path: Path) -> None:
+    """What one system call cannot tell is looked at once a second."""
+    spool = Spool.create(tmp_path / ".logboom")
+    writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
+    put(writer, line("one"))
+    assert writer.segment is not None and writer.segment.is_linked()
+    number = writer.segment._fd
+    with open(tmp_path / "theirs", "w+b") as theirs:
+        os.dup2(theirs.fileno(), number)
+        assert not writer.segment.is_linked()
+        writer.close()
+        assert os.path.sameopenfile(number, theirs.fileno())
+    os.close(number)
 
 
 def test_unlinked_segment_is_noticed(writer: JournalWriter) -> None:
@@ -473,17 +508,17 @@ def test_signal_handler_that_logs_behind_a_short_write(
     spool = Spool.create(tmp_path / ".logboom")
     writer = JournalWriter(spool.journal_path, Target(name="a"), mapped=False, mode=0o600)
     put(writer, line("one"))
-    real, armed = os.write, [True]
+    real, armed = module.platform.append, [True]
 
-    def torn_and_nested(fd: int, data: bytes) -> int:
+    def torn_and_nested(fd: int, data: bytes, end: int) -> int:
         if armed and b"outer" in data:
             armed.clear()
-            done = real(fd, data[:9])
+            done = real(fd, data[:9], end)
             put(writer, line("nested"))
             return done
-        return real(fd, data)
+        return real(fd, data, end)
 
-    monkeypatch.setattr(module.os, "write", torn_and_nested)
+    monkeypatch.setattr(module.platform, "append", torn_and_nested)
     put(writer, line("outer"))
     assert sorted(read(writer)) == ["nested", "one", "outer"]
 

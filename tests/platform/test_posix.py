@@ -129,7 +129,7 @@ def test_network_file_systems_are_known(kind: str) -> None:
 def test_only_trusted_file_systems_are_mapped(kind: str) -> None:
     """What does not promise that allocated space stays is written with `write(2)`."""
     assert not posix.is_network(kind)
-    assert posix.mapping_is_safe(kind) == (kind in {"ext4", "xfs", "tmpfs"})
+    assert posix.mapping_is_safe(kind) == (kind in {"ext4", "tmpfs"})
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import errno
 import gzip
 import itertools
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -210,6 +212,66 @@ def test_recovery_of_a_deleted_file(new_rig: NewRig, again: int | None) -> None:
     os.close(keeper)
     assert outcome.rewritten == (0 if again else 4)
     assert rig.live.read_bytes() == MINE
+
+
+BIG = 70 << 20
+
+
+def restore(rig: Any) -> None:
+    """Put a copy in the live file's place: another inode, the same content."""
+    copy = rig.live.with_name("copy")
+    shutil.copy2(rig.live, copy)
+    copy.replace(rig.live)
+
+
+@pytest.mark.parametrize(
+    ("size", "part"), [(3000, 0), (3000, 5), (3000, 40), (0, len(MINE)), (BIG, 40), (BIG, len(MINE))]
+)
+def test_recovery_in_a_restored_snapshot(new_rig: NewRig, size: int, part: int) -> None:
+    """Taken between the write and "done": the batch is at the end, however long the file is."""
+    rig = new_rig()
+    rig.write([THEIRS])
+    os.truncate(rig.live, len(THEIRS) + size)
+    add(rig.live, b"\n")
+    crash(rig, part)
+    restore(rig)
+    tracemalloc.start()
+    outcome = rig.recover()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    with rig.live.open("rb") as file:
+        file.seek(len(THEIRS) + size + 1)
+        assert file.read() == MINE
+    assert outcome.rewritten == (0 if part else 4)
+    assert peak < 32 << 20
+
+
+@pytest.mark.parametrize("behind", [0, BIG])
+def test_recovery_in_a_restored_snapshot_that_was_cut(new_rig: NewRig, behind: int) -> None:
+    """Its head was removed to save space, and a program appended: the batch is looked for everywhere."""
+    rig = new_rig()
+    rig.write([THEIRS * 100])
+    crash(rig, len(MINE))
+    rig.live.write_bytes(MINE + THEIRS)
+    os.truncate(rig.live, len(MINE + THEIRS) + behind)
+    restore(rig)
+    assert rig.recover() == Outcome()
+    with rig.live.open("rb") as file:
+        assert file.read(1000).startswith(MINE + THEIRS)
+    assert rig.live.stat().st_size == len(MINE + THEIRS) + behind
+
+
+def test_recovery_behind_many_foreign_bytes(new_rig: NewRig) -> None:
+    """Another program appended more than is read at once, before and behind a write that was cut."""
+    rig = new_rig()
+    step = rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    add(rig.live, THEIRS * 300_000 + MINE[:40] + THEIRS * 300_000)
+    rig.die()
+    assert rig.recover().damaged == 1
+    assert [rig.live.read_bytes().splitlines(keepends=True).count(line) for line in LINES] == [1] * 4
+    before = rig.live.stat().st_size
+    assert rig.sink.recover(step) == Outcome(damaged=1)
+    assert rig.live.stat().st_size == before
 
 
 @pytest.mark.parametrize("what", ["taken", "newcomer", "oldest gone", "live gone", "live replaced"])

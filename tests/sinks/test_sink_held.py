@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -140,6 +141,26 @@ def test_what_a_foreign_program_appends_meanwhile_stays(
     rig.write(LINES[2:6])
     assert rig.content().count(b"foreign\n") == 1
     assert rig.content().replace(b"foreign\n", b"") == b"".join(LINES[:6])
+
+
+def test_emptying_that_reports_a_failure_keeps_the_copy(
+    new_rig: Callable[..., Any], holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live file is empty all the same, so the copy is all that there is."""
+    rig = new_rig(TARGET)
+    rig.write(LINES[:4])
+    holder.names = {"app.log"}
+    real = os.ftruncate
+
+    def ftruncate(fd: int, size: int) -> None:
+        real(fd, size)
+        raise OSError(5, "no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "ftruncate", ftruncate)
+        rig.write(LINES[4:7])
+    rig.write(LINES[7:])
+    assert rig.content() == b"".join(LINES)
 
 
 def test_waiting_archives_are_the_newest() -> None:

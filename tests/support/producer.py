@@ -298,7 +298,7 @@ def daemon_pauses(setup: Setup) -> None:
         reap_any()
         return
     setup.work("early")
-    for number in set(range(3, 256)) - {writer}:
+    for number in set(range(3, 4096)) - {writer}:
         with contextlib.suppress(OSError):
             os.close(number)
     threading.Event().wait(8.0)

@@ -140,6 +140,7 @@ def _producer(stream: Stream, said: _Said) -> dict[str, Any]:
         "program": "" if header is None else header.program,
         "version": "" if header is None else header.version,
         "file": "" if header is None else header.target.name,
+        "journal": None if header is None else "mapped" if header.mapped else "written",
         "alive": stream.alive,
         "waiting": stream.waiting,
         "dropped": known.dropped + stream.dropped,

@@ -134,7 +134,7 @@ def _programs(producers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     programs: dict[Any, dict[str, Any]] = {}
     for one in producers:
         of_its_own = one["producer"] if one["trouble"] or one["pid"] is None else ""
-        key = one["pid"], one["host"], one["program"], one["file"], one["alive"], of_its_own
+        key = one["pid"], one["host"], one["program"], one["file"], one["alive"], one["journal"], of_its_own
         same = programs.setdefault(key, one | {"waiting": 0, "dropped": 0})
         same["waiting"] += one["waiting"]
         same["dropped"] += one["dropped"]
@@ -144,14 +144,15 @@ def _programs(producers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _producers(values: dict[str, Any], paint: Paint) -> list[str]:
     if not values["producers"]:
         return [f"{'programs':10} none"]
-    lines = [f"{'programs':10} {'pid':>8}  {'state':6} {'waiting':>10} {'dropped':>8}  program"]
+    heads = f"{'pid':>8}  {'state':6} {'waiting':>10} {'dropped':>8}  {'journal':7}  program"
+    lines = [f"{'programs':10} {heads}"]
     for one in sorted(
         _programs(values["producers"]), key=lambda producer: (not producer["alive"], producer["pid"] or 0)
     ):
         state = "alive" if one["alive"] else "ended"
         dropped = f"{one['dropped']:,}"
         line = f"{'':10} {one['pid'] or '?':>8}  {state:6} {size(one['waiting']):>10} {dropped:>8}  "
-        line += f"{escape(one['program']) or '?'} -> {escape(one['file']) or '?'}"
+        line += f"{one['journal'] or '?':7}  {escape(one['program']) or '?'} -> {escape(one['file']) or '?'}"
         lines.append(line if not one["trouble"] else paint("red", f"{line} ({escape(one['trouble'])})"))
     return lines
 

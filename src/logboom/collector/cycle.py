@@ -15,7 +15,6 @@ from logboom.collector.holding import ready_until
 from logboom.collector.journals import JournalsSource
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
-from logboom.errors import SinkError
 from logboom.journal.layout import FORMAT, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
@@ -300,10 +299,12 @@ class Cycle:
                 self._forget(name)
 
     def _reclaim(self, now_mono: float) -> None:
-        if not self._is_synced(now_mono):
-            return
+        positions, undurable = self.checkpoint.positions, self._undurable(now_mono)
+        if undurable:
+            home = self._targets.home
+            positions = {name: end for name, end in positions.items() if home.get(name) not in undurable}
         reach("cycle.reclaim")
-        finished = self.source.reclaim(self.checkpoint.positions, now_mono)
+        finished = self.source.reclaim(positions, now_mono)
         if not finished:
             return
         reach("cycle.reclaimed")
@@ -315,19 +316,35 @@ class Cycle:
         self._dropped.pop(producer, None)
         self._targets.forget(producer)
 
-    def _is_synced(self, now_mono: float) -> bool:
-        """Whether what is delivered is durable, where that was asked for: only then a segment may go."""
-        if self._unsynced and any(pipe.target.synced for pipe in self.pipes.values()):
-            if now_mono < self._sync_at:
-                return False
+    def _undurable(self, now_mono: float) -> set[str]:
+        """Targets of which what is delivered is not durable, though it was asked for: their segments stay."""
+        synced = {key for key, pipe in self.pipes.items() if pipe.target.synced}
+        if not self._unsynced or not synced:
+            return set()
+        if now_mono < self._sync_at:
+            return synced
+        failed = self._sync_sinks()
+        errors = [str(error) for key, error in failed.items() if key in synced]
+        if not errors:
             try:
-                self.sync()
-            except (SinkError, OSError) as error:  # the sink goes on in a new file, so it must live on
-                self._note(f"{error}; the journal is kept")
-                self._sync_at = now_mono + _UPKEEP_EVERY
-                return False
-            self._unsynced = False
-        return True
+                self.checkpoint.sync()
+            except OSError as error:
+                errors = [str(error)]
+        for text in errors:
+            self._note(f"{text}; the journal is kept")
+        self._unsynced = bool(errors)
+        self._sync_at = now_mono + _UPKEEP_EVERY if errors else self._sync_at
+        return synced if errors else set()
+
+    def _sync_sinks(self) -> dict[str, Exception]:
+        """What failed, by target; such a sink goes on in a new file, so it must live on."""
+        failed: dict[str, Exception] = {}
+        for key, pipe in self.pipes.items():
+            try:
+                pipe.sink.sync()
+            except Exception as error:
+                failed[key] = error
+        return failed
 
     def prune(self, room: int) -> None:
         """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""
@@ -338,8 +355,8 @@ class Cycle:
 
     def sync(self) -> None:
         """Output first, then the checkpoint: a position that survives a power loss is true."""
-        for pipe in self.pipes.values():
-            pipe.sink.sync()
+        for error in self._sync_sinks().values():
+            raise error
         self.checkpoint.sync()
 
     def _report_damage(self, reader: JournalReader) -> None:

@@ -14,12 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from logboom.collector.merge import Merge, Merged
-from logboom.errors import SinkError
+from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
 from logboom.journal.lines import Stored
 from logboom.journal.reader import Chunk
 from logboom.journal.target import Target
 from logboom.platform.failpoints import reach
+from logboom.records.plain import plain_line
 from logboom.records.rendering import Renderer, render_notice, renderer_for
 from logboom.sinks.base import Outcome, Sink, Step
 from logboom.spool.checkpoint import Checkpoint, Counts
@@ -36,6 +37,7 @@ _MOST_RENDERERS: Final = 1024
 _PART: Final = 2 * 1024 * 1024  # what is rendered, and written in a step, at once
 _Contexts = Mapping[int, Context]
 _number = itemgetter(1)
+_PLAIN: Final = Context(0, "text")
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
 Load = Callable[[str, int, int], list[Any] | None]
 
@@ -155,7 +157,7 @@ class Pipe:
             self._ready_size = size - self.merge.size
             written += self._write_ready(now_wall)
             self.trouble = ""
-        except (SinkError, OSError) as error:
+        except Exception as error:  # whatever it is, it is this target's own trouble
             self._fail(error, now_mono)
         return written
 
@@ -170,12 +172,12 @@ class Pipe:
                 return bool(self.sink.status().get("compressing"))
             self._make(step, {})
             return True
-        except (SinkError, OSError) as error:
+        except Exception as error:
             self._fail(error, now_mono)
             return False
 
     def make(self, step: Step, advance: Mapping[str, int]) -> None:
-        """Make a step that the cycle asks for. Raises `SinkError`, `OSError`."""
+        """Make a step that the cycle asks for. Raises whatever the sink does."""
         self.recover()
         self._make(step, advance)
 
@@ -186,7 +188,7 @@ class Pipe:
     def count_damage(self) -> None:
         """Bytes of a journal cannot be read; counted for good, where anything can be written."""
         self.counts().damaged += 1
-        with contextlib.suppress(SinkError, OSError):
+        with contextlib.suppress(Exception):
             self.pass_over({})
 
     def recover(self) -> None:
@@ -208,7 +210,7 @@ class Pipe:
         """`recover`, with a failure kept in `trouble`."""
         try:
             self.recover()
-        except (SinkError, OSError) as error:
+        except Exception as error:
             self._fail(error, now_mono)
 
     def _forget_written(self, advance: Mapping[str, int]) -> None:
@@ -270,20 +272,25 @@ class Pipe:
         """Make a step that covers the first `count` ready records, and let go of them."""
         advance = dict(zip(self._ready.producers[:count], self._ready.ends[:count], strict=True))
         self._make(step, advance)
-        if count:
-            self._forget_contexts(advance)
-        if self.publish is not None and count:
-            self.publish(self._ready.rows, self._lines, count)
-        if self._stored and count:
+        if not count:
+            return
+        rows, lines = self._ready.rows, self._lines
+        if self.publish is not None:
+            rows, lines = rows[:count], lines[:count]
+        if self._stored:
             self._stored -= sum(type(row[-1]) is Stored for row in self._ready.rows[:count])
         if count == len(self._ready.rows):
             self._lines, self._ready = [], Merged([], [], [], [])
             self._requests = False
-        elif count:
+        else:
             self._ready_size -= self._ready_size * count // len(self._ready.rows)
             del self._lines[:count]
             for values in self._ready:
                 del values[:count]
+        # What fails from here on must not have the records written again.
+        self._forget_contexts(advance)
+        if self.publish is not None:
+            self.publish(rows, lines, count)
 
     def _forget_contexts(self, advance: Mapping[str, int]) -> None:
         """Of segments whose records are all written: a program may make a new formatter for each record."""
@@ -326,7 +333,9 @@ class Pipe:
             self._note(f"{self.key}: {text}")
 
     def _fail(self, error: Exception, now_mono: float) -> None:
-        text = str(error)
+        text = (
+            str(error) if isinstance(error, (LogboomError, OSError)) else f"{type(error).__name__}: {error}"
+        )
         self._lines = []  # rendered again when it goes on: many targets may wait for one full disk
         if not self.trouble:
             self._failed_at = now_mono
@@ -342,6 +351,22 @@ class Pipe:
     def _render(self, merged: Merged) -> list[bytes]:
         if self._stored:
             merged = merged._replace(rows=self._loaded(merged))
+        try:
+            return self._rendered(merged)
+        except Exception:  # memory, perhaps, for all of them at once
+            return [
+                self._alone(producer, row)
+                for producer, row in zip(merged.producers, merged.rows, strict=True)
+            ]
+
+    def _alone(self, producer: str, row: list[Any]) -> bytes:
+        """One record; plainly where its format cannot be applied."""
+        try:
+            return self._known(producer, row[1])([row])[0]
+        except Exception as error:
+            return plain_line(row, self._context(producer, row[1]) or _PLAIN, error)
+
+    def _rendered(self, merged: Merged) -> list[bytes]:
         only = self._only_renderer(merged)
         if only is not None:
             return only(merged.rows)

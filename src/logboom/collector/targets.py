@@ -16,7 +16,6 @@ import msgspec
 
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.runs import Runs
-from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import pack_position
 from logboom.journal.reader import JournalReader, load_row
 from logboom.journal.target import Target
@@ -85,7 +84,7 @@ class Targets:
             key = self.home[reader.producer] = reader.header.target.key
             try:
                 self._configure(key, reader, reader.header.target)
-            except (SinkError, OSError) as error:
+            except Exception as error:  # whatever it is, it is this target's own trouble
                 del self.home[reader.producer]
                 self.stalled[reader.producer] = key
                 self._note(f"{key}: {error}; records wait in the journal")
@@ -126,16 +125,21 @@ class Targets:
             if key in busy or pipe.backlog or pipe.trouble or key in self._checkpoint.intents:
                 self._used[key] = now_mono
             elif now_mono - self._used.setdefault(key, now_mono) > _IDLE_TARGET:
-                if pipe.target.synced:
-                    pipe.sink.sync()
-                pipe.sink.close()
+                try:
+                    if pipe.target.synced:
+                        pipe.sink.sync()
+                    pipe.sink.close()
+                except Exception as error:
+                    self._note(f"{key}: {error}")
+                    self._used[key] = now_mono
+                    continue
                 self._checkpoint.release(key)
                 del self.pipes[key], self._used[key]
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
         for pipe in self.pipes.values():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 pipe.sink.close()
 
     # -- settings ----------------------------------------------------------------------------------
@@ -183,7 +187,7 @@ class Targets:
     def _open(self, key: str, target: Target) -> None:
         try:
             sink = self._make_sink(target, self._note)
-        except (LogboomError, OSError) as error:
+        except Exception as error:
             if self.refused.get(key) != str(error):
                 self.refused[key] = str(error)
                 self._note(f"{key}: {error}; its records wait in the journal")

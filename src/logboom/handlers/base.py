@@ -21,7 +21,9 @@ from logboom.journal.target import Rotation, Target, check_encoding
 from logboom.platform import clock
 from logboom.producer.options import Keywords, Options, parse_options
 from logboom.producer.producer import NOT_LIVE, Producer
+from logboom.records.composing import width_of
 from logboom.records.plan import stamp_of
+from logboom.records.template import WIDEST
 from logboom.spool.directory import spool_for
 
 __all__ = ["JournalHandler"]
@@ -183,19 +185,16 @@ class JournalHandler(_Base):
         if producer is not None:
             live = producer.live
             try:
-                usual = (
-                    live.low <= record.created < live.high
-                    and live.mark[0]
-                    and self.formatter is live.formatter
-                )
+                usual = live.low <= record.created < live.high and self.formatter is live.formatter
                 line = live.encode(record) if usual else b""
             except Exception:  # what it is worth is seen below
                 line = b""
             if line:
                 try:
-                    live.write(line)
-                    return
-                except ValueError:  # full, or a message's `__str__` has forked
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
                     pass
                 try:
                     producer.append_full(line, live, record.created)
@@ -257,6 +256,15 @@ class JournalHandler(_Base):
                 return True
             frame = caller
         return False
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """As the standard library's; refuses a format that pads a record to more than 10,000 characters."""
+        wide = width_of(fmt)
+        if wide > WIDEST:
+            raise ConfigurationError(
+                f"the format pads its fields to {wide:,} characters", hint=f"Pad to {WIDEST:,} at most"
+            )
+        super().setFormatter(fmt)
 
     def flush(self) -> None:
         """Wait, at most `flush_timeout`, until all that was logged here is in the file. Never raises."""

@@ -137,7 +137,7 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
 def _count(value: int) -> int:
     if not isinstance(value, int) or value < 0:
         raise ConfigurationError(f"backupCount={value!r}", hint="Use the number of files to keep")
-    return int(value)
+    return min(int(value), 2**31)
 
 
 def _interval(value: float) -> int:
@@ -145,7 +145,7 @@ def _interval(value: float) -> int:
         raise ConfigurationError(
             f"interval={value!r}", hint="Use a whole number of units; for a part of one, take a smaller unit"
         )
-    return int(value)
+    return min(int(value), 2**31)
 
 
 def _seconds(value: datetime.time | None) -> int | None:

@@ -1,8 +1,4 @@
-"""One open segment: appends without a lock, its end, what a fork leaves of it.
-
-Owns: a segment while it is written, mapped or by `write(2)`. Never knows: the stream that it belongs
-to, its name's meaning, readers, records' meaning (lines come as bytes).
-"""
+"""One open segment, mapped or written: appends, its end, what a fork leaves of it."""
 
 from __future__ import annotations
 
@@ -58,11 +54,15 @@ class Segment:
         self._identity = platform.identity(os.fstat(fd))
 
     def is_linked(self) -> bool:
-        """Whether a reader still finds it under its name."""
+        """Return False if a reader does not find it under its name any more."""
         try:
             return platform.identity(os.stat(self.path)) == self._identity
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except (
+            OSError
+        ):  # a directory without `x`: who cannot see it cannot know, and a new one could not be made
+            return True
 
     def was_set_aside(self) -> bool:
         """Whether it lost its name to a collector, which has read it: nothing in it is lost by that.
@@ -162,16 +162,21 @@ class MappedSegment(Segment):
 
 
 class WrittenSegment(Segment):
-    """Written by `write(2)` at the end of the file, where a mapping cannot be trusted.
+    """Written by one system call a line at the end of the file, where a mapping cannot be trusted.
 
-    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it
-    and the line goes to a new segment whole. A signal handler that logs while its own thread is
-    in here begins with a newline, so that it can never continue a torn line.
+    A short write (a full disk) leaves a torn line without a newline: nothing is appended behind it, its
+    reader may leave it as one of a dead process, and the line goes to a new segment whole. A signal handler
+    that logs while its own thread is in here begins with a newline: it must not continue a torn line.
+
+    A daemoniser may close the descriptor, and its number be another file's a moment later. So the number is a
+    high one, and a line goes by `pwrite`, which sockets and pipes refuse. Where the system does not append
+    with that, each line looks first.
     """
 
     def __init__(self, path: Path, number: int, fd: int, size: int) -> None:
-        super().__init__(path, number, fd)
+        super().__init__(path, number, platform.out_of_the_way(fd))
         self._size = size
+        self._end = 0
         self._lock = threading.RLock()
         self._busy = False
         self._ended = False
@@ -179,36 +184,40 @@ class WrittenSegment(Segment):
 
     def _append(self, line: bytes) -> None:
         with self._lock:
-            if self._ended or not self._descriptor_is_ours():
+            if self._ended or not (platform.appends_to_files_only or self._descriptor_is_ours()):
                 raise ValueError("segment has ended")
             nested, self._busy = self._busy, True
+            data = b"\n" + line if nested else line
             try:
-                self._put(b"\n" + line if nested else line)
+                written = platform.append(self._fd, data, self._end)
+            except OSError as error:
+                if not self._has_taken(data):
+                    self.release()
+                    raise ValueError(str(error)) from error
+                written = len(data)
             finally:
                 self._busy = nested
+            self._end += written
+            if written < len(data):
+                self.release()
+                raise ValueError("torn: write it again elsewhere")
+            if self._end >= self._size:
+                self.end()
 
-    def _put(self, data: bytes) -> None:
-        try:
-            whole = os.write(self._fd, data) == len(data)
-        except OSError:
-            self._ended = True
-            raise
-        if not whole or os.lseek(self._fd, 0, os.SEEK_CUR) >= self._size:
-            self._ended = not whole or self._finish()
-        if not whole:
-            raise ValueError("torn: write it again elsewhere")
-
-    def _finish(self) -> bool:
-        if not self._descriptor_is_ours():
-            return True  # closed behind our back: the lock went with it, so a reader leaves it as dead
-        with contextlib.suppress(OSError):
-            os.write(self._fd, END)
-        return True
+    def _has_taken(self, data: bytes) -> bool:
+        """An append that failed may be there all the same (FUSE, a soft NFS mount)."""
+        return self.written() >= self._end + len(data)
 
     def end(self) -> None:
         with self._lock:
             if not self._ended:
-                self._ended = self._finish()
+                self._ended = True
+                if self._descriptor_is_ours():  # else its lock is gone as well: a reader leaves it as dead
+                    with contextlib.suppress(OSError):
+                        os.write(self._fd, END)
+
+    def is_linked(self) -> bool:
+        return super().is_linked() and self._descriptor_is_ours()
 
     def disown(self) -> None:
         self._lock = threading.RLock()

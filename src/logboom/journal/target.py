@@ -29,6 +29,7 @@ Compression = Literal["gzip", "zstd"]
 _SIZE = later(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SIZE_UNITS |= {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_LARGEST = 2**53  # whatever a program asks for, its header can be written and read
 _TRIAL = "2026-11-22 10:00:00,123 INFO a..b: paid\n"
 _DURATION = later(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _DURATION_UNITS = {
@@ -133,13 +134,13 @@ def parse_size(value: int | float | str, option: str) -> int:
         ConfigurationError: it is neither, or negative.
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return int(value)
+        return min(int(value), _LARGEST)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ConfigurationError(
             f"{option}={value!r} is not a size", hint='Use bytes or a string like "10 MB"'
         )
-    return int(float(match[1]) * _SIZE_UNITS[match[2].lower().removesuffix("b")])
+    return int(min(float(match[1]) * _SIZE_UNITS[match[2].lower().removesuffix("b")], _LARGEST))
 
 
 def parse_duration(value: int | float | str | datetime.timedelta, option: str) -> float:
@@ -151,14 +152,14 @@ def parse_duration(value: int | float | str | datetime.timedelta, option: str) -
     if isinstance(value, datetime.timedelta):
         value = value.total_seconds()
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return float(value)
+        return float(min(value, _LARGEST))
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     unit = None if match is None else _DURATION_UNITS.get(match[2].lower())
     if match is None or unit is None:
         raise ConfigurationError(
             f"{option}={value!r} is not a time", hint='Use seconds or a string like "7 d"'
         )
-    return float(match[1]) * unit
+    return min(float(match[1]) * unit, float(_LARGEST))
 
 
 def _codec_name(encoding: str) -> str:

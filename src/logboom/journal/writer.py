@@ -50,7 +50,7 @@ class JournalWriter:
     Args:
         directory: the spool's journal directory; it exists.
         target: what the header asks for.
-        mapped: write through `mmap`; else by `write(2)`.
+        mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
         admit: called with the size in bytes before a segment is made; raises `SpoolFullError`.
     """
@@ -74,7 +74,7 @@ class JournalWriter:
         self._admit = admit
         self._numbers = itertools.count(1)
         self._size = FIRST_SIZE
-        self._given_up = 0  # number of the newest segment that was abandoned or closed
+        self._given_up = 0  # number of the newest segment that was closed
         self._said = _Said()
         self.mark = this_process.mark()
 
@@ -87,7 +87,7 @@ class JournalWriter:
             room: bytes that the waiting line needs.
 
         Returns:
-            The segment to try next; None when another thread abandoned it meanwhile.
+            The segment to try next; None when another thread closed it meanwhile.
 
         Raises:
             SpoolFullError: the quota or the disk has no room.
@@ -131,21 +131,14 @@ class JournalWriter:
             # Where another thread's record came between, the end is elsewhere, and this counts for nothing.
             self._said = _Said(segment.number, said.start if last else start, start + len(line), line)
 
-    def abandon(self, segment: Segment) -> None:
-        """`segment` failed in the middle of a line: its reader shall leave it as one of a dead process."""
-        self._given_up = segment.number
-        if self.segment is segment:
-            self.segment = None
-        segment.release()
-
     def _make(self, preamble: bytes, room: int) -> Segment:
         number = next(self._numbers)
-        head = encode_line(self._header(number)) + preamble
-        size = self._admitted(len(head) + room + 4096)
+        head = encode_line(self._header(number, mapped=self.mapped))
+        size = self._admitted(len(head) + len(preamble) + room + 4096)
         path = self.directory / segment_name(self.producer, number)
         temporary = self.directory / f".{path.name}.tmp"
         try:
-            segment = self._fill(temporary, path, number, head, size)
+            segment = self._fill(temporary, path, number, preamble, size)
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -174,21 +167,24 @@ class JournalWriter:
             size = self._size = least
         return size
 
-    def _fill(self, temporary: Path, path: Path, number: int, head: bytes, size: int) -> Segment:
+    def _fill(self, temporary: Path, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)
         fd = platform.open_file(temporary, flags)
         try:
             platform.give_like(fd, self.mode, self.directory)
-            if self.mapped:
+            mapped = self.mapped and platform.is_ours_alone(fd)
+            if mapped:
                 platform.allocate(fd, size)
+            elif self.mapped:
+                platform.append_only(fd)
             platform.try_lock(fd)
         except BaseException:
             os.close(fd)
             raise
-        kind = MappedSegment if self.mapped else WrittenSegment
+        kind = MappedSegment if mapped else WrittenSegment
         segment = kind(path, number, fd, size)
         try:
-            segment.write(head)
+            segment.write(encode_line(self._header(number, mapped=mapped)) + preamble)
             platform.rename(temporary, path)
         except BaseException:
             segment.release()
@@ -200,7 +196,7 @@ class JournalWriter:
             os.unlink(segment.path)
         segment.release()
 
-    def _header(self, number: int) -> Header:
+    def _header(self, number: int, *, mapped: bool) -> Header:
         return Header(
             logboom=FORMAT,
             producer=self.producer,
@@ -209,7 +205,7 @@ class JournalWriter:
             host=platform.host_name(),
             program=program_name(),
             created=stamp_of(None),
-            mapped=self.mapped,
+            mapped=mapped,
             target=self.target,
             version=__version__,
         )

@@ -1,6 +1,8 @@
 """Files of one directory, named by single components against the directory's descriptor.
 
-Owns: opening without following links, moves that never overwrite. Never knows: what the files are for.
+Links are never followed, and a move never overwrites. A network file system may report the failure of a call
+that took effect (its answer was lost, or its repetition met its effect): after a failure, what
+is there decides what has happened.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Directory:
 
     def names(self) -> list[str]:
         """All names, in no order."""
+        os.lseek(self._fd, 0, os.SEEK_SET)  # btrfs lists what there was when that was done last
         return os.listdir(self._fd)
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
@@ -83,18 +86,20 @@ class Directory:
     def move(self, source: str, target: str) -> None:
         """Give the file another name; `FileExistsError` when that is taken. A kill may leave both names."""
         reach("effect")
+        moved = self.stat(source)
         if self._is_anothers(source):
             # A second name could be made, and the first one not be taken away.
-            self._move_without_links(source, target)
+            self._move_without_links(source, target, moved)
             return
         try:
             os.link(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            self._move_without_links(source, target)
-        else:
-            self._end_move(source, target)
+            if not self._bears(target, moved):
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                self._move_without_links(source, target, moved)
+                return
+        self._end_move(source, target, moved)
 
     def kept_by_another(self, name: str) -> bool:
         """Whether only another user may rename or delete the file: its owner, in a sticky directory."""
@@ -103,8 +108,30 @@ class Directory:
     def unlink(self, name: str) -> None:
         """A name that is gone already is fine."""
         reach("effect")
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            if self.links(name) > 0:
+                raise
+
+    def links(self, name: str) -> int:
+        """How many names the file of this name has; 0 when there is no such name.
+
+        The file is opened for it, so that a network file system asks its server and not a cache.
+        """
+        try:
+            fd = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=self._fd)
+        except FileNotFoundError:
+            return 0
+        except OSError:  # not ours to read, or no regular file
+            status = self.stat(name)
+            return 0 if status is None else status.st_nlink
+        try:
+            return os.fstat(fd).st_nlink
+        finally:
+            os.close(fd)
 
     def sync(self) -> None:
         """The names on the disk on return."""
@@ -134,22 +161,32 @@ class Directory:
         status = self.stat(name)
         return status is not None and os.geteuid() not in (own.st_uid, status.st_uid)
 
-    def _end_move(self, source: str, target: str) -> None:
+    def _bears(self, name: str, status: os.stat_result | None) -> bool:
+        """Return True if the file with this status has the name."""
+        found = self.stat(name)
+        return status is not None and found is not None and os.path.samestat(status, found)
+
+    def _end_move(self, source: str, target: str, moved: os.stat_result | None) -> None:
         """Take the old name away; where that is refused, the new one, so that the file keeps one name."""
-        moved = self.stat(source)
         try:
             self.unlink(source)
         except OSError:
-            placed = self.stat(target)
-            if moved is not None and placed is not None and os.path.samestat(moved, placed):
-                with contextlib.suppress(OSError):
-                    self.unlink(target)
+            with contextlib.suppress(OSError):
+                if self._bears(source, moved) and self._bears(target, moved) and self.links(source) > 1:
+                    os.unlink(target, dir_fd=self._fd)
             raise
 
-    def _move_without_links(self, source: str, target: str) -> None:
+    def _move_without_links(self, source: str, target: str, moved: os.stat_result | None) -> None:
+        if self._bears(target, moved):
+            self._end_move(source, target, moved)
+            return
         if self.stat(target) is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-        os.rename(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        try:
+            os.rename(source, target, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except OSError:
+            if not self._bears(target, moved) or self.links(source) > 0:
+                raise
 
 
 def set_mode(fd: int, mode: int) -> None:

@@ -91,6 +91,11 @@ class Directory:
         with contextlib.suppress(FileNotFoundError):
             patiently(lambda: os.unlink(self.path / name))
 
+    def links(self, name: str) -> int:
+        """How many names the file of this name has; 0 when there is no such name."""
+        status = self.stat(name)
+        return 0 if status is None else max(status.st_nlink, 1)
+
     def sync(self) -> None:
         """NTFS journals its names: nothing to do."""
 

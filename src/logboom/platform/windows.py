@@ -24,6 +24,9 @@ from logboom.platform._windows_api import host_name, in_use, lower_priority
 __all__ = [
     "Doorbell",
     "allocate",
+    "append",
+    "append_only",
+    "appends_to_files_only",
     "claim",
     "disk_size",
     "drop_privileges",
@@ -35,6 +38,7 @@ __all__ = [
     "identity",
     "in_use",
     "is_network",
+    "is_ours_alone",
     "lock_is_free",
     "lower_priority",
     "mapping_is_safe",
@@ -42,6 +46,7 @@ __all__ = [
     "name_process",
     "open_file",
     "open_for_reading",
+    "out_of_the_way",
     "own_interpreters",
     "read_at",
     "read_file",
@@ -54,6 +59,7 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "try_lock",
+    "unlink",
     "unlock",
     "write_at",
 ]
@@ -113,6 +119,28 @@ def allocate(fd: int, size: int) -> None:
 def filesystem_of(path: str | Path) -> str:
     """The system's name of the file system (`NTFS`), `remote` for a network drive, or `""`."""
     return api.drive_kind(os.path.abspath(path))
+
+
+def is_ours_alone(fd: int) -> bool:
+    """Never: see `mapping_is_safe`."""
+    return False
+
+
+def append_only(fd: int) -> None:
+    """Nothing: what is written, and never mapped, is opened so."""
+
+
+def append(fd: int, data: bytes, end: int) -> int:
+    """Append to a file that was opened with `O_APPEND`; returns how many bytes were written."""
+    return os.write(fd, data)
+
+
+appends_to_files_only = False
+
+
+def out_of_the_way(fd: int) -> int:
+    """`fd`: nobody closes descriptors that are not his own here."""
+    return fd
 
 
 def mapping_is_safe(kind: str) -> bool:
@@ -189,6 +217,12 @@ def rename(source: str | Path, target: str | Path) -> None:
 def replace(source: str | Path, target: str | Path) -> None:
     """Put a file in another's place, with patience while that is in use. Raises `OSError`."""
     api.patiently(lambda: os.replace(source, target))
+
+
+def unlink(path: str | Path) -> None:
+    """Remove a name; one that is gone already is fine. Raises `OSError`."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def spelled(directory: Path, name: str) -> str:

@@ -46,6 +46,9 @@ from logboom.spool.directory import Spool, mode_like_log
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
 _RETRY_AFTER: Final = 0.25
+_TRIES: Final = (
+    20  # other threads may fill a new segment; one that is cut short by a limit takes no line ever
+)
 _LOOK_EVERY: Final = 1.0
 _JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
@@ -140,11 +143,16 @@ class Producer:
 
     def append_full(self, line: bytes, live: Live, created: float) -> None:
         """`live` does not hold any more, or its segment refused `line`: go on in the one that is right."""
-        if live.context is not None:
-            if not self._mark[0]:
-                self.forget()
-            self.put(line, live.context)
-            self._publish(created, live.context)
+        if live.context is None:
+            return
+        looked = False
+        if not self._mark[0]:
+            self.forget()
+            looked = self._look()
+        self.put(line, live.context)
+        self._publish(created, live.context)
+        if looked:
+            self._ensure_collector()
 
     def roll_over(self, deadline: float) -> None:
         """Ask for a rollover of the output behind what was logged here, and wait for it until `deadline`."""
@@ -159,7 +167,7 @@ class Producer:
     def _write(self, line: bytes, context: Context) -> Segment:
         writer = self._writer or self._open()
         segment = writer.segment
-        while True:
+        for _ in range(_TRIES):
             if segment is None or not segment.mark[0]:
                 segment = self._roll(writer, segment, len(line))
                 continue
@@ -171,9 +179,7 @@ class Producer:
                 return segment
             except ValueError:
                 segment = self._roll(writer, segment, len(line))
-            except OSError as error:
-                writer.abandon(segment)
-                raise SpoolFullError(str(error), path=segment.path) from error
+        raise SpoolFullError(f"no segment takes {len(line)} bytes", path=self.spool_path)
 
     def _roll(self, writer: JournalWriter, old: Segment | None, room: int) -> Segment | None:
         lifecycle.register_process()

@@ -20,7 +20,7 @@ from logboom.platform.patterns import later
 from logboom.records import template
 from logboom.records.encoding import below, escape, has_controls
 
-__all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options"]
+__all__ = ["STYLES", "composed", "composes", "is_standard", "look_at", "time_options", "width_of"]
 
 _METHODS: Final = ("format", "formatException", "formatMessage", "formatStack", "formatTime", "usesTime")
 _COMPOSING: Final = frozenset(("format", "formatMessage", "usesTime"))
@@ -75,6 +75,16 @@ def composes(formatter: object) -> TypeGuard[logging.Formatter]:
     if not isinstance(formatter, logging.Formatter) or not _COMPOSING.isdisjoint(vars(formatter)):
         return False
     return _untouched(_COMPOSING_METHODS(kind)) and _has_standard_style(formatter)
+
+
+def width_of(formatter: object) -> int:
+    """To how many characters a formatter of the standard library, or one derived from it, pads its fields."""
+    style: Any = getattr(formatter, "_style", None)
+    fmt, msecs = getattr(style, "_fmt", None), getattr(formatter, "default_msec_format", None)
+    # The last first: the others are derived from `PercentStyle`.
+    letter = next((letter for kind, letter in reversed(STYLES.items()) if isinstance(style, kind)), "%")
+    own = template.width(fmt, letter) if isinstance(fmt, str) else 0
+    return own + (template.width(msecs, "%") if isinstance(msecs, str) else 0)
 
 
 def look_at(formatter: logging.Formatter) -> Callable[[], object]:

@@ -17,7 +17,15 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from logboom.journal.layout import Context, encode_line
 from logboom.records import template
-from logboom.records.composing import STYLES, composed, composes, is_standard, look_at, time_options
+from logboom.records.composing import (
+    STYLES,
+    composed,
+    composes,
+    is_standard,
+    look_at,
+    time_options,
+    width_of,
+)
 from logboom.records.encoding import encode_surely, json_text, known_everywhere
 from logboom.records.guard import guard
 from logboom.records.rowcode import LAST, SCALARS, Column, Encoder, UnencodableError, encode, make_encoder
@@ -303,6 +311,13 @@ def _is_unicode(text: str) -> bool:
     return text == "\n" or text == text.encode("utf-8", "replace").decode()
 
 
+def _bounded(formatter: logging.Formatter) -> logging.Formatter:
+    """`formatter`, or a plain one where it pads without bounds: it was changed since the handler took it."""
+    if width_of(formatter) <= template.WIDEST:
+        return formatter
+    return logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
 def plan_for(
     formatter: logging.Formatter | None, *, encoding: str, errors: str, terminator: str, raw: bool
 ) -> Plan:
@@ -311,6 +326,7 @@ def plan_for(
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
     codec = (encoding, errors, terminator, raw)
     look = look_at(formatter) if is_standard(formatter) else None
+    formatter = _bounded(formatter)
     wire = _own_wire(formatter) if look is None else _standard_wire(formatter)
     plan = Plan(wire or _message_wire(formatter, codec), codec, look)
     return plan if _travels(plan, codec) else _finished(formatter, codec, look)
@@ -325,7 +341,7 @@ def finished_plan(
     """
     if formatter is None:
         formatter = logging._defaultFormatter  # type: ignore[attr-defined]
-    return _finished(formatter, (encoding, errors, terminator, raw), None)
+    return _finished(_bounded(formatter), (encoding, errors, terminator, raw), None)
 
 
 def _finished(formatter: logging.Formatter, codec: Codec, look: Callable[[], object] | None) -> Plan:

@@ -17,10 +17,12 @@ __all__ = [
     "INT_FIELDS",
     "STANDARD_FIELDS",
     "TEXT_FIELDS",
+    "WIDEST",
     "Part",
     "literals",
     "parse",
     "safe_datefmt",
+    "width",
 ]
 
 TEXT_FIELDS: Final = frozenset(
@@ -37,6 +39,12 @@ _SAMPLES: Final[tuple[tuple[frozenset[str], object], ...]] = (
     (INT_FIELDS, 1),
     (FLOAT_FIELDS, 1.0),
 )
+# Characters to which all fields of a format may be padded together, and fields that it may have: a collector
+# renders for many programs, and one of them must not fill its memory.
+WIDEST: Final = 10_000
+_MOST_FIELDS: Final = 1_000
+_WIDTHS = later(r"%(?:\([^)]*\))?[#0\- +]*(\d*)(?:\.(\d*))?[hlL]?([a-zA-Z]?)")
+_DIGITS = later(r"\d+")
 _PERCENT = later(r"%(?:%|\((\w+)\)([#0\- +]*(?:\d{1,4})?(?:\.\d{1,4})?)([diouxXeEfFgGsra]))")
 # Directives of strftime that no locale changes, and no `TZ` beyond the offset and the zone's name.
 _DIRECTIVE = later(r"%(.?)", re.DOTALL)
@@ -82,6 +90,31 @@ def _percent(fmt: str) -> list[Part] | None:
             literal = ""
     rest = fmt[position:]
     return None if "%" in rest else [*parts, Part(literal + rest)]
+
+
+def width(fmt: str, style: str) -> int:
+    """To how many characters the fields of a format string are padded, all together at most; never raises."""
+    if style == "{":
+        try:
+            found = [_brace_numbers(spec) for _, _, spec, _ in string.Formatter().parse(fmt) if spec]
+        except ValueError:
+            return 0
+    else:
+        # Of text a precision is what stays of it.
+        found = [
+            [width, "" if conversion in "sra" else precision]
+            for width, precision, conversion in (_WIDTHS.findall(fmt) if style == "%" else ())
+        ]
+    # Of thousands of digits Python reads no number.
+    return sum(int(number) if len(number) < 10 else 10**9 for pair in found for number in pair if number)
+
+
+def _brace_numbers(spec: str) -> list[str]:
+    """What stands for a width or for digits in the specification of a `{` format."""
+    if spec[1:2] in ("<", ">", "=", "^"):  # behind what it is filled with, which may be a digit or a point
+        spec = spec[1:]
+    head, _, precision = spec.partition(".")
+    return [*_DIGITS.findall(head), *(_DIGITS.findall(precision) if precision[-1:] in "eEfFgG%" else ())]
 
 
 def _spec_works(part: Part) -> bool:
@@ -138,8 +171,8 @@ _PARSERS = {"%": _percent, "{": _brace, "$": _dollar}
 
 def parse(fmt: str, style: str) -> tuple[Part, ...] | None:
     """The parts of a format string, or None when only its own formatter can render it."""
-    parts = _PARSERS[style](fmt)
-    if parts is None or any(part.field in _OPAQUE for part in parts):
+    parts = _PARSERS[style](fmt) if width(fmt, style) <= WIDEST else None
+    if parts is None or len(parts) > _MOST_FIELDS or any(part.field in _OPAQUE for part in parts):
         return None
     return tuple(parts)
 

@@ -193,5 +193,8 @@ def compile_text(context: Context) -> Callable[[Sequence[Row]], list[bytes]]:
     """
     parts = template.parse(context.options["format"], context.options["style"])
     if parts is None:
-        raise ValueError(f"format {context.options['format']!r} is unknown")
+        raise ValueError(f"format {context.options['format'][:100]!r} is unknown")
+    msecs, time = context.options.get("msecs") or "", context.options.get("time", "")
+    if template.width(msecs, "%") > template.WIDEST or not template.safe_datefmt(time):
+        raise ValueError(f"time {time[:100]!r} {msecs[:100]!r} is unknown")
     return _Text(context, parts).render

@@ -180,9 +180,7 @@ class Spool:
         self.close_segment(producer, number)
         for path in (self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX)):
             try:
-                path.unlink()
-            except FileNotFoundError:
-                continue
+                platform.unlink(path)
             except OSError as error:
                 if platform.in_use(error):
                     return False
@@ -224,7 +222,7 @@ def make_afresh(path: Path, access: int, mode: int) -> int:
     What another user's process left when it was killed can be deleted by who shares the directory, but not
     given other bits or another group.
     """
-    path.unlink(missing_ok=True)
+    platform.unlink(path)
     fd = platform.open_file(path, access | os.O_CREAT | os.O_EXCL)
     try:
         platform.give_like(fd, mode, path.parent)

@@ -74,4 +74,4 @@ class Notebook:
     def _bound(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             if self.path.stat().st_size > _LARGEST_LOG:
-                os.replace(self.path, self.path.with_suffix(".log.1"))
+                platform.replace(self.path, self.path.with_suffix(".log.1"))

@@ -187,16 +187,19 @@ class PUSHHandler(Unlocked, logging.Handler):
         if self._spooled is not None:
             live = self._spooled.producer.live
             own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
-            if live.low <= record.created < live.high and live.mark[0] and own is live.formatter:
+            if live.low <= record.created < live.high and own is live.formatter:
                 try:
                     line = live.encode(record)
                 except Exception:  # said below, where it is made again
                     self._emit_slowly(record)
                     return
                 try:
-                    live.write(line)
-                except ValueError:  # full, or a message's `__str__` has forked
-                    self._emit_full(record, line, live)
+                    if live.mark[0]:  # not before: a message's `__str__` may fork
+                        live.write(line)
+                        return
+                except ValueError:  # full
+                    pass
+                self._emit_full(record, line, live)
                 return
         self._emit_slowly(record)
 

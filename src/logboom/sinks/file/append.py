@@ -18,12 +18,13 @@ from __future__ import annotations
 import os
 from typing import Final, NamedTuple
 
+from logboom import platform
 from logboom.records.encoding import bom
 
-__all__ = ["Found", "adapted", "locate", "newline_of", "read_from", "write_all"]
+__all__ = ["Found", "Region", "adapted", "copy", "find_appended", "locate", "newline_of", "write_all"]
 
 _PROBE: Final = 16
-_WINDOW: Final = 64 << 20
+_BLOCK: Final = 4 << 20
 _MOST_WRITTEN: Final = 1 << 30
 
 
@@ -49,7 +50,7 @@ def newline_of(encoding: str) -> bytes:
         return b"\n"
 
 
-def locate(written: bytes, data: bytes, newline: bytes = b"\n") -> Found:
+def locate(written: bytes | Region, data: bytes, newline: bytes = b"\n") -> Found:
     """How much of `data` the region `written` holds; `written` begins where the file ended before."""
     if not data or data in written:
         return Found(len(data))
@@ -66,7 +67,9 @@ def locate(written: bytes, data: bytes, newline: bytes = b"\n") -> Found:
     return Found(kept, damaged, bool(written) and not written.endswith(newline))
 
 
-def _best_match(written: bytes, start: int, data: bytes, kept: int, newline: bytes) -> tuple[int, int] | None:
+def _best_match(
+    written: bytes | Region, start: int, data: bytes, kept: int, newline: bytes
+) -> tuple[int, int] | None:
     """Where in `written[start:]` the longest prefix of `data[kept:]` stands, and how long it is."""
     best: tuple[int, int] | None = None
     probe = data[kept : kept + _PROBE]
@@ -80,7 +83,7 @@ def _best_match(written: bytes, start: int, data: bytes, kept: int, newline: byt
 
 
 def _short_match(
-    written: bytes, start: int, data: bytes, kept: int, newline: bytes
+    written: bytes | Region, start: int, data: bytes, kept: int, newline: bytes
 ) -> tuple[int, int] | None:
     """A few bytes of ours: at the region's beginning, or at its end on a new line."""
     for length in range(min(_PROBE - 1, len(data) - kept, len(written) - start), 0, -1):
@@ -92,7 +95,7 @@ def _short_match(
     return (start, length) if length else None
 
 
-def _common(left: bytes, left_at: int, right: bytes, right_at: int) -> int:
+def _common(left: bytes | Region, left_at: int, right: bytes, right_at: int) -> int:
     """Length of the common prefix of `left[left_at:]` and `right[right_at:]`."""
     most = min(len(left) - left_at, len(right) - right_at)
     step, length = 64, 0
@@ -115,17 +118,77 @@ def _line_start(data: bytes, first: int, end: int, newline: bytes) -> int:
     return first if place < 0 else place + len(newline)
 
 
-def read_from(fd: int, start: int, length: int) -> bytes:
-    """The file's bytes from `start`: at most enough to find `length` bytes of ours among others'."""
+def find_appended(fd: int, before: int, data: bytes, newline: bytes, *, same: bool) -> Found:
+    """How much of an append to a file of `before` bytes is in this file.
+
+    Args:
+        same: it is the file that was appended to. Else it may be a copy of it, as a restored snapshot is, and
+            one that was cut: then the rest is read, too.
+    """
     size = os.fstat(fd).st_size
-    start = max(start, 0)
-    blocks = []
-    position, end = start, min(size, start + length + _WINDOW)
-    os.lseek(fd, position, os.SEEK_SET)
-    while position < end and (block := os.read(fd, min(end - position, 1 << 24))):
-        blocks.append(block)
-        position += len(block)
-    return b"".join(blocks)
+    if same:
+        return locate(Region(fd, before, size), data, newline)
+    if Region(fd, before, size)[: len(data)] == data or data in Region(fd, 0, size):
+        return Found(len(data))
+    found = locate(Region(fd, max(0, size - len(data) - _BLOCK), size), data, newline)
+    return found if found.kept else Found(0, fresh_line=found.fresh_line and size != before)
+
+
+class Region:
+    """A file's bytes from `start` to `end`, for `locate`: read in blocks, of which it keeps one."""
+
+    def __init__(self, fd: int, start: int, end: int) -> None:
+        self._fd = fd
+        self._start = start
+        self._end = max(start, end)
+        self._at = 0
+        self._block = b""
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    def __contains__(self, data: bytes) -> bool:
+        return self.find(data) >= 0
+
+    def __getitem__(self, part: slice) -> bytes:
+        first, last, _ = part.indices(len(self))
+        here, there = first - self._at, last - self._at
+        if not (here >= 0 and there <= len(self._block)):
+            if last - first > _BLOCK:
+                return self._read(first, last - first)
+            self._at, self._block = first, self._read(first, _BLOCK)
+            here, there = 0, last - first
+        return self._block[here:there]
+
+    def find(self, data: bytes, start: int = 0) -> int:
+        """As `bytes.find`."""
+        while start + len(data) <= len(self):
+            if not (self._at <= start and start + len(data) <= self._at + len(self._block)):
+                self._at, self._block = start, self._read(start, max(_BLOCK, 2 * len(data)))
+                if len(self._block) < len(data):
+                    return -1  # it was cut meanwhile
+            place = self._block.find(data, start - self._at)
+            if place >= 0:
+                return self._at + place
+            start = self._at + len(self._block) - len(data) + 1
+        return -1
+
+    def endswith(self, data: bytes, start: int = 0, end: int | None = None) -> bool:
+        """As `bytes.endswith`."""
+        last = len(self) if end is None else min(end, len(self))
+        return last - len(data) >= start and self[last - len(data) : last] == data
+
+    def _read(self, place: int, length: int) -> bytes:
+        start = self._start + place
+        return platform.read_at(self._fd, min(length, self._end - start), start)
+
+
+def copy(source: int, start: int, target: int, end: int | None = None) -> None:
+    """Append a file's bytes from `start` on to another file, in blocks. Raises `OSError`."""
+    end = os.fstat(source).st_size if end is None else end
+    while start < end and (block := platform.read_at(source, min(end - start, _BLOCK), start)):
+        write_all(target, block)
+        start += len(block)
 
 
 def adapted(data: bytes, size: int, encoding: str) -> bytes:

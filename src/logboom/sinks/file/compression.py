@@ -14,7 +14,7 @@ import zlib
 from typing import Any, Final, Protocol
 
 from logboom import platform
-from logboom.errors import ConfigurationError
+from logboom.errors import ConfigurationError, SinkError
 from logboom.platform.failpoints import reach
 from logboom.platform.files import Directory, copy_access, copy_times
 from logboom.sinks.file.live import temporary_name
@@ -157,14 +157,24 @@ def replace_by_compressed(directory: Directory, details: dict[str, Any]) -> str:
 
 
 def _replace_plain(directory: Directory, plain: str, details: dict[str, Any]) -> None:
-    """Delete the plain file; where that is refused, the copy, so that no record is there twice."""
+    """Delete the plain file; where that is refused, the copy, so that no record is there twice.
+
+    Raises:
+        SinkError: it is not known which of the two is there: the step has to be made again.
+        OSError: it was refused.
+    """
     try:
         directory.unlink(plain)
-    except OSError:
-        for copy in _names(directory, details["dev"], details["temp_ino"]):
-            with contextlib.suppress(OSError):
-                directory.unlink(copy)
-        raise
+    except OSError as error:
+        try:
+            kept = directory.links(plain) > 0
+        except OSError:
+            raise SinkError(f"cannot replace {plain} by its compressed copy: {error}") from error
+        if kept:
+            for copy in _names(directory, details["dev"], details["temp_ino"]):
+                with contextlib.suppress(OSError):
+                    directory.unlink(copy)
+            raise
 
 
 def _names(directory: Directory, device: int, inode: int) -> set[str]:

@@ -90,7 +90,7 @@ def copy_details(directory: Directory, target: Target, live: LiveFile) -> dict[s
     copy = create_temporary(directory, target, live.status())
     try:
         size = live.status().st_size
-        append.write_all(copy.fd, append.read_from(live.fd, 0, size)[:size])
+        append.copy(live.fd, 0, copy.fd, size)
         platform.sync_file(copy.fd)
     except OSError:
         copy.close()
@@ -115,25 +115,33 @@ def carry_out_copy(directory: Directory, live: LiveFile, details: dict[str, Any]
         found = directory.stat(moves[-1].target)
         if found is not None and found.st_ino == details["temp_ino"]:
             reach("roll.copied")
-            _empty(live, details)
+            _empty(directory, moves[-1].target, live, details)
             return True
     except OSError:
+        if _is_emptied(live, details):  # a failure was reported, and the copy is all that there is
+            return True
         _remove(directory, details, names)
         raise
     _remove(directory, details, names)
     return False
 
 
-def _empty(live: LiveFile, details: dict[str, Any]) -> None:
-    """Cut what was copied off the live file's front; what a foreign program appended meanwhile stays."""
-    copied, size = details["copied"], live.status().st_size
-    if live.inode != details["ino"] or not copied or size < copied:
+def _is_emptied(live: LiveFile, details: dict[str, Any]) -> bool:
+    """Return True if the live file is shorter than what was copied of it."""
+    return live.inode == details["ino"] and live.status().st_size < int(details["copied"])
+
+
+def _empty(directory: Directory, archive: str, live: LiveFile, details: dict[str, Any]) -> None:
+    """Empty the live file; what a foreign program appended since goes to the archive before."""
+    if live.inode != details["ino"] or not details["copied"] or _is_emptied(live, details):
         return
-    foreign = append.read_from(live.fd, copied, size - copied)
+    fd = directory.open_append(archive)
+    try:
+        append.copy(live.fd, os.fstat(fd).st_size, fd)
+    finally:
+        os.close(fd)
     reach("effect")
     os.ftruncate(live.fd, 0)
-    if foreign:
-        append.write_all(live.fd, foreign)
 
 
 def _remove(directory: Directory, details: dict[str, Any], names: list[str]) -> None:

@@ -143,7 +143,7 @@ def _lock(fd: int, directory: Directory, name: str) -> None:
 
 
 def _give_access(fd: int, directory: Directory, target: Target, like: os.stat_result | None) -> None:
-    mode = target.umask_mode if target.file_mode is None else target.file_mode
+    mode = (target.umask_mode if target.file_mode is None else target.file_mode) & 0o777
     if like is not None:
         copy_access(fd, like)
     else:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from logboom.errors import LogboomError
+from logboom.errors import SinkError
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
 from logboom.sinks.base import Outcome, Step
@@ -66,7 +66,7 @@ class Maintenance:
         self._look_at = 0.0
 
     def next_step(self, directory: Directory, target: Target, wall: float, monotonic: float) -> Step | None:
-        """What is due; compresses for at most a slice of time. Never raises `OSError`."""
+        """What is due; compresses for at most a slice of time. Never raises."""
         steady = wall if target.max_age is None else self._steady(wall, monotonic)
         try:
             if self._job is not None:
@@ -74,7 +74,7 @@ class Maintenance:
             if monotonic < self._look_at:
                 return None
             return self._look(directory, target, steady, monotonic)
-        except (OSError, LogboomError, ImportError) as error:
+        except Exception as error:
             self._look_at = monotonic + _LOOK_EVERY
             self._say(f"archives are left as they are: {error}")
             return None
@@ -89,7 +89,9 @@ class Maintenance:
             return Outcome(notes=tuple(sorted(fresh)))
         try:
             reason = replace_by_compressed(directory, step.details)
-        except OSError as error:
+        except SinkError:
+            raise
+        except Exception as error:
             reason = f"{step.details['name']} stays plain: {error}"
         if reason:
             self._refused.add(step.details["ino"])
@@ -137,7 +139,7 @@ class Maintenance:
         try:
             if not job.advance(_SLICE):
                 return None
-        except OSError:
+        except Exception:
             self._end_job(discard=True)
             raise
         self._ready = Step("compress", details=job.details())

@@ -20,6 +20,7 @@ from logboom.sinks.file import rollover, rotation
 from logboom.sinks.file.held import Held, carry_out_copy, copy_details
 from logboom.sinks.file.live import LiveFile, create_temporary
 from logboom.sinks.file.maintenance import list_archives
+from logboom.sinks.file.rollover import ObstacleError
 from logboom.sinks.file.rotation import Move
 
 __all__ = ["Rolling"]
@@ -67,7 +68,9 @@ class Rolling:
             return Step("roll", details=self._details(directory, target, live, start))
         except OSError as error:
             self._failed(target.name, error)
-            return None
+        except Exception as error:
+            self.give_up(target.name, error)
+        return None
 
     def carry_out_copy(self, directory: Directory, live: LiveFile, details: dict[str, Any]) -> bool:
         """The same with a copy of a live file that is held; returns whether the live file is empty now."""
@@ -144,8 +147,9 @@ class Rolling:
         schedule = rotation.schedule_of(target.rotation)
         stamp = None if schedule is None or start is None else schedule.stamp(start)
         # A move that was killed half-way left the live file a second name: the move is finished, not rolled.
-        archives = [one for one in list_archives(directory, target) if one.inode != live.inode]
-        moves = self.held.moves(target.name, live.inode, archives, stamp)
+        found = [one for one in list_archives(directory, target) if one.inode != live.inode]
+        archives, unfinished = rotation.twins(found)
+        moves = [*unfinished, *self.held.moves(target.name, live.inode, archives, stamp)]
         rollover.check_moves(directory, moves)
         delete = rotation.surplus(archives, moves, target.rotation.backup_count)
         if self.held.live:
@@ -165,6 +169,10 @@ class Rolling:
     def _back_off(self, least: float = 0.0) -> None:
         self._wait = min(max(self._wait * 2, least), _LONGEST_WAIT)
         self._not_before = self._clock.monotonic() + self._wait
+
+    def give_up(self, name: str, error: Exception) -> None:
+        """What was asked for cannot be carried out by any collector of this release."""
+        self._failed(name, ObstacleError(0, f"{type(error).__name__}: {error}", "Change the settings"))
 
     def _failed(self, name: str, error: OSError) -> None:
         """Wait longer each time; say each reason once."""

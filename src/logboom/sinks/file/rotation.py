@@ -48,11 +48,14 @@ __all__ = [
     "settled",
     "size_limit",
     "surplus",
+    "twins",
     "waiting_name",
 ]
 
 SUFFIXES: Final = {"gzip": ".gz", "zstd": ".zst"}
 _SAME: Final = 60.0
+_EARLIEST: Final = -30_000_000_000
+_NEVER: Final = datetime(9999, 12, 31)
 _LOCALTIME: Final = "/etc/localtime"
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
@@ -140,27 +143,39 @@ def fitting(
 
 
 class Schedule:
-    """When a timed rotation is due, and what the period is called: the standard library's rules."""
+    """When a timed rotation is due, and what the period is called: the standard library's rules.
+
+    A day has one rollover, however its clock is changed: at the first moment that shows `atTime` or has
+    been passed over. What cannot be reckoned (a period of a million years) never ends.
+    """
 
     def __init__(self, rotation: Rotation) -> None:
         """Raises `ValueError` when `rotation.when` is None or unknown."""
         when = (rotation.when or "").upper()
-        self._daily = when == "MIDNIGHT"
         self._weekday = int(when[1]) if re.fullmatch("W[0-6]", when) else None
-        if not (self._daily or self._weekday is not None or when in _SECONDS):
+        if not (when == "MIDNIGHT" or self._weekday is not None or when in _SECONDS):
             raise ValueError(f"when={rotation.when!r}")
         self._interval = max(rotation.interval, 1)
         self._unit = _SECONDS.get(when, 0)
-        self._at = timedelta(seconds=rotation.at_time or 0)
-        self._ends_day = rotation.at_time is None
+        self._days = 1 if self._weekday is None else 7
+        self._at = timedelta(seconds=(rotation.at_time or 0) % 86400)
+        if self._weekday is not None and rotation.at_time is None:
+            # Without a time it is the end of the weekday; a time, also midnight, is on the weekday itself.
+            self._weekday = (self._weekday + 1) % 7
         self._zone = _zone(rotation.utc, rotation.zone)
         self._format = _STAMPS.get(when, _DAY_STAMP)
 
     def rollover_at(self, start: float) -> float:
-        """Wall time at which a file that began at `start` is full."""
+        """Wall time at which a file that began at `start` is full: always after it."""
         if self._unit:
-            return int(start) + self._unit * self._interval
-        return self._moment(self._calendar_end(start))
+            end = float(int(start) + self._unit * self._interval)
+            return end if end > start else math.inf
+        try:
+            first = self._first_end(start)
+            later = self._days * (self._interval - 1)
+            return self._moment(first + timedelta(days=later)) if later else self._moment(first)
+        except (ValueError, OverflowError, OSError):
+            return math.inf
 
     def is_ahead(self, start: float, key: float) -> bool:
         """Whether the clock was ahead when a file began, at `start`: its next line has `key`.
@@ -171,27 +186,45 @@ class Schedule:
 
     def stamp(self, start: float) -> str:
         """The name of the period of a file that began at `start`."""
-        if self._unit:
-            return self._local(int(start)).strftime(self._format)
-        days = self._interval * (1 if self._daily else 7)
-        return (self._calendar_end(start) - timedelta(days=days)).strftime(self._format)
+        try:
+            if self._unit:
+                return self._local(start).strftime(self._format)
+            return (self._first_end(start) - timedelta(days=self._days)).strftime(self._format)
+        except (ValueError, OverflowError, OSError):
+            return _NEVER.strftime(self._format)
 
-    def _calendar_end(self, start: float) -> datetime:
-        """The clock on the wall at the end of the period: the first fitting one after `start`."""
-        begun = self._local(int(start)).replace(tzinfo=None)
-        end = begun.replace(hour=0, minute=0, second=0) + self._at
-        if end <= begun:
-            end += timedelta(days=1)
-        if self._weekday is None:
-            return end + timedelta(days=self._interval - 1)
-        # Without a time it is the end of the weekday; a time, also midnight, is one of the weekday itself.
-        day = end - timedelta(days=1) if self._ends_day else end
-        wait = (self._weekday - day.weekday()) % 7
-        return end + timedelta(days=wait + 7 * (self._interval - 1))
+    def began(self, stamp: str, modified: float) -> float:
+        """When the period of this name began; where an hour came twice, the file says which.
 
-    def _local(self, moment: int) -> datetime:
+        Args:
+            stamp: from `stamp`, perhaps of another schedule.
+            modified: wall time of the file's last change.
+
+        Raises:
+            ValueError: no period has this name.
+        """
+        shown = datetime(*map(int, re.split("[-_]", stamp)))  # type: ignore[arg-type]
+        try:
+            first, second = (self._moment(shown.replace(fold=fold)) for fold in (0, 1))
+        except (OverflowError, OSError) as error:
+            raise ValueError(stamp) from error
+        return second if first < second <= modified else first
+
+    def _first_end(self, start: float) -> datetime:
+        """What the clock shows at the first rollover after `start`."""
+        begun = self._local(start)
+        # Where clocks are set back over midnight, or forward, that day may have begun or ended already.
+        end = begun.replace(hour=0, minute=0, second=0, tzinfo=None, fold=0) + self._at - timedelta(days=2)
+        if self._weekday is not None:
+            end -= timedelta(days=(end.weekday() - self._weekday) % 7)
+        while self._moment(end) <= start:
+            end += timedelta(days=self._days)
+        return end
+
+    def _local(self, moment: float) -> datetime:
+        """What the clock shows, from the year 1000 on: earlier ones have no four digits."""
         # Without a zone, fromtimestamp gives what the machine's clock shows.
-        return datetime.fromtimestamp(moment, self._zone)
+        return datetime.fromtimestamp(max(int(moment), _EARLIEST), self._zone)
 
     def _moment(self, shown: datetime) -> float:
         return shown.replace(tzinfo=self._zone).timestamp()
@@ -203,8 +236,10 @@ def _zone(utc: bool, name: str) -> tzinfo | None:
         return UTC
     name = name.removeprefix(":")
     for find in (zoneinfo.ZoneInfo, _zone_of_rules) if name else (_zone_of_machine,):
-        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            return find(name)
+        with contextlib.suppress(Exception):  # a TZ may say anything, and its zone is anybody's file
+            zone = find(name)
+            datetime.fromtimestamp(0, zone)
+            return zone
     return None
 
 
@@ -249,12 +284,22 @@ def ours(archives: Sequence[Archive], rotation: Rotation, *, holding: bool) -> l
         holding: files can be held here, so that archives wait for their numbers.
     """
     if rotation.when is not None:
-        return list(archives)
+        schedule = schedule_of(rotation)
+        return list(archives) if schedule is None else _in_time(archives, schedule)
     numbers = {one.number for one in archives}
     unbroken = next(number for number in count(1) if number not in numbers) - 1
     last = max(rotation.backup_count, unbroken)
     waiting = holding and rotation.backup_count > 0
     return [one for one in archives if one.number <= last and (waiting or one.number > 0)]
+
+
+def _in_time(archives: Sequence[Archive], schedule: Schedule) -> list[Archive]:
+    """The newest first, also those of an hour that came twice; without those whose name is of no period."""
+    began = {}
+    for one in archives:
+        with contextlib.suppress(ValueError):
+            began[one] = schedule.began(one.stamp, one.modified)
+    return sorted(began, key=lambda one: began[one], reverse=True)
 
 
 def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:
@@ -269,6 +314,18 @@ def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None)
         taken = [one.number for one in archives if one.stamp == stamp]
         return [Move(inode, live, f"{live}.{stamp}" + (f".{max(taken) + 1}" if taken else ""))]
     return [*_shifted(live, archives, 1), Move(inode, live, f"{live}.1")]
+
+
+def twins(archives: Sequence[Archive]) -> tuple[list[Archive], list[Move]]:
+    """The archives without the second names that unfinished moves left, and the moves that finish those.
+
+    Of two names the later one in the chain is kept: the one that the file was on its way to.
+    """
+    last = {one.inode: one for one in archives}
+    kept = [one for one in archives if last[one.inode] is one]
+    return kept, [
+        Move(one.inode, one.name, last[one.inode].name) for one in archives if last[one.inode] is not one
+    ]
 
 
 def settled(live: str, archives: Sequence[Archive]) -> list[Move]:

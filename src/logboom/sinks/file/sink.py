@@ -87,22 +87,29 @@ class FileSink:
             live = self._current_live()
             self._remove_strays()
             status = live.status()
-            data_at = status.st_size or len(append.adapted(b"", 0, self._target.encoding))
-            rollover_at = self._rollover_at(keys[0], empty=status.st_size == 0)
-            take = rotation.fitting(
-                lines,
-                keys,
-                data_at,
-                limit=rotation.size_limit(self._target.rotation),
-                rollover_at=rollover_at,
-                empty=status.st_size == 0,
-            )
-            if take == 0 or (self._forced and status.st_size):
-                step = self._roll_step(live)
-                if step is not None:
-                    return step
+            try:
+                take = self._fitting(lines, keys, status.st_size)
+                if take == 0 or (self._forced and status.st_size):
+                    if step := self._roll_step(live):
+                        return step
+                    take = len(lines)
+            except (OSError, SinkError):
+                raise
+            except Exception as error:  # a setting that cannot be carried out costs rollovers, and no record
+                self._rolling.give_up(self._target.name, error)
                 take = len(lines)
             return self._append_step(live, status.st_size, lines[:take])
+
+    def _fitting(self, lines: Sequence[bytes], keys: Sequence[float], size: int) -> int:
+        """How many of the lines go to the live file of this size."""
+        return rotation.fitting(
+            lines,
+            keys,
+            size or len(append.adapted(b"", 0, self._target.encoding)),
+            limit=rotation.size_limit(self._target.rotation),
+            rollover_at=self._rollover_at(keys[0], empty=size == 0),
+            empty=size == 0,
+        )
 
     def rollover(self, now: float) -> Step | None:
         """A rollover that was asked for by hand; None when the live file is empty or must wait.
@@ -148,15 +155,15 @@ class FileSink:
                 if not self._target.delay or directory.stat(self._target.name) is not None:
                     self._current_live()
                 self._remove_strays()
-        except SinkError as error:
+            self._trouble = ""
+            if not (self._rolls() or self._maintenance.compressing):
+                return None
+            if settle := self._rolling.settle(directory, self._target):
+                return settle
+            return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
+        except Exception as error:
             self._say_once(str(error))
             return None
-        self._trouble = ""
-        if not (self._rolls() or self._maintenance.compressing):
-            return None
-        if settle := self._rolling.settle(directory, self._target):
-            return settle
-        return self._maintenance.next_step(directory, self._target, now, self._clock.monotonic())
 
     def sync(self) -> None:
         """See `Sink.sync`. After a failure the live file is not trusted: the next records go to a new one."""
@@ -271,7 +278,8 @@ class FileSink:
         if (live.device, live.inode) == (device, inode):
             return self._complete(live, step, gone=False)
         name = rollover.find_inode(self._opened(), device, inode)
-        if name is None:
+        before = append.Region(live.fd, step.details["before"], live.status().st_size)
+        if name is None or before[: len(step.data)] == step.data:  # a restored copy has another inode
             return self._complete(live, step, gone=True)
         renamed = open_locked(self._opened(), name)
         try:
@@ -284,15 +292,14 @@ class FileSink:
         before, size = step.details["before"], file.status().st_size
         elsewhere = gone or size < before
         newline = append.newline_of(self._target.encoding)
-        written = append.read_from(file.fd, 0 if elsewhere else before, len(step.data))
-        found = append.locate(written, step.data, newline)
+        found = append.find_appended(file.fd, before, step.data, newline, same=not elsewhere)
         if found.kept < len(step.data):
             missing = step.data[found.kept :]
             if not found.kept:
                 missing = append.adapted(missing, size, self._target.encoding)
             self._append(file, newline + missing if found.fresh_line else missing)
         self._keep_period(step)
-        again = step.count if elsewhere and found == append.Found(0) else 0
+        again = step.count if elsewhere and not found.kept else 0
         reason = "is gone" if gone else "was truncated"
         note = f"{again} lines were written again: the file that they were for {reason}"
         return Outcome(damaged=int(found.damaged), rewritten=again, notes=(note,) if again else ())
