@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from logboom.logset.index import Index, read_index
-from logboom.logset.reading import Block, Gap, Loaded, LogFile
+from logboom.logset.reading import SAME_BYTES, Block, Gap, Loaded, LogFile
 from logboom.logset.record import UNKNOWN, Kind, Record
 from logboom.logset.snapshot import SetView
 from logboom.query.matching import MAYBE, TRUE, Matcher, Needle
@@ -227,6 +227,13 @@ class Search:
         matcher = self.matcher
         if self._rules_out(file, block):
             return
+        needed = self._needed(file, block)
+        data = None
+        if needed is not None:
+            data = file.file.read(block.start, block.end - block.start)
+            self.bytes_read += len(data)
+            if not needed(data):
+                return
         loaded = file.load(block, text=False)
         assert loaded is not None
         verdicts = [matcher.of_kind(kind) for kind in loaded.kinds]
@@ -242,17 +249,27 @@ class Search:
         if not places and not unsure:
             return
         if unsure or text:
-            whole = file.load(block)
-            if whole is None:
+            if data is None:
+                data = file.file.read(block.start, block.end - block.start)
+                self.bytes_read += len(data)
+            if not file.holds(block, data):
                 yield from self._slices_of_gap(file, Gap(block.start, block.end))
                 return
-            self.bytes_read += block.end - block.start
-            loaded = whole
+            loaded.text = data
         if unsure:
             more = self._judged(loaded, unsure, len(unsure) == len(present))
             places = sorted({*places, *more}) if places else more
         if places:
             yield Slice(loaded, places)
+
+    def _needed(self, file: LogFile, block: Block) -> Callable[[bytes], bool] | None:
+        """Tells which text can hold a hit, where every hit in the block depends on its text."""
+        table = file.table(block.batches[0].epoch)
+        if any(self.matcher.of_kind(kind) == TRUE for kind in table):
+            return None
+        if not all(kind.layout.encoding in SAME_BYTES for kind in table):
+            return None
+        return self._wanted(self._needles(table))
 
     def _in_window(self, loaded: Loaded, places: Sequence[int], inside: bool) -> Sequence[int]:
         if inside or not places:
@@ -336,7 +353,7 @@ class Search:
     # -- gaps ---------------------------------------------------------------------------------------
 
     def _slices_of_gap(self, file: LogFile, gap: Gap) -> Iterator[Slice]:
-        for loaded in file.parse(gap, self._wanted()):
+        for loaded in file.parse(gap, self._wanted(self.matcher.needles)):
             self.bytes_read += len(loaded.text or b"")
             verdicts = [self.matcher.of_kind(kind) for kind in loaded.kinds]
             sure = {code for code, verdict in enumerate(verdicts) if verdict == TRUE}
@@ -348,9 +365,9 @@ class Search:
             if places:
                 yield Slice(loaded, places)
 
-    def _wanted(self) -> Callable[[bytes], bool] | None:
+    @staticmethod
+    def _wanted(needles: list[Needle]) -> Callable[[bytes], bool] | None:
         """Tells which text can hold a hit, where the query says what must be in it."""
-        needles = self.matcher.needles
         if not needles:
             return None
 
@@ -359,6 +376,9 @@ class Search:
             for needle in needles:
                 for literal, folded in needle:
                     if folded and literal.lower() != literal.upper():
+                        core = _caseless(literal)
+                        if core is not None and core not in text:
+                            continue
                         lower = text.lower() if lower is None else lower
                         if literal in lower:
                             break
