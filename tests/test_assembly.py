@@ -24,7 +24,7 @@ from logboom.collector.election import Leadership
 from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT, encode_line, segment_name
-from logboom.journal.target import Target
+from logboom.journal.target import Server, Target
 from logboom.platform import clock
 from logboom.spool import launch
 from logboom.spool.allowed import allow
@@ -116,7 +116,7 @@ def test_header_names_a_plain_file(factory: SpoolFactory, name: str) -> None:
 def test_address_must_be_on_the_owners_list(factory: SpoolFactory) -> None:
     """Else whoever may write segments could send everybody's records to any host."""
     pytest.importorskip("zmq")
-    target = Target(name="tcp://127.0.0.1:9", push="tcp://127.0.0.1:9")
+    target = Server(kind="push", address="tcp://127.0.0.1:9")
     with pytest.raises(ConfigurationError, match="allowed"):
         assembly._make_sink(factory.path, target, lambda note: None)
     allow(factory.path, "tcp://127.0.0.1:9")

@@ -37,7 +37,7 @@ def test_lines_stand_where_the_table_says(mapped: bool, tmp_path: Path) -> None:
     writer, segment = _segment(tmp_path, mapped=mapped)
     data = segment.path.read_bytes()
     header_end = data.index(b"\n") + 1
-    assert data.startswith(b'{"logboom":%d,' % layout.FORMAT)
+    assert data.startswith(b'{"logboom":1,')  # one file is all that it asks for
     header = layout.decode_header(data[:header_end])
     assert (header.producer, header.segment, header.mapped) == (writer.producer, 1, mapped)
     assert segment.path.name == layout.segment_name(writer.producer, 1)

@@ -16,7 +16,7 @@ import pytest
 
 from logboom import testing
 from logboom.journal import layout
-from logboom.sinks.base import Sink
+from logboom.sinks.base import Batch, Sink
 from logboom.testing import FakeClock, MemorySink, Oracle, SpoolFactory, Writer, log_files
 
 PROGRAM = """
@@ -300,7 +300,7 @@ def test_fake_clock_moves_only_when_told() -> None:
 def test_memory_sink_recovers_a_step_once() -> None:
     """A step that is recovered after it was applied must not double its lines."""
     sink: Sink = MemorySink()
-    step = sink.plan([b"a\n", b"b\n"], [1.0, 1.0], 1.0)
+    step = sink.plan(Batch.of([b"a\n", b"b\n"], [1.0, 1.0]), 1.0)
     sink.apply(step)
     sink.recover(step)
     assert isinstance(sink, MemorySink) and sink.lines == [b"a\n", b"b\n"]

@@ -31,8 +31,8 @@ from typing import Any, Final
 import msgspec
 
 from logboom.journal import layout
-from logboom.journal.target import Target
-from logboom.sinks.base import Outcome, Step
+from logboom.journal.target import Asked, Target
+from logboom.sinks.base import Batch, Outcome, Sink, Step
 
 __all__ = ["FakeClock", "MemorySink", "Oracle", "Report", "SpoolFactory", "Writer", "log_files"]
 
@@ -356,7 +356,7 @@ class FakeClock:
         self._wall += seconds
 
 
-class MemorySink:
+class MemorySink(Sink):
     """A `Sink` that keeps its lines in `lines`; each batch is one step."""
 
     def __init__(self) -> None:
@@ -365,9 +365,9 @@ class MemorySink:
         self.synced = 0
         self.closed = False
 
-    def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
+    def plan(self, batch: Batch, now: float) -> Step:
         details = {"before": len(self.lines)}
-        return Step(kind="append", count=len(lines), data=b"".join(lines), details=details)
+        return Step(kind="append", count=len(batch.lines), data=b"".join(batch.lines), details=details)
 
     def apply(self, step: Step) -> Outcome:
         self.steps.append(step)
@@ -377,9 +377,6 @@ class MemorySink:
 
     def recover(self, step: Step) -> Outcome:
         return self.apply(step)
-
-    def upkeep(self, now: float) -> Step | None:
-        return None
 
     def sync(self) -> None:
         self.synced = len(self.lines)
@@ -397,15 +394,18 @@ class SpoolFactory:
     Each is of a producer that is gone: nobody holds its lock.
     """
 
-    def __init__(self, path: Path, target: Target | None = None) -> None:
+    def __init__(self, path: Path, *sinks: Asked | None) -> None:
+        """Records are for `sinks`; for the file `app.log` beside the spool when none is given."""
         self.path = path
-        self.target = Target(name="app.log") if target is None else target
+        asked = [sink for sink in sinks if sink is not None]
+        self.target: Asked = asked[0] if asked else Target(name="app.log")
+        self.more = tuple(asked[1:])
         self.context = layout.Context(context=1, renderer="message", columns=("text",))
         (path / "journal").mkdir(parents=True, exist_ok=True)
 
     def header(self, producer: str, number: int = 1, *, mapped: bool = True) -> layout.Header:
         return layout.Header(
-            logboom=layout.FORMAT,
+            logboom=layout.format_for(self.target, *self.more),
             producer=producer,
             segment=number,
             pid=1,
@@ -414,6 +414,7 @@ class SpoolFactory:
             created=1_800_000_000.0,
             mapped=mapped,
             target=self.target,
+            more=self.more,
         )
 
     def record(self, text: str, created: float = 1_800_000_000.0) -> bytes:

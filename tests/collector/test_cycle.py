@@ -673,18 +673,23 @@ def test_who_waits_for_delivery_waits_for_no_idle_one(bench: Bench) -> None:
 def test_who_goes_on_during_the_look_is_not_overtaken(bench: Bench) -> None:
     """Of two that wait one goes on while the look is at the other: that one's new record has to wait."""
     one, two = Writer(bench.factory, A), Writer(bench.factory, B)
-    one.log("1", created=NOW - 3)
-    two.log("2", created=NOW - 2)
+    one.log("known", created=NOW - 5)
+    two.log("known, too", created=NOW - 4)
+    bench.step(3)
+    del bench.sinks.by_key["app.log"].lines[:]
+    now = bench.clock.wall()
+    one.log("1", created=now - 3)
+    two.log("2", created=now - 2)
     one.put(REST)
     slow = bench.cycle.source.poll
 
     def poll(budget: int, **options: Any) -> Any:
         bench.clock.advance(0.001)
-        two.log("4", created=NOW + 0.0009)
+        two.log("4", created=now + 0.0009)
         two.put(REST)
         found = slow(budget, **options)
         one.put(WAKE)
-        one.log("3", created=NOW + 0.0005)
+        one.log("3", created=now + 0.0005)
         return found
 
     bench.cycle.source.poll = poll  # type: ignore[method-assign]

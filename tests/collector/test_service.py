@@ -77,6 +77,9 @@ class Cycle:
     def burying(self) -> bool:
         return self.bench.burying
 
+    def elsewhere(self) -> set[Path]:
+        return set()
+
     def linger(self) -> float:
         return 5.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from logboom.collector.cycle import Cycle
 from logboom.errors import SinkError
 from logboom.journal.layout import segment_name
 from logboom.journal.target import Rotation, Target
-from logboom.sinks.base import Outcome, Step
+from logboom.sinks.base import Batch, Outcome, Step
 from logboom.sinks.file.sink import FileSink
 from logboom.spool import checkpoint as checkpoint_module
 from logboom.spool import damaged as damaged_module
@@ -567,11 +567,11 @@ class Busy(MemorySink):
 
     steps_first = 1000
 
-    def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
+    def plan(self, batch: Batch, now: float) -> Step:
         if self.steps_first:
             self.steps_first -= 1
             return Step("roll", details={"before": len(self.lines)})
-        return super().plan(lines, keys, now)
+        return super().plan(batch, now)
 
 
 def test_sink_that_never_comes_to_write_holds_up_no_other(tmp_path: Path) -> None:

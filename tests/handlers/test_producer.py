@@ -22,7 +22,7 @@ import logboom
 from logboom import platform
 from logboom.errors import ConfigurationError, SpoolFullError
 from logboom.journal import segment as writing
-from logboom.journal.layout import REST, WAKE, segment_name
+from logboom.journal.layout import FORMAT, REST, WAKE, segment_name
 from logboom.journal.writer import JournalWriter
 from logboom.platform.process import this_process
 from logboom.producer import lifecycle
@@ -358,7 +358,7 @@ def test_no_collector_is_started_while_a_newer_release_has_its_turn(
     monkeypatch.setattr(launch, "wait_until_flushed", lambda *_: False)
     looks(program, 1)
     assert len(starts) == 1
-    for made_way, format, count in ((0.0, 1, 1), (0.0, 0, 2), (-60.0, 1, 3)):
+    for made_way, format, count in ((0.0, FORMAT, 1), (0.0, FORMAT - 1, 2), (-60.0, FORMAT, 3)):
         values = {"collector": {"made_way": time.perf_counter() + made_way, "format": format}}
         (program.producer.spool_path / launch.STATUS).write_bytes(msgspec.json.encode(values))
         looks(program, 1)

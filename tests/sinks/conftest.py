@@ -16,7 +16,7 @@ from logboom import platform
 from logboom.journal.target import Target
 from logboom.platform.files import Directory
 from logboom.platform.process import this_process
-from logboom.sinks.base import Outcome, Step
+from logboom.sinks.base import Batch, Outcome, Step
 from logboom.sinks.file import compression, live, rollover, rotation
 from logboom.sinks.file import sink as file
 from logboom.sinks.file.sink import FileSink
@@ -98,7 +98,7 @@ class Rig:
         steps, left = [], list(lines)
         times = list(keys) if keys is not None else [self.clock.now] * len(left)
         while left:
-            step = self.sink.plan(left, times, self.clock.now)
+            step = self.sink.plan(Batch.of(left, times), self.clock.now)
             self.step(step)
             steps.append(step)
             del left[: step.count], times[: step.count]
@@ -123,9 +123,8 @@ class Rig:
             self.recover()
             while self.position < len(self.lines):
                 end = self.position + self.batch
-                step = self.sink.plan(
-                    self.lines[self.position : end], self.keys[self.position : end], self.clock.now
-                )
+                batch = Batch.of(self.lines[self.position : end], self.keys[self.position : end])
+                step = self.sink.plan(batch, self.clock.now)
                 self.step(step)
                 self.maintain()
             self.maintain()

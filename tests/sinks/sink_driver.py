@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from logboom.journal.target import Rotation, Target
-from logboom.sinks.base import Step
+from logboom.sinks.base import Batch, Step
 from logboom.sinks.file.sink import FileSink
 
 START = 1_790_000_000.0
@@ -67,7 +67,7 @@ def main(home: Path, name: str) -> None:
         book.done()
     while book.position < len(lines):
         at = slice(book.position, book.position + batch)
-        book.save(sink.plan(lines[at], keys[at], START))
+        book.save(sink.plan(Batch.of(lines[at], keys[at]), START))
         os.write(1, b"intended\n")
         assert book.intent is not None
         sink.apply(book.intent)

@@ -23,7 +23,7 @@ from logboom import platform
 from logboom.errors import ConfigurationError, SinkError
 from logboom.journal.target import Rotation, Target
 from logboom.platform.files import Directory
-from logboom.sinks.base import Outcome
+from logboom.sinks.base import Batch, Outcome
 from logboom.sinks.file import append, compression, known_time, rotation
 from logboom.sinks.file.maintenance import list_archives
 from logboom.sinks.file.sink import FileSink
@@ -71,7 +71,7 @@ def test_a_file_deleted_between_plan_and_write_is_made_again(new_rig: NewRig) ->
 def test_a_file_renamed_between_plan_and_write_is_finished(new_rig: NewRig) -> None:
     """The batch goes where its intent says, as any writer's that has the file open; the next to the name."""
     rig = new_rig()
-    step = rig.sink.plan(LINES, [START] * 4, START)
+    step = rig.sink.plan(Batch.of(LINES, [START] * 4), START)
     rig.live.rename(rig.directory / "app.log-20261122")
     rig.step(step)
     rig.write(LINES[:1])
@@ -120,7 +120,7 @@ def test_the_directory_is_made_again(new_rig: NewRig) -> None:
 
 def crash(rig: Any, part: int | None) -> None:
     """Die with `part` bytes of MINE written; None for none of them and for no attempt."""
-    step = rig.sink.plan(LINES, [START] * 4, START)
+    step = rig.sink.plan(Batch.of(LINES, [START] * 4), START)
     rig.intent = step
     if part is not None:
         add(rig.live, MINE[:part])
@@ -146,7 +146,7 @@ def test_recovery_without_disturbance(new_rig: NewRig, part: int | None) -> None
 def test_recovery_among_foreign_appends(new_rig: NewRig, part: int, early: bytes, late: bytes) -> None:
     """Others append before ours, after it, without a newline: all of ours whole once, nothing cut."""
     rig = new_rig()
-    step = rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    step = rig.intent = rig.sink.plan(Batch.of(LINES, [START] * 4), START)
     add(rig.live, early + MINE[:part] + late)
     rig.die()
     outcome = rig.recover()
@@ -177,7 +177,7 @@ def test_recovery_finds_what_was_written_after_a_truncation(new_rig: NewRig) -> 
     """Emptied between the intent and the write: ours is there, at the beginning."""
     rig = new_rig()
     rig.write([b"old line %d of the log\n" % i for i in range(40)])
-    rig.intent = rig.sink.plan(LINES, [START] * 4, START)
+    rig.intent = rig.sink.plan(Batch.of(LINES, [START] * 4), START)
     os.truncate(rig.live, 0)
     add(rig.live, MINE)
     rig.die()
@@ -780,9 +780,9 @@ def test_two_sinks_never_write_one_file(new_rig: NewRig) -> None:
     rig.write(LINES)
     other = FileSink(rig.target, rig.directory, notes=rig.notes.append)
     with pytest.raises(SinkError):
-        other.plan(LINES, [START] * 4, START)
+        other.plan(Batch.of(LINES, [START] * 4), START)
     rig.restart()
-    assert other.plan(LINES, [START] * 4, START).count == 4
+    assert other.plan(Batch.of(LINES, [START] * 4), START).count == 4
     other.close()
     other.close()
 
@@ -800,8 +800,9 @@ def test_a_forked_child_does_not_keep_the_lock(new_rig: NewRig) -> None:
         os._exit(0)
     try:
         os.read(ready[0], 1)
+        batch = Batch.of(LINES, [START] * 4)
         with pytest.raises(SinkError):
-            FileSink(rig.target, rig.directory, notes=rig.notes.append).plan(LINES, [START] * 4, START)
+            FileSink(rig.target, rig.directory, notes=rig.notes.append).plan(batch, START)
         rig.die()
         assert rig.write(LINES)
     finally:
@@ -1084,7 +1085,7 @@ def test_full_disk(new_rig: NewRig, small_disk: Path) -> None:
                 step = rig.intent
                 rig._done(rig.sink.recover(step))
             else:
-                step = rig.sink.plan(left[:500], [START] * 500, START)
+                step = rig.sink.plan(Batch.of(left[:500], [START] * 500), START)
                 rig.step(step)
             left = left[step.count :]
         except SinkError:
@@ -1109,6 +1110,6 @@ def test_write_errors_are_sink_errors(new_rig: NewRig, monkeypatch: pytest.Monke
     with monkeypatch.context() as patch:
         patch.setattr(append, "write_all", fail)
         with pytest.raises(SinkError, match="I/O error"):
-            rig.step(rig.sink.plan(LINES, [START] * 4, START))
+            rig.step(rig.sink.plan(Batch.of(LINES, [START] * 4), START))
     assert rig.recover() == Outcome()
     assert rig.live.read_bytes() == LINES[0] + MINE

@@ -12,7 +12,8 @@ from harness import PATIENCE
 
 from logboom.collector.pipe import Pipe
 from logboom.errors import SinkError
-from logboom.journal.target import Target
+from logboom.journal.target import Server
+from logboom.sinks.base import Batch
 from logboom.sinks.push import PushSink
 from logboom.spool.checkpoint import Checkpoint
 from logboom.wire.zmtp import GREETING, Peer, frame
@@ -28,14 +29,14 @@ def suspended() -> Iterator[socket.socket]:
         yield listener
 
 
-def target_of(listener: socket.socket) -> Target:
+def target_of(listener: socket.socket) -> Server:
     address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-    return Target(name=address, push=address)
+    return Server(kind="push", address=address)
 
 
 def failed(sink: PushSink) -> float:
     """Seconds of an attempt that failed."""
-    step = sink.plan([b"hello"], [0.0], 0.0)
+    step = sink.plan(Batch.of([b"hello"], [0.0]), 0.0)
     begin = time.monotonic()
     with pytest.raises(SinkError, match="it does not answer"):
         sink.apply(step)
@@ -63,7 +64,7 @@ def test_a_brief_attempt_goes_on_with_the_handshake(suspended: socket.socket) ->
         peer.sendall(READY)
         failed(sink)  # the handshake is over, and the record on its way
         peer.sendall(frame(b"\x04PONG", 4))
-        sink.apply(sink.plan([b"hello"], [0.0], 0.0))
+        sink.apply(sink.plan(Batch.of([b"hello"], [0.0]), 0.0))
         assert Peer("PULL").receive(peer.recv(1000)) == [b"hello"]
     sink.close()
 
@@ -76,7 +77,7 @@ def test_who_fails_slowly_is_asked_seldom(tmp_path: Path, suspended: socket.sock
     sink = PushSink(target)
     pipe = Pipe(target.key, target, sink, checkpoint, notes.append, lambda *place: None)
     with pytest.raises(SinkError):
-        pipe.make(sink.plan([b"hello"], [0.0], 0.0), {})
+        pipe.make(sink.plan(Batch.of([b"hello"], [0.0]), 0.0), {})
     pipe.try_recover(1000.0)
     sink._pusher.patience = 0.5
     begin = time.monotonic()

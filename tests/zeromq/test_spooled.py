@@ -170,7 +170,8 @@ def kill_collectors(spool: Path) -> int:
             words = process.cmdline()
         except psutil.Error:
             continue
-        if str(spool) in words and "-c" in words and words[0] != sys.argv[0]:
+        ours = any(Path(word).is_relative_to(spool) for word in words)  # the home of a sink, too
+        if ours and "-c" in words and words[0] != sys.argv[0]:
             process.kill()
             count += 1
     return count

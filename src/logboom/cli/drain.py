@@ -15,6 +15,7 @@ from logboom.cli.places import one_spool
 from logboom.cli.terminal import escape, size
 from logboom.platform import clock
 from logboom.spool import launch
+from logboom.spool.directory import homes_in
 
 __all__ = ["add", "run"]
 
@@ -30,9 +31,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 when everything that was committed before is in the files, else 1."""
     spool = one_spool(arguments.place)
-    if not launch.collector_lives(spool, b""):
+    homes, deadline = homes_in(spool), clock.monotonic() + arguments.timeout
+    if not all(launch.collector_lives(home, b"") for home in homes):
         platform.drop_privileges(spool)
-    if launch.wait_until_flushed(spool, clock.monotonic() + arguments.timeout):
+    written = [launch.wait_until_flushed(home, deadline) for home in homes]
+    if all(written):
         print(f"{escape(spool)}: everything is written")
         return 0
     print(f"logboom: {_why(spool)}", file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 from logboom.cli.terminal import Paint, escape, plural, size
 from logboom.errors import JournalError
 from logboom.journal.inspection import SegmentFile
+from logboom.journal.target import Asked, Target
 from logboom.records.rendering import renderer_for
 
 __all__ = ["add", "run"]
@@ -96,16 +97,20 @@ def _header(segment: SegmentFile, paint: Paint) -> list[str]:
     header = segment.header
     if header is None:
         return [paint("red", f"{'header':10} damaged: {escape(segment.header_trouble)}")]
-    target = header.target
     kind = "mapped" if header.mapped else "written"
     place = f"segment {header.segment} of {escape(header.producer)}"
-    directory = "" if target.directory is None else f" in {escape(target.directory)}"
+    sinks = [f"{asked.kind:10} {escape(asked.name)}{_directory(asked)}" for asked in header.sinks]
     return [
         f"{'header':10} format {header.logboom}, {place}, {kind}",
         f"{'program':10} {escape(header.program)} (pid {header.pid} on {escape(header.host)}), "
         f"logboom {escape(header.version or '?')}, {_moment(header.created)}",
-        f"{'file':10} {escape(target.name)}{directory}",
+        *sinks,
     ]
+
+
+def _directory(asked: Asked) -> str:
+    named = asked.directory if isinstance(asked, Target) else None
+    return "" if named is None else f" in {escape(named)}"
 
 
 def _context(number: int, segment: SegmentFile) -> str:

@@ -97,7 +97,8 @@ def _target(live: Path) -> Target | None:
     spool = spool_of(live)
     if spool is None:
         return None
-    return next((one for one in read_recorded(spool).targets.values() if one.name == live.name), None)
+    files = (one for one in read_recorded(spool).targets.values() if isinstance(one, Target))
+    return next((one for one in files if one.name == live.name), None)
 
 
 def _is_json(live: Path) -> bool:

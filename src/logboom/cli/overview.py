@@ -20,7 +20,7 @@ from logboom import platform
 from logboom.journal.survey import Stream, survey
 from logboom.journal.target import Target
 from logboom.spool.checkpoint import Counts, Recorded, read_recorded
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, homes_in
 from logboom.spool.launch import DOORBELL, collector_lives, read_status
 from logboom.spool.status import LOG
 
@@ -35,10 +35,16 @@ def overview(spool: Path) -> dict[str, Any]:
     lives = _lives(spool)
     said = _said(spool)
     recorded, trouble = _recorded(spool, said)
-    streams = survey(Spool(spool), recorded.positions)
+    others = {home: _recorded(home, _said(home))[0] for home in homes_in(spool)[1:]}
+    streams = survey(Spool(spool), recorded.positions, {home: one.positions for home, one in others.items()})
     producers = [_producer(stream, said) for stream in streams if _counts(stream)]
     oldest = min((s.oldest for s in streams if s.oldest is not None), default=None)
     totals = _totals(recorded, said)
+    for home, one in others.items():
+        theirs = _said(home)
+        totals |= _totals(one, theirs)
+        said.sinks |= {key: sink | {"alive": bool(_lives(home))} for key, sink in theirs.sinks.items()}
+        said.refused |= theirs.refused
     return {
         "spool": str(spool),
         "collector": _collector(said, lives),
@@ -159,7 +165,7 @@ def _totals(recorded: Recorded, said: _Said) -> dict[str, Counts]:
 
 
 def _sinks(spool: Path, recorded: Recorded, said: _Said, streams: list[Stream]) -> dict[str, Any]:
-    known = {key: target for key, target in recorded.targets.items() if not target.push}
+    known = {key: target for key, target in recorded.targets.items() if isinstance(target, Target)}
     return {
         key: said.sinks.get(key, {}) | _file(target.path(spool)) | {"differing": _differing(target, streams)}
         for key, target in known.items()

@@ -89,7 +89,8 @@ def _sinks(values: dict[str, Any], paint: Paint) -> list[str]:
     lines = []
     for key, sink in sorted(values["sinks"].items()):
         if "connected" in sink:
-            lines += _server(sink, alive=bool(values["collector"]["alive"]), paint=paint)
+            alive = bool(sink.get("alive", values["collector"]["alive"]))
+            lines += _server(sink, alive=alive, paint=paint)
             continue
         about = [] if "size" not in sink else ["missing" if sink["size"] is None else size(sink["size"])]
         if sink.get("rotations"):

@@ -20,7 +20,7 @@ from logboom.cli.terminal import escape, plural
 from logboom.errors import SpoolError
 from logboom.journal.survey import survey
 from logboom.spool import launch
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, homes_in
 
 __all__ = ["add", "run"]
 
@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     spool = one_spool(arguments.place)
     # Its number is read before it is asked: one that has ended does not say it any more.
     pid = _pid(spool) if launch.collector_lives(spool, b"") else None
-    if not launch.collector_lives(spool, launch.STOP):
+    others = [home for home in homes_in(spool)[1:] if launch.collector_lives(home, launch.STOP)]
+    if not launch.collector_lives(spool, launch.STOP) and not others:
         if not platform.may_ring(spool / launch.DOORBELL):
             raise SpoolError(
                 "permission denied",
@@ -50,7 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{escape(spool)}: no collector runs")
         return 0
     called = "the collector" if pid is None else f"the collector (pid {pid})"
-    if not _wait_until_gone(spool, pid, time.monotonic() + arguments.timeout):
+    deadline = time.monotonic() + arguments.timeout
+    gone = [_wait_until_gone(home, None, deadline) for home in others]
+    if not _wait_until_gone(spool, pid, deadline) or not all(gone):
         print(
             f"logboom: {escape(spool)}: {called} has not ended yet; "
             "see `logboom status`, or give it more time with --timeout",

@@ -1,7 +1,6 @@
-"""Targets -> components: the one place that chooses classes.
+"""How a collector is put together, and the ways to be one: for good, for a moment, detached.
 
-Owns: which sink a target gets, who may be written to, how a collector is put together. Never knows:
-delivery.
+Where a function takes `spool`, it may be the home of a sink as well, which has a collector of its own.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from logboom.collector.pipe import Publish
 from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Server
 from logboom.platform import clock
 from logboom.platform.clock import SYSTEM_CLOCK
+from logboom.sinks import kinds
 from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
-from logboom.sinks.push import PushSink
 from logboom.spool import launch
 from logboom.spool.allowed import allowed
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, spool_of
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
@@ -45,26 +44,28 @@ def make_cycle(spool: Path, notebook: Notebook, publish: Publish | None = None) 
     """A collector's cycle over `spool`; the caller leads."""
     return Cycle(
         Spool(spool),
-        lambda target, note: _make_sink(spool, target, note),
+        lambda asked, note: _make_sink(spool, asked, note),
         SYSTEM_CLOCK,
         notebook.note,
         publish,
     )
 
 
-def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink:
-    """The sink of a target that may be written: a file, or an address that records are pushed to.
+def _make_sink(home: Path, asked: Asked, note: Callable[[str], None]) -> Sink:
+    """The sink that a stream asks for, where the spool's owner has allowed it.
 
     Raises:
         ConfigurationError: the header names something that this spool may not write.
     """
-    if target.push:
-        if target.push not in allowed(spool):
+    spool = spool_of(home)
+    if isinstance(asked, Server):
+        if asked.address not in allowed(spool):
             raise ConfigurationError(
-                f"a journal asks for a push to {target.push!r}, which is not in {spool / 'allowed'}",
+                f"a journal asks for {asked.kind} to {asked.address!r}, which is not in {spool / 'allowed'}",
                 hint="Configure the handler with this spool= as the spool's owner once",
             )
-        return PushSink(target)
+        return kinds.make(asked, note)
+    target = asked
     name = target.name
     if name in ("", ".", "..", spool.name) or any(char in name for char in ("/", os.sep, "\0")):
         raise ConfigurationError(f"a journal asks for the file {name!r}, which is not a plain file name")
@@ -78,7 +79,7 @@ def _make_sink(spool: Path, target: Target, note: Callable[[str], None]) -> Sink
         directory = Path(target.directory)
     key = zlib.crc32(target.key.encode("utf-8", "surrogateescape"))
     target = msgspec.structs.replace(target, name=platform.spelled(directory, name))
-    return FileSink(target, directory, notes=note, state=spool / f"period.{key:08x}.json")
+    return FileSink(target, directory, notes=note, state=home / f"period.{key:08x}.json")
 
 
 @functools.lru_cache(maxsize=16)

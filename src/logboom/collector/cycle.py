@@ -1,13 +1,11 @@
-"""One step of the collector: read, merge, render, intend, write, reclaim.
-
-Owns: the order of these. Never knows: signals, argv, threads, how long to wait.
-"""
+"""One step of the collector: read, admit, merge, render, intend, write, reclaim."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from logboom.collector.flushing import FlushMark
@@ -15,13 +13,13 @@ from logboom.collector.holding import ready_until
 from logboom.collector.journals import JournalsSource
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.targets import MakeSink, Targets
-from logboom.journal.layout import FORMAT, pack_position
+from logboom.journal.layout import FORMAT, Header, pack_position
 from logboom.journal.prune import prune
 from logboom.journal.reader import JournalReader
 from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
-from logboom.spool.checkpoint import Checkpoint
-from logboom.spool.directory import Spool
+from logboom.spool.checkpoint import Checkpoint, read_recorded
+from logboom.spool.directory import Spool, places_of
 
 __all__ = ["Cycle"]
 
@@ -74,13 +72,15 @@ class Cycle:
         self._sync_at = 0.0
         self._upkeep_at = 0.0
         self._strays_at = 0.0
+        self._others_at = 0.0
+        self._elsewhere: dict[Path, dict[str, int]] = {}
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
         self._targets = Targets(spool, self.checkpoint, make_sink, clock, note, publish)
         self.pipes = self._targets.pipes
         self._targets.reopen()
-        self.source = JournalsSource(spool, self._recover(), clock, self._accepts)
+        self.source = JournalsSource(spool, self._recover(), clock)
         self._targets.readers = self.source.readers
 
     # -- one step ----------------------------------------------------------------------------------
@@ -222,17 +222,10 @@ class Cycle:
     # -- reading -----------------------------------------------------------------------------------
 
     def _read(self, thorough: bool) -> int:
-        read = 0
-        skip = self._ahead() | self._held_up()
-        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip, memory=_AHEAD_BYTES):
-            pipe = self._targets.pipe_of(reader)
-            self._report_damage(reader)
-            if pipe is None:
-                continue  # it is headless
-            read += len(chunk.rows) + len(chunk.dropped)
-            for value, _ in chunk.dropped:
-                self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
-            pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
+        read = self._poll(thorough, self._ahead() | self._held_up())
+        admitted = [reader.producer for reader in self.source.met if self._admit(reader)]
+        if admitted:
+            read += self._poll(thorough, self.source.readers.keys() - admitted)
         for reader in self.source.readers.values():
             self.newer = self.newer or reader.newer
             if reader.damaged:
@@ -240,6 +233,29 @@ class Cycle:
         for name, error in self.source.errors.items():
             self._note(f"{name} cannot be read: {error.strerror or error}; its records wait in the journal")
         return read
+
+    def _poll(self, thorough: bool, skip: Collection[str]) -> int:
+        read = 0
+        for reader, chunk in self.source.poll(BUDGET, thorough=thorough, skip=skip, memory=_AHEAD_BYTES):
+            pipe = self._targets.pipe_of(reader.producer)
+            self._report_damage(reader)
+            if pipe is None:
+                continue  # it is headless
+            read += len(chunk.rows) + len(chunk.dropped)
+            for value, _ in chunk.dropped:
+                self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
+            pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
+        return read
+
+    def _admit(self, reader: JournalReader) -> bool:
+        """Make ready what a stream asks for, and have it read; else its records wait in the journal."""
+        if self._targets.admit(reader):
+            self.source.admit(reader.producer)
+            return True
+        if reader.producer in self._targets.elsewhere:
+            self.source.ignore(reader.producer)
+        reader.exhausted = True
+        return False
 
     def _ahead(self) -> set[str]:
         """Streams read further than the merge can use now: more would only fill the memory."""
@@ -262,10 +278,6 @@ class Cycle:
         for name in held_up:
             self.source.readers[name].exhausted = False  # nobody looked
         return held_up
-
-    def _accepts(self, reader: JournalReader) -> bool:
-        """Whether a stream's target can be written; else its records wait where they are."""
-        return self._targets.pipe_of(reader) is not None
 
     def _unfinished(self, pipe: Pipe) -> list[str]:
         return [name for name in self.source.unfinished() if self._targets.home.get(name) == pipe.key]
@@ -299,7 +311,7 @@ class Cycle:
                 self._forget(name)
 
     def _reclaim(self, now_mono: float) -> None:
-        positions, undurable = self.checkpoint.positions, self._undurable(now_mono)
+        positions, undurable = self._delivered_everywhere(now_mono), self._undurable(now_mono)
         if undurable:
             home = self._targets.home
             positions = {name: end for name, end in positions.items() if home.get(name) not in undurable}
@@ -311,6 +323,30 @@ class Cycle:
         self.checkpoint.forget(finished)
         for producer in finished:
             self._forget(producer)
+
+    def _delivered_everywhere(self, now_mono: float) -> Mapping[str, int]:
+        """How far each stream is delivered by all of its sinks: before that, its segments may go."""
+        others = self._targets.others
+        if not others:
+            return self.checkpoint.positions
+        if now_mono >= self._others_at:
+            self._others_at = now_mono + _UPKEEP_EVERY
+            named = {home for homes in others.values() for home in homes}
+            self._elsewhere = {home: read_recorded(home).positions for home in named}
+        delivered = dict(self.checkpoint.positions)
+        for name, homes in others.items():
+            if self.spool.listing(fresh=False).get(name):  # else another one has seen all of them through
+                theirs = (self._elsewhere.get(home, {}).get(name, 0) for home in homes)
+                delivered[name] = min(delivered.get(name, 0), *theirs)
+        return delivered
+
+    def elsewhere(self) -> set[Path]:
+        """Homes of other collectors that have streams to deliver in this spool."""
+        listing, foreign = self.spool.listing(fresh=False), self._targets.elsewhere
+        for name in [name for name in foreign if name not in listing]:
+            del foreign[name]
+        named = (*foreign.values(), *self._targets.others.values())
+        return {home for homes in named for home in homes if home != self.spool.path}
 
     def _forget(self, producer: str) -> None:
         self._dropped.pop(producer, None)
@@ -341,7 +377,7 @@ class Cycle:
         failed: dict[str, Exception] = {}
         for key, pipe in self.pipes.items():
             try:
-                pipe.sink.sync()
+                pipe.sync()
             except Exception as error:
                 failed[key] = error
         return failed
@@ -349,9 +385,12 @@ class Cycle:
     def prune(self, room: int) -> None:
         """Give up the oldest records that nobody has read yet, for `room` bytes of the spool."""
         reading = {name: reader.segment for name, reader in self.source.readers.items()}
-        dropped = prune(self.spool, self.checkpoint.positions, reading, room)
+        dropped = prune(self.spool, self.checkpoint.positions, reading, room, self._is_ours_alone)
         if dropped:
             self._note(f"the spool was full: {dropped} of the oldest records dropped")
+
+    def _is_ours_alone(self, header: Header) -> bool:
+        return [home for _, home in places_of(header, self.spool.root)] == [self.spool.path]
 
     def sync(self) -> None:
         """Output first, then the checkpoint: a position that survives a power loss is true."""

@@ -1,7 +1,7 @@
-"""The journals of one spool, as a source.
+"""The journals of one spool: every stream is read here, and its segments are freed when they are delivered.
 
-Owns: which journal is looked at when, the division of the read budget, when a segment is freed.
-Never knows: sinks, checkpoints, what records mean.
+Reading changes nothing: a stream that is met for the first time is reported (`met`), and read once it is
+admitted.
 
 A journal where something came is looked at in each poll. One where nothing came is looked at less
 and less often, up to a quarter of a second, or two seconds where there are a thousand; but while others
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from logboom import platform
@@ -41,14 +41,17 @@ class _Journal:
         reader: the stream.
         pause: seconds until an idle stream is looked at again.
         looked, checked: monotonic times: last read, last look whether its writer lives.
+        admitted: it may be read.
+        ignored: it is another collector's.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
     """
 
-    __slots__ = ("checked", "confirmed", "looked", "pause", "reader", "retired")
+    __slots__ = ("admitted", "checked", "confirmed", "ignored", "looked", "pause", "reader", "retired")
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
+        self.admitted = self.ignored = False
         self.pause = 0.0
         self.looked = now
         self.checked = now
@@ -56,6 +59,8 @@ class _Journal:
         self.confirmed = False
 
     def is_due(self, now: float, longest: float) -> bool:
+        if self.ignored:
+            return False
         if self.retired is not None:
             return not self.confirmed and now >= self.retired + _REST
         return now >= self.looked + min(self.pause, longest)
@@ -66,34 +71,27 @@ class JournalsSource:
 
     Attributes:
         readers: by producer.
+        met: streams that the last `poll` would have read if they were admitted; their headers are known.
         errors: producer -> why its stream could not be read when it was last tried.
         listed: wall time at which it was last looked which streams there are.
     """
 
-    def __init__(
-        self,
-        spool: Spool,
-        positions: Mapping[str, int],
-        clock: Clock,
-        accept: Callable[[JournalReader], bool] = lambda reader: True,
-    ) -> None:
+    def __init__(self, spool: Spool, positions: Mapping[str, int], clock: Clock) -> None:
         """Nothing is read yet.
 
         Args:
             spool: the directory.
             positions: for each producer, the packed position to go on from.
             clock: decides when a journal is looked at.
-            accept: asked before a stream is read, with its header known (unless that is damaged): False
-                leaves it untouched for now, so that its records wait in the journal.
         """
         self.readers: dict[str, JournalReader] = {}
+        self.met: list[JournalReader] = []
         self.errors: dict[str, OSError] = {}
         self._unread_since: dict[str, float] = {}
         self.listed = float("-inf")
         self._spool = spool
         self._positions = dict(positions)
         self._clock = clock
-        self._accept = accept
         self._journals: dict[str, _Journal] = {}
         self._busy = 1
         self._longest_line = math.inf
@@ -105,7 +103,21 @@ class JournalsSource:
     def poll(
         self, budget: int, *, thorough: bool = False, skip: Collection[str] = (), memory: float = math.inf
     ) -> list[tuple[JournalReader, Chunk]]:
-        """See `Source.poll`."""
+        """Read what is new: each record once, in the order of its stream.
+
+        Args:
+            budget: about how many bytes at most, shared by the streams.
+            thorough: look everywhere now, also where nothing came for a while.
+            skip: streams to pass over this time.
+            memory: bytes that all streams may keep in memory; each has its part of it for one record, of
+                which the columns stay on the disk where they are longer (`lines.Stored`).
+
+        One stream's trouble is in `errors`, and it is tried again.
+
+        Raises:
+            OSError: the place as a whole cannot be looked at.
+        """
+        self.met = []
         now = self._clock.monotonic()
         if thorough or now >= self._discovered_at + _DISCOVER_EVERY:
             self._discover(now, thorough)
@@ -120,6 +132,17 @@ class JournalsSource:
             found += self._round(now, share, busy, longest=often, check=False)
         self._busy = max(1, len(busy) - len(skip))
         return found
+
+    def admit(self, name: str) -> None:
+        """Read this stream from now on."""
+        journal = self._journals[name]
+        journal.admitted, journal.pause, journal.reader.exhausted = True, 0.0, False
+
+    def ignore(self, name: str) -> None:
+        """Leave this stream to other collectors: it is never read here, and none of `readers`."""
+        self.readers.pop(name, None)
+        self._journals[name].ignored = True
+        self._positions.pop(name, None)
 
     @property
     def idle_pause(self) -> float:
@@ -161,7 +184,15 @@ class JournalsSource:
             return False
 
     def reclaim(self, delivered: Mapping[str, int], now_mono: float) -> list[str]:
-        """See `Source.reclaim`."""
+        """Free what is delivered.
+
+        Args:
+            delivered: for each stream, everything before this packed position is durable in every sink.
+            now_mono: monotonic time in seconds.
+
+        Returns:
+            Streams that are finished and gone: their positions may be forgotten.
+        """
         finished = self._vanished(now_mono)
         if not os.path.isdir(self._spool.journal_path):
             return []  # moved away: it may come back with everything in it
@@ -169,6 +200,10 @@ class JournalsSource:
             del self._positions[name]
         for name, journal in list(self._journals.items()):
             numbers = self._listing.get(name, ())
+            if journal.ignored:
+                if not numbers:
+                    del self._journals[name]
+                continue
             if len(numbers) < 2 and not journal.reader.gone:
                 continue
             done = self._delivered(name, delivered)
@@ -242,12 +277,14 @@ class JournalsSource:
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
-            size = max(min(share, self._left), _SMALLEST_SHARE)
-            chunks = (
-                reader.read(size, liveness=check, longest=self._longest_line)
-                if self._may_read(reader)
-                else []
-            )
+            chunks: list[Chunk] = []
+            if journal.admitted or (reader.header is None and not reader.peek()):
+                size = max(min(share, self._left), _SMALLEST_SHARE)
+                chunks = reader.read(size, liveness=check, longest=self._longest_line)
+            elif reader.header is None:
+                reader.exhausted = True  # destroyed
+            else:
+                self.met.append(reader)
             if self.errors.pop(name, None) is not None:
                 del self._unread_since[name]
         except OSError as error:
@@ -260,12 +297,6 @@ class JournalsSource:
             journal.checked = now
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
-
-    def _may_read(self, reader: JournalReader) -> bool:
-        if (reader.header is None and not reader.peek()) or self._accept(reader):
-            return True
-        reader.exhausted = True
-        return False
 
     def _settle(self, journal: _Journal, active: bool) -> None:
         """How soon to look again."""

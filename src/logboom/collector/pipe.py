@@ -18,11 +18,11 @@ from logboom.errors import LogboomError, SinkError
 from logboom.journal.layout import ROLLOVER, Context, Dropped, unpack_position
 from logboom.journal.lines import Stored
 from logboom.journal.reader import Chunk
-from logboom.journal.target import Target
+from logboom.journal.target import Asked
 from logboom.platform.failpoints import reach
 from logboom.records.plain import plain_line
 from logboom.records.rendering import Renderer, render_notice, renderer_for
-from logboom.sinks.base import Outcome, Sink, Step
+from logboom.sinks.base import Batch, Configures, Outcome, Rolls, Sink, Step, Syncs, Tends
 from logboom.spool.checkpoint import Checkpoint, Counts
 
 __all__ = ["Pipe"]
@@ -36,6 +36,7 @@ _MOST_STEPS: Final = 8
 _MOST_RENDERERS: Final = 1024
 _PART: Final = 2 * 1024 * 1024  # what is rendered, and written in a step, at once
 _Contexts = Mapping[int, Context]
+_NO_BATCH: Final = Batch.of((), ())
 _number = itemgetter(1)
 _PLAIN: Final = Context(0, "text")
 Publish = Callable[[Sequence[list[Any]], Sequence[bytes], int], None]
@@ -61,7 +62,7 @@ class Pipe:
     def __init__(
         self,
         key: str,
-        target: Target,
+        target: Asked,
         sink: Sink,
         checkpoint: Checkpoint,
         note: Callable[[str], None],
@@ -79,7 +80,7 @@ class Pipe:
         self._contexts: dict[str, dict[int, _Contexts]] = {}  # by producer and segment
         self._by_context: dict[tuple[str, int], Renderer] = {}
         self._ready = Merged([], [], [], [])
-        self._lines: list[bytes] = []  # of the first of the ready records
+        self._batch = _NO_BATCH  # the first of the ready records, rendered
         self._ready_size = 0
         self._stored = 0
         self._failed_at = 0.0
@@ -167,7 +168,7 @@ class Pipe:
             return False
         try:
             self.recover()
-            step = self.sink.upkeep(now_wall)
+            step = self.sink.upkeep(now_wall) if isinstance(self.sink, Tends) else None
             if step is None:
                 return bool(self.sink.status().get("compressing"))
             self._make(step, {})
@@ -175,6 +176,17 @@ class Pipe:
         except Exception as error:
             self._fail(error, now_mono)
             return False
+
+    def configure(self, target: Asked) -> None:
+        """Newer settings are in force."""
+        self.target = target
+        if isinstance(self.sink, Configures):
+            self.sink.configure(target)
+
+    def sync(self) -> None:
+        """Make what was written durable against power loss, where the sink can. Raises `SinkError`."""
+        if isinstance(self.sink, Syncs):
+            self.sink.sync()
 
     def make(self, step: Step, advance: Mapping[str, int]) -> None:
         """Make a step that the cycle asks for. Raises whatever the sink does."""
@@ -215,7 +227,7 @@ class Pipe:
 
     def _forget_written(self, advance: Mapping[str, int]) -> None:
         """Drop from the ready lines what an interrupted step of our own has written after all."""
-        self._lines = []
+        self._batch = _NO_BATCH
         if self._ready.rows:
             done = [
                 advance.get(p, -1) >= end
@@ -233,14 +245,14 @@ class Pipe:
     def _write_ready(self, now_wall: float) -> int:
         written = idle = 0
         while self._ready.rows:
-            if not self._lines:
-                self._lines = self._render(self._part())
-            request = self._next_request()
+            if not self._batch.lines:
+                self._batch = self._render(self._part())
+            batch, request = self._batch, self._next_request()
             if request == 0:
-                self._take(self.sink.rollover(now_wall) or Step(_NOTHING), 1)
+                rolled = self.sink.rollover(now_wall) if isinstance(self.sink, Rolls) else None
+                self._take(rolled or Step(_NOTHING), 1)
                 continue
-            lines = self._lines if request is None else self._lines[:request]
-            step = self.sink.plan(lines, self._ready.keys, now_wall)
+            step = self.sink.plan(batch if request is None else _first(batch, request), now_wall)
             self._take(step, step.count)
             written += step.count
             idle = 0 if step.count else idle + 1
@@ -252,8 +264,7 @@ class Pipe:
         """Place of the first request to roll the output among the ready records."""
         if not self._requests:
             return None
-        rows = self._ready.rows[: len(self._lines)]
-        return next((place for place, row in enumerate(rows) if row[1] == ROLLOVER), None)
+        return next((place for place, row in enumerate(self._batch.rows) if row[1] == ROLLOVER), None)
 
     def _part(self) -> Merged:
         """The ready records that are rendered next: what they take is memory several times over."""
@@ -274,18 +285,19 @@ class Pipe:
         self._make(step, advance)
         if not count:
             return
-        rows, lines = self._ready.rows, self._lines
+        rows, lines = self._batch.rows, self._batch.lines
         if self.publish is not None:
             rows, lines = rows[:count], lines[:count]
         if self._stored:
             self._stored -= sum(type(row[-1]) is Stored for row in self._ready.rows[:count])
         if count == len(self._ready.rows):
-            self._lines, self._ready = [], Merged([], [], [], [])
+            self._batch, self._ready = _NO_BATCH, Merged([], [], [], [])
             self._requests = False
         else:
             self._ready_size -= self._ready_size * count // len(self._ready.rows)
-            del self._lines[:count]
-            for values in self._ready:
+            if count == len(self._batch.lines):
+                self._batch = _NO_BATCH
+            for values in (*self._batch[:5], *self._ready):
                 del values[:count]
         # What fails from here on must not have the records written again.
         self._forget_contexts(advance)
@@ -336,7 +348,7 @@ class Pipe:
         text = (
             str(error) if isinstance(error, (LogboomError, OSError)) else f"{type(error).__name__}: {error}"
         )
-        self._lines = []  # rendered again when it goes on: many targets may wait for one full disk
+        self._batch = _NO_BATCH  # rendered again when it goes on: many targets may wait for one full disk
         if not self.trouble:
             self._failed_at = now_mono
         if text != self.trouble:
@@ -348,9 +360,14 @@ class Pipe:
 
     # -- rendering ---------------------------------------------------------------------------------
 
-    def _render(self, merged: Merged) -> list[bytes]:
+    def _render(self, merged: Merged) -> Batch:
         if self._stored:
             merged = merged._replace(rows=self._loaded(merged))
+        # Lists of its own: what was delivered is taken off the batch and off what is ready.
+        rows, keys, producers, ends = merged
+        return Batch(self._lines(merged), keys[:], rows[:], producers[:], ends[:], self._context)
+
+    def _lines(self, merged: Merged) -> list[bytes]:
         try:
             return self._rendered(merged)
         except Exception:  # memory, perhaps, for all of them at once
@@ -446,6 +463,11 @@ class Pipe:
 
     def counts(self) -> Counts:
         return self._checkpoint.counts(self.key)
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    lines, times, rows, streams, positions, context = batch
+    return Batch(lines[:count], times[:count], rows[:count], streams[:count], positions[:count], context)
 
 
 @functools.lru_cache(maxsize=256)

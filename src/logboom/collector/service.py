@@ -23,7 +23,16 @@ from logboom.collector.flushing import FlushMark
 from logboom.collector.holding import BIRTH
 from logboom.platform import Doorbell
 from logboom.platform.clock import Clock
-from logboom.spool.launch import DOORBELL, FLUSH, PRUNE, STOP, collector_lives
+from logboom.spool.directory import make_home
+from logboom.spool.launch import (
+    DOORBELL,
+    FLUSH,
+    PRUNE,
+    STOP,
+    collector_lives,
+    lacks_collector,
+    start_collector,
+)
 from logboom.spool.status import Notebook, write_status
 
 __all__ = ["NEWER", "STOPPED", "UNNEEDED", "Service"]
@@ -42,6 +51,8 @@ _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
 _STATUS_EVERY: Final = 1.0
 _STATUS_OLD: Final = 30.0
+_START_EVERY: Final = 60.0
+_PATIENCE: Final = 2.0
 _BELL_EVERY: Final = 1.0
 _APART: Final = 10.0  # a thorough look is 9% of the time at most, however many ring
 _LONGEST_BACKOFF: Final = 5.0
@@ -102,6 +113,7 @@ class Service:
         self._marks: list[FlushMark] = []
         self._asked_at = 0.0
         self._leave_at = 0.0
+        self._start_at: dict[Path, float] = {}  # when collectors of other sinks may be started
         self._way: dict[str, float] = {}  # keeps collectors of this release from standing again at once
 
     def stop(self, *_: object) -> None:
@@ -174,6 +186,8 @@ class Service:
             return f"{STOPPED} in trouble; what is not written waits in the journal" if self._stopping else ""
         if self._clock.monotonic() >= self._status_at:
             self._publish(alive=True)
+            if not self._stopping:
+                self._start_others(cycle)
         return self._leave_reason(cycle)
 
     def _step(self, cycle: Cycle, rung: bytes) -> None:
@@ -218,6 +232,21 @@ class Service:
             self._marks = [mark for mark in self._marks if mark not in reached]
             self._flushed = max(mark.began for mark in reached)
             self._publish(alive=True)
+
+    def _start_others(self, cycle: Cycle) -> None:
+        """Start the collectors of sinks whose programs did not (`collector="external"`) or have ended."""
+        now = self._clock.monotonic()
+        lacking = {home for home in cycle.elsewhere() if lacks_collector(home, cycle.format)}
+        for home in lacking:
+            # At first a program, or the collector of another one, may be about to have one there.
+            if now >= self._start_at.setdefault(home, now + _PATIENCE):
+                self._start_at[home] = now + (_PATIENCE if self._stay else _START_EVERY)
+                with contextlib.suppress(OSError):
+                    make_home(home)
+                    start_collector(home)
+        for home in self._start_at.keys() - lacking:
+            if now >= self._start_at[home]:
+                del self._start_at[home]
 
     def _begin(self) -> Cycle:
         self._cycle = self._make_cycle()

@@ -1,8 +1,4 @@
-"""Which stream is written where, and whose settings are in force there.
-
-Owns: the pipe of each target, which target each stream has, emptying a file of mode `w`, targets that cannot
-be written. Never knows: how records are read, ordered, written; when.
-"""
+"""Which stream is written where, and whose settings are in force there."""
 
 from __future__ import annotations
 
@@ -10,25 +6,26 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from logboom.collector.pipe import Pipe, Publish
 from logboom.collector.runs import Runs
-from logboom.journal.layout import pack_position
+from logboom.journal.layout import Header, pack_position
 from logboom.journal.reader import JournalReader, load_row
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Target
 from logboom.platform.clock import Clock
-from logboom.sinks.base import Sink
+from logboom.sinks.base import Empties, Sink
 from logboom.spool.checkpoint import Checkpoint
-from logboom.spool.directory import Spool
+from logboom.spool.directory import Spool, places_of
 
 __all__ = ["MakeSink", "Targets"]
 
 _IDLE_TARGET: Final = 60.0
 _MOST_TARGETS: Final = 500
-MakeSink = Callable[[Target, Callable[[str], None]], Sink]
+MakeSink = Callable[[Asked, Callable[[str], None]], Sink]
 
 
 class Targets:
@@ -45,6 +42,8 @@ class Targets:
     Attributes:
         pipes: by key, those that can be written.
         home: producer -> key of its target, once that is known and can be written.
+        others: producer -> homes of the other collectors that deliver the stream as well.
+        elsewhere: homes of collectors that deliver streams which are none of this one's.
         refused: key -> why it may not be written.
         stalled: producer -> key of a target that could not be made ready for it.
         readers: the streams that there are, by producer.
@@ -63,8 +62,10 @@ class Targets:
         self.home: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         self.stalled: dict[str, str] = {}
+        self.others: dict[str, tuple[Path, ...]] = {}
+        self.elsewhere: dict[str, tuple[Path, ...]] = {}
         self.readers: Mapping[str, JournalReader] = {}
-        self.runs = Runs(spool.path, clock)
+        self.runs = Runs(spool.root, clock)
         self._spool = spool
         self._checkpoint = checkpoint
         self._make_sink = make_sink
@@ -75,26 +76,44 @@ class Targets:
         self._told: set[frozenset[str]] = set()
         self._dismiss_oldest()
 
-    def pipe_of(self, reader: JournalReader) -> Pipe | None:
-        """Where a stream's records go; None while that is not known, or cannot be written."""
-        key = self.home.get(reader.producer)
-        if key is None:
-            if reader.header is None:
-                return None
-            key = self.home[reader.producer] = reader.header.target.key
+    def pipe_of(self, producer: str) -> Pipe | None:
+        """Where a stream's records go; None while it is not admitted."""
+        return self.pipes.get(self.home.get(producer, ""))
+
+    def asked(self, header: Header) -> Asked | None:
+        """What the stream asks of this collector; None when that is nothing."""
+        places = places_of(header, self._spool.root)
+        return next((asked for asked, home in places if home == self._spool.path), None)
+
+    def admit(self, reader: JournalReader) -> bool:
+        """Make ready what a stream asks for: open the file, and empty it when a run of mode `w` begins.
+
+        False while it cannot be written: the records wait in the journal.
+        """
+        name = reader.producer
+        if name not in self.home and reader.header is not None:
+            asked = self.asked(reader.header)
+            homes = tuple(home for _, home in places_of(reader.header, self._spool.root))
+            if asked is None:
+                self.elsewhere[name] = homes
+                return False
+            if len(homes) > 1:
+                self.others[name] = tuple(home for home in homes if home != self._spool.path)
+            key = self.home[name] = asked.key
             try:
-                self._configure(key, reader, reader.header.target)
+                self._configure(key, reader, asked)
             except Exception as error:  # whatever it is, it is this target's own trouble
-                del self.home[reader.producer]
-                self.stalled[reader.producer] = key
+                del self.home[name]
+                self.stalled[name] = key
                 self._note(f"{key}: {error}; records wait in the journal")
-                return None
-            self.stalled.pop(reader.producer, None)
-        return self.pipes.get(key)
+                return False
+            self.stalled.pop(name, None)
+        return self.pipe_of(name) is not None
 
     def forget(self, producer: str) -> None:
         """Nothing of the stream is left."""
         self.stalled.pop(producer, None)
+        self.others.pop(producer, None)
         pipe = self.pipes.get(self.home.pop(producer, ""))
         if pipe is not None:
             pipe.forget(producer)
@@ -127,7 +146,7 @@ class Targets:
             elif now_mono - self._used.setdefault(key, now_mono) > _IDLE_TARGET:
                 try:
                     if pipe.target.synced:
-                        pipe.sink.sync()
+                        pipe.sync()
                     pipe.sink.close()
                 except Exception as error:
                     self._note(f"{key}: {error}")
@@ -144,7 +163,7 @@ class Targets:
 
     # -- settings ----------------------------------------------------------------------------------
 
-    def _configure(self, key: str, reader: JournalReader, asked: Target) -> None:
+    def _configure(self, key: str, reader: JournalReader, asked: Asked) -> None:
         now = self._clock.wall()
         # One of the future that was met before is not the newest again.
         target = _not_ahead(asked, now, 0.0 if reader.producer in self._checkpoint.positions else now)
@@ -152,7 +171,7 @@ class Targets:
         if known is not None and known.configured > now:
             known = self._put_in_force(key, _not_ahead(known, now, now))
         since = -1.0 if known is None else known.configured
-        begins = target.mode == "w" and target.configured > since
+        begins = isinstance(target, Target) and target.mode == "w" and target.configured > since
         if key not in self.pipes:
             newest = target if known is None or since <= target.configured else known
             if newest != known:  # a run that begins is recorded once it has begun
@@ -162,20 +181,19 @@ class Targets:
         if pipe is None:
             return
         self._compare(pipe, target)
-        if begins:
+        if begins and isinstance(asked, Target):
             self._begin_anew(pipe, reader, asked)
         if begins or target.configured > pipe.target.configured:
             self._put_in_force(key, target)
 
-    def _put_in_force(self, key: str, target: Target) -> Target:
+    def _put_in_force(self, key: str, target: Asked) -> Asked:
         self._checkpoint.configure(key, target)
         pipe = self.pipes.get(key)
         if pipe is not None and pipe.target != target:
-            pipe.target = target
-            pipe.sink.configure(target)
+            pipe.configure(target)
         return target
 
-    def _compare(self, pipe: Pipe, target: Target) -> None:
+    def _compare(self, pipe: Pipe, target: Asked) -> None:
         """Say once, in whatever order they are met, that two processes ask for different settings."""
         if target == pipe.target:
             return
@@ -184,7 +202,7 @@ class Targets:
             self._told.add(pair)
             self._note(f"{pipe.key}: settings differ between processes; those of the newest one are in force")
 
-    def _open(self, key: str, target: Target) -> None:
+    def _open(self, key: str, target: Asked) -> None:
         try:
             sink = self._make_sink(target, self._note)
         except Exception as error:
@@ -216,7 +234,8 @@ class Targets:
             pipe.pass_over(met)
             return
         pipe.write(self._clock.wall(), self._clock.monotonic(), ready=math.inf, floor=None)
-        pipe.make(pipe.sink.truncate(), met)
+        if isinstance(pipe.sink, Empties):
+            pipe.make(pipe.sink.truncate(), met)
 
     def _is_shared(self, pipe: Pipe, reader: JournalReader, run: Target) -> bool:
         """Whether a living process of another run may have records in the file, or waiting to be written."""
@@ -229,9 +248,10 @@ class Targets:
         try:
             if reader.header is None:
                 reader.peek()
-            target = None if reader.header is None else reader.header.target
-            if target is not None and (
-                target.key != pipe.key
+            target = None if reader.header is None else self.asked(reader.header)
+            if reader.header is not None and (
+                not isinstance(target, Target)
+                or target.key != pipe.key
                 or target.configured == run.configured
                 or self._begins(reader, pipe, target)
             ):
@@ -252,10 +272,10 @@ class Targets:
         return self.runs.may_empty(target, pending, known=pipe.counts().written > 0)
 
 
-def _not_ahead(target: Target, now: float, instead: float) -> Target:
+def _not_ahead(target: Asked, now: float, instead: float) -> Asked:
     """Made under a clock that was ahead, it would be the newest configuration until that time has come."""
     return target if target.configured <= now else _at(target, instead)
 
 
-def _at(target: Target, configured: float) -> Target:
+def _at(target: Asked, configured: float) -> Asked:
     return msgspec.structs.replace(target, configured=configured)

@@ -1,6 +1,4 @@
-r"""The segment format, over bytes.
-
-Owns: header, lines, the commit rule, positions. Never knows: paths, `mmap`, files.
+r"""The segment format, over bytes: header, lines, the commit rule, positions.
 
 A segment is UTF-8 JSON Lines. Byte by byte:
 
@@ -24,6 +22,9 @@ Invariants:
   full) and the committed prefix is the whole file.
 - A record names its context by number; the context's line stands before it in the same segment.
 - New fields come last and have defaults; a reader ignores what it does not know.
+- The header of format 1 has one `target`: a file, or with `push` in it the address of a `PUSHHandler`.
+  Format 2 has a list, `sinks`, and an empty `target`, which a release that knows format 1 alone can read,
+  and see that it is newer. What asks for one file is still written in format 1.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from typing import Any, Final
 import msgspec
 
 from logboom.errors import JournalError
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, StoredTarget, Target, stored
 from logboom.platform.patterns import later
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "decode_control",
     "decode_header",
     "encode_line",
+    "format_for",
     "is_too_deep",
     "pack_position",
     "parse_segment_name",
@@ -58,7 +60,7 @@ __all__ = [
     "unpack_position",
 ]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SEGMENT_SUFFIX: Final = ".segment"
 END: Final = b'{"end":true}\n'
 REST: Final = b"\t\n"
@@ -70,18 +72,19 @@ _STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS: Final = later(rb"[\[\]{}]")
 
 
-class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+class Header(msgspec.Struct, frozen=True):
     """The first line of a segment.
 
     Attributes:
-        logboom: the format's version.
+        logboom: the format's version; see `format_for`.
         producer: id of one process and one output file: 16 hexadecimal digits from `os.urandom`.
         segment: number of this segment in the producer, from 1; gaps are legal.
         pid, host, program: who wrote it, for people; never used to decide whether it lives.
         created: wall time in seconds.
         mapped: allocated in full and written through `mmap`; else it grows by appends.
-        target: the output file that these records are for.
+        target: the sink that these records are for.
         version: release of logboom that wrote it.
+        more: further sinks.
     """
 
     logboom: int
@@ -92,8 +95,35 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     program: str
     created: float
     mapped: bool
-    target: Target
+    target: Asked
     version: str = ""
+    more: tuple[Asked, ...] = ()
+
+    @property
+    def sinks(self) -> tuple[Asked, ...]:
+        """All of them."""
+        return (self.target, *self.more)
+
+
+class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The header as it stands in the file."""
+
+    logboom: int
+    producer: str
+    segment: int
+    pid: int
+    host: str
+    program: str
+    created: float
+    mapped: bool
+    target: StoredTarget
+    version: str = ""
+    sinks: tuple[StoredTarget, ...] = ()
+
+
+def format_for(*sinks: Asked) -> int:
+    """The lowest format in which a stream can ask for these."""
+    return 1 if len(sinks) == 1 and isinstance(sinks[0], Target) else 2
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -138,23 +168,33 @@ _decode = msgspec.json.decode  # with a `type`: decoders made here would cost wh
 
 def encode_line(value: Header | Context | Dropped) -> bytes:
     """One line with its newline. `msgspec` escapes NUL as `\\u0000`, so it holds no zero byte."""
-    return _encode(value) + b"\n"
+    return _encode(_head(value) if isinstance(value, Header) else value) + b"\n"
+
+
+def _head(header: Header) -> _Head:
+    fields = msgspec.structs.asdict(header)
+    del fields["more"]
+    if header.logboom == 1:
+        return _Head(**fields | {"target": stored(header.target)})
+    return _Head(**fields | {"target": StoredTarget(name="")}, sinks=tuple(map(stored, header.sinks)))
 
 
 def decode_header(line: bytes) -> Header:
     """Raises `JournalError` for damage, and for a format newer than `FORMAT` (its hint says so)."""
     try:
-        header = _decode(line, type=Header)
+        head = _decode(line, type=_Head)
     except msgspec.MsgspecError as error:
         raise JournalError(f"not a segment header: {error}", offset=0) from None
     except RecursionError:
         _raise_if_too_deep(line)
         raise
-    if header.logboom > FORMAT:
+    if head.logboom > FORMAT:
         raise JournalError(
-            f"segment format {header.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
+            f"segment format {head.logboom} is newer than {FORMAT}", offset=0, hint="Upgrade logboom here"
         )
-    return header
+    fields = msgspec.structs.asdict(head)
+    first, *more = [each.asked() for each in fields.pop("sinks") or (head.target,)]
+    return Header(**fields | {"target": first}, more=tuple(more))
 
 
 def decode_control(line: bytes) -> Context | Dropped | None:

@@ -1,8 +1,5 @@
 """`drop_oldest`: room in a full spool, at the price of its oldest records.
 
-Owns: replacing a whole segment by one that says how many records it had. Never knows: why there is no
-room, who asked.
-
 Only the leader may do it: nobody else knows what has been read. A segment that is being read, and a
 producer's newest, are left alone.
 """
@@ -12,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +17,15 @@ import msgspec
 
 from logboom import platform
 from logboom.errors import JournalError
-from logboom.journal.layout import END, Dropped, decode_header, encode_line, segment_name, unpack_position
+from logboom.journal.layout import (
+    END,
+    Dropped,
+    Header,
+    decode_header,
+    encode_line,
+    segment_name,
+    unpack_position,
+)
 from logboom.spool.directory import Spool
 
 __all__ = ["prune"]
@@ -30,13 +35,20 @@ _BLOCK: Final = 1024 * 1024
 _SMALLEST: Final = 8192  # a replacement is smaller, a segment never is
 
 
-def prune(spool: Spool, delivered: Mapping[str, int], reading: Mapping[str, int], room: int) -> int:
+def prune(
+    spool: Spool,
+    delivered: Mapping[str, int],
+    reading: Mapping[str, int],
+    room: int,
+    may_go: Callable[[Header], bool] = lambda header: True,
+) -> int:
     """Free at least `room` bytes, if there are old segments; returns the number of records dropped.
 
     Args:
         delivered: producer to packed position; what is before it is in the files.
         reading: producer to the number of the segment that is read now.
         room: bytes.
+        may_go: False for a stream of which another collector may have read more.
     """
     dropped = 0
     for _, producer, number in sorted(_candidates(spool, delivered, reading)):
@@ -45,7 +57,7 @@ def prune(spool: Spool, delivered: Mapping[str, int], reading: Mapping[str, int]
         path = spool.journal_path / segment_name(producer, number)
         with contextlib.suppress(OSError, JournalError):
             size = path.stat().st_size
-            dropped += _replace(path)
+            dropped += _replace(path, may_go)
             room -= size - path.stat().st_size
     return dropped
 
@@ -65,9 +77,11 @@ def _candidates(
     return found
 
 
-def _replace(path: Path) -> int:
+def _replace(path: Path, may_go: Callable[[Header], bool]) -> int:
     with open(platform.open_for_reading(path), "rb") as file:
         header = decode_header(file.readline())
+        if not may_go(header):
+            return 0
         records = 0
         before = b"\n"
         while block := file.read(_BLOCK):

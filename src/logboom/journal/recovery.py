@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, StoredTarget
 
 __all__ = ["Gap", "find_gap", "salvage_target"]
 
 _BLOCK: Final = 256 * 1024
-_decode_target: Final = msgspec.json.Decoder(Target).decode
+_decode_target: Final = msgspec.json.Decoder(StoredTarget).decode
 Fetch = Callable[[int, int], bytes]
 
 
@@ -81,13 +81,14 @@ def _end_of(fetch: Fetch, offset: int) -> int:
     return offset
 
 
-def salvage_target(line: bytes) -> Target | None:
+def salvage_target(line: bytes) -> Asked | None:
     """The target in a damaged header line, when the damage is elsewhere in it."""
     _, found, text = line.partition(b'"target":')
     end = text.find(b"}") + 1 if found else 0
     while end:
         try:
-            return _decode_target(text[:end])
+            target = _decode_target(text[:end]).asked()
+            return target if target.key else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             end = text.find(b"}", end) + 1
     return None

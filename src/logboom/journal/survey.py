@@ -24,7 +24,7 @@ from logboom.journal.layout import (
     segment_name,
     unpack_position,
 )
-from logboom.spool.directory import DEAD_SUFFIX, Spool
+from logboom.spool.directory import DEAD_SUFFIX, Spool, places_of
 
 __all__ = ["Stream", "survey"]
 
@@ -54,24 +54,32 @@ class Stream(NamedTuple):
     trouble: str = ""
 
 
-def survey(spool: Spool, positions: Mapping[str, int]) -> list[Stream]:
+def survey(
+    spool: Spool, positions: Mapping[str, int], elsewhere: Mapping[Path, Mapping[str, int]] | None = None
+) -> list[Stream]:
     """Every stream of `spool`.
 
     Args:
         positions: producer to packed delivered position; what is before it does not wait.
+        elsewhere: the same of sinks with a home of their own, by home.
     """
-    return [
-        _look(spool, producer, numbers, *unpack_position(positions.get(producer, 0)))
-        for producer, numbers in spool.segments().items()
-    ]
+    known = {spool.root: positions} | dict(elsewhere or {})
+    return [_look(spool, producer, numbers, known) for producer, numbers in spool.segments().items()]
 
 
-def _look(spool: Spool, producer: str, numbers: list[int], first: int, offset: int) -> Stream:
+def _delivered(stream: Stream, spool: Path, known: Mapping[Path, Mapping[str, int]]) -> tuple[int, int]:
+    """Up to where all sinks have it: segment and offset."""
+    homes = [spool] if stream.header is None else [home for _, home in places_of(stream.header, spool)]
+    return unpack_position(min(known.get(home, {}).get(stream.producer, 0) for home in homes))
+
+
+def _look(spool: Spool, producer: str, numbers: list[int], known: Mapping[Path, Mapping[str, int]]) -> Stream:
     stream = Stream(producer)
     for number in numbers:
         try:
             with _open(spool.journal_path, segment_name(producer, number)) as file:
                 stream = _with_header(stream, file)
+                first, offset = _delivered(stream, spool.root, known)
                 if number == numbers[-1]:
                     stream = stream._replace(alive=not spool.owner_gone(file.fileno()))
                 if number >= first and not stream.trouble:

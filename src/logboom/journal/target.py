@@ -1,7 +1,4 @@
-"""What a producer asks for: the output file, its rotation, retention and encoding.
-
-Owns: `Target` and the validation of everything a user may write in a handler's configuration.
-Never knows: who writes the file, and when.
+"""What a stream asks for: what all sinks have in common, and the settings of each sink.
 
 Units: sizes are bytes, times are seconds, unless a name says otherwise.
 """
@@ -15,14 +12,24 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from logboom.errors import ConfigurationError
 from logboom.platform.patterns import later
 
-__all__ = ["Rotation", "Target", "parse_duration", "parse_size"]
+__all__ = [
+    "Asked",
+    "Common",
+    "Rotation",
+    "Server",
+    "StoredTarget",
+    "Target",
+    "parse_duration",
+    "parse_size",
+    "stored",
+]
 
 Compression = Literal["gzip", "zstd"]
 
@@ -70,8 +77,29 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
     zone: str = ""
 
 
-class Target(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything an embedded collector needs to write one log set.
+class Common(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a stream says to each of its sinks.
+
+    Attributes:
+        configured: wall time in seconds when the handler was made; the newest configuration is in force.
+        linger: seconds that a collector stays without producers.
+        synced: some records are synced to disk, so the output is too, before a segment goes.
+    """
+
+    configured: float = 0.0
+    linger: float = 5.0
+    synced: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """The fields in which two configurations of one sink can be in conflict."""
+        fields = msgspec.to_builtins(self)
+        for volatile in ("configured", "mode", "delay", "umask_mode"):
+            fields.pop(volatile, None)
+        return dict(fields)
+
+
+class Target(Common, frozen=True, omit_defaults=True):
+    """The sink `file`: everything a collector needs to write one log set.
 
     Attributes:
         name: the live file's name: one path component.
@@ -86,12 +114,9 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
         file_mode: permission bits of the log files, or None for 0o666 less the producer's umask,
             which is then in `umask_mode`.
         delay: the live file is made with the first record, not at configuration.
-        configured: wall time in seconds when the handler was made: the newest configuration of a
-            file decides its rotation.
-        linger: seconds that a collector stays without producers.
-        synced: some records of this file are synced to disk, so the output is too, before a segment goes.
-        push: ZeroMQ address that each record is pushed to, instead of a file; `name` is the same.
     """
+
+    kind: ClassVar[str] = "file"
 
     name: str
     directory: str | None = None
@@ -105,10 +130,6 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
     file_mode: int | None = None
     umask_mode: int = 0o644
     delay: bool = False
-    configured: float = 0.0
-    linger: float = 5.0
-    synced: bool = False
-    push: str = ""
 
     @property
     def key(self) -> str:
@@ -119,12 +140,63 @@ class Target(msgspec.Struct, frozen=True, omit_defaults=True):
         """The log file that a spool's target names."""
         return (spool.parent if self.directory is None else Path(self.directory)) / self.name
 
-    def settings(self) -> dict[str, Any]:
-        """The fields in which two configurations of one file can be in conflict."""
-        fields = msgspec.to_builtins(self)
-        for volatile in ("configured", "mode", "delay", "umask_mode"):
-            fields.pop(volatile, None)
-        return dict(fields)
+
+class Server(Common, frozen=True, omit_defaults=True):
+    """A sink that is no file, and may block: each has a collector process of its own.
+
+    Attributes:
+        kind: which sink it is (`sinks/kinds.py`): `push`, ...
+        address: where the records go.
+        options: the sink's own, as JSON values.
+    """
+
+    kind: str
+    address: str
+    options: dict[str, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """What tells the sinks of one spool apart."""
+        return self.address
+
+    @property
+    def name(self) -> str:
+        """How people know it."""
+        return self.address
+
+
+Asked: TypeAlias = Target | Server
+
+
+class StoredTarget(Target, frozen=True, omit_defaults=True):
+    """A target as it stands in headers and checkpoints.
+
+    Format 1 had one struct for all: of a `PUSHHandler` the address is in `push`, and in `name` as well.
+    """
+
+    push: str = ""
+    kind: str = "file"  # type: ignore[misc]
+    address: str = ""
+    options: dict[str, Any] = {}
+
+    def asked(self) -> Asked:
+        """The target that it stands for."""
+        common = {name: getattr(self, name) for name in Common.__struct_fields__}
+        if self.kind != "file" or self.push:
+            kind = "push" if self.push else self.kind
+            return Server(kind=kind, address=self.push or self.address, options=self.options, **common)
+        return Target(**{name: getattr(self, name) for name in Target.__struct_fields__})
+
+
+def stored(asked: Asked) -> StoredTarget:
+    """`asked` as it is to stand in a file."""
+    fields = {name: getattr(asked, name) for name in type(asked).__struct_fields__}
+    if isinstance(asked, Target):
+        return StoredTarget(**fields)
+    old: dict[str, Any] = (
+        {"name": asked.address, "push": asked.address} if asked.kind == "push" else {"name": ""}
+    )
+    return StoredTarget(**old, **fields)
 
 
 def parse_size(value: int | float | str, option: str) -> int:

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import FORMAT, REST, WAKE, Header, encode_line, segment_name
+from logboom.journal.layout import REST, WAKE, Header, encode_line, format_for, segment_name
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
-from logboom.journal.target import Target
+from logboom.journal.target import Asked
 from logboom.platform.process import this_process
 from logboom.records.plan import stamp_of
 
@@ -49,7 +49,7 @@ class JournalWriter:
 
     Args:
         directory: the spool's journal directory; it exists.
-        target: what the header asks for.
+        target, more: the sinks that the header asks for.
         mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
         admit: called with the size in bytes before a segment is made; raises `SpoolFullError`.
@@ -58,14 +58,16 @@ class JournalWriter:
     def __init__(
         self,
         directory: Path,
-        target: Target,
+        target: Asked,
         *,
         mapped: bool,
         mode: int,
+        more: tuple[Asked, ...] = (),
         admit: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.directory = directory
         self.target = target
+        self.more = more
         self.mapped = mapped
         self.mode = mode
         self.producer = os.urandom(8).hex()
@@ -104,7 +106,9 @@ class JournalWriter:
             self._unmake(new)
         if old is not None and old.mark[0]:
             old.end()
-            if self.target.synced:  # a line that came while `new` was made; nobody could do it later
+            if any(
+                asked.synced for asked in (self.target, *self.more)
+            ):  # a line that came while `new` was made; nobody could do it later
                 with contextlib.suppress(OSError):
                     old.sync(0)
             old.release()
@@ -198,7 +202,7 @@ class JournalWriter:
 
     def _header(self, number: int, *, mapped: bool) -> Header:
         return Header(
-            logboom=FORMAT,
+            logboom=format_for(self.target, *self.more),
             producer=self.producer,
             segment=number,
             pid=os.getpid(),
@@ -208,6 +212,7 @@ class JournalWriter:
             mapped=mapped,
             target=self.target,
             version=__version__,
+            more=self.more,
         )
 
     def forget(self) -> None:

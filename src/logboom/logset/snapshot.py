@@ -23,6 +23,7 @@ from logboom.journal.layout import (
     unpack_position,
 )
 from logboom.journal.lines import LineDecoder
+from logboom.journal.target import Target
 from logboom.logset.layouts import JsonLayout, OpaqueLayout, TextLayout
 from logboom.logset.names import LogSet, backup_of, codec_of, files_of
 from logboom.logset.reading import LogFile, Reading
@@ -221,7 +222,7 @@ def _records(view: SetView, data: bytes, offset: int, name: str) -> Iterator[Rec
     except Exception:  # damaged: its collector says so
         return
     target = header.target
-    if os.path.normcase(target.path(Path("/x")).name) != name or target.push:
+    if not isinstance(target, Target) or os.path.normcase(target.name) != name:
         return
     contexts: dict[int, Context] = {}
     decoded = LineDecoder(contexts).decode(data[newline:], newline)

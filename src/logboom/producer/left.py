@@ -83,7 +83,7 @@ def left_in(spool: Path) -> Left:
 
 
 def when_dropped(
-    producer: object, stream: Hashable, left: Left, target: str, options: Options, drops: Drops
+    producer: object, stream: Hashable, left: list[tuple[Left, str]], options: Options, drops: Drops
 ) -> weakref.ref[object]:
     """Give back what `producer` holds of `stream` when nobody has it any more, without waiting.
 
@@ -94,7 +94,7 @@ def when_dropped(
     def dropped(watch: weakref.ref[object]) -> None:
         if watch in watches:
             watches.discard(watch)
-            _leave(mark, stream, user, left, target, options, drops)
+            _leave(mark, stream, user, left, options, drops)
 
     # Not `weakref.finalize`: the first one of a program imports, and a log call must not.
     watch = weakref.ref(producer, dropped)
@@ -108,8 +108,9 @@ def keep_no_watch(watch: weakref.ref[object]) -> None:
 
 
 def _leave(
-    mark: Mark, stream: Hashable, user: int, left: Left, target: str, options: Options, drops: Drops
+    mark: Mark, stream: Hashable, user: int, left: list[tuple[Left, str]], options: Options, drops: Drops
 ) -> None:
     if mark[0]:
-        left.add(target, options.close_timeout, lost=drops.pending, starts=options.starts_collector)
+        for each, target in left:
+            each.add(target, options.close_timeout, lost=drops.pending, starts=options.starts_collector)
         streams.leave(stream, user)

@@ -28,7 +28,7 @@ from logboom.errors import ConfigurationError, LogboomError, SpoolError, SpoolFu
 from logboom.journal import streams
 from logboom.journal.layout import FORMAT, ROLLOVER
 from logboom.journal.segment import Segment
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Target
 from logboom.journal.writer import JournalWriter
 from logboom.platform import clock
 from logboom.platform.process import this_process
@@ -41,7 +41,7 @@ from logboom.producer.room import Drops, Room
 from logboom.records.plan import stamp_of
 from logboom.spool import launch
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool, mode_like_log
+from logboom.spool.directory import Spool, home_of, make_home, mode_like_log
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
@@ -54,7 +54,7 @@ _JUST_NOW: Final = 0.25
 _IN_VAIN: Final = 10
 
 
-def _check_name(target: Target) -> None:
+def _check_name(target: Asked) -> None:
     """The journal is JSON: a name of bytes that are no UTF-8 would lose every record, with the first one."""
     try:
         target.key.encode()
@@ -68,31 +68,44 @@ class Producer:
     """One handler's road into the journal.
 
     Args:
-        target: the output file and its settings.
+        target: the sink of its records.
         options: the handler's own options.
         spool: path of the spool directory; made at the first record.
         terminator: what ends a record in the output.
+        more: further sinks of the same records.
 
     Raises:
         ConfigurationError: the name of the output cannot be said in a journal.
     """
 
-    def __init__(self, target: Target, options: Options, spool: Path, terminator: str = "\n") -> None:
-        _check_name(target)
+    def __init__(
+        self,
+        target: Asked,
+        options: Options,
+        spool: Path,
+        terminator: str = "\n",
+        more: tuple[Asked, ...] = (),
+    ) -> None:
+        sinks = (target, *more)
+        for asked in sinks:
+            _check_name(asked)
         self.target = target
+        self.more = more
+        # Where the collector of each sink is to be found, and what it calls the sink.
+        self.homes = [(home_of(spool, asked, number), asked.key) for number, asked in enumerate(sinks)]
         self.options = options
         self.spool_path = spool
         self.terminator = terminator
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
-        self._stream = (spool, target.key, options, str(target.settings()))
+        self._stream = (spool, options, *((asked.key, str(asked.settings())) for asked in sinks))
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
         self._mark = this_process.mark()
         self._looked = -math.inf
-        self._started = 0  # collectors, since one was last seen alive
+        self._started: dict[Path, int] = {}  # collectors, since one was last seen alive
         self._full_until = -math.inf
         self.drops = Drops()
-        self._room = Room(spool, options)
+        self._room = Room(self.homes[0][0], options)
         self._warned: set[str] = set()
         self._flushed: tuple[str, int, int] | None = None
         self._all_flushed_at = -math.inf
@@ -217,24 +230,31 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), admit=self._room.admit),
+            lambda: make(mode=self._segment_mode(spool.journal_path), more=self.more, admit=self._room.admit),
         )
         lifecycle.register(self)
-        left, key = left_in(self.spool_path), self.target.key
-        self._when_dropped = when_dropped(self, self._stream, left, key, self.options, self.drops)
+        left = [(left_in(home), key) for home, key in self.homes]
+        self._when_dropped = when_dropped(self, self._stream, left, self.options, self.drops)
         return self._writer
 
     def _make_spool(self) -> Spool:
         spool = Spool.create(self.spool_path)
-        if self.target.directory is not None:
-            allow(spool.path, self.target.directory)
-        if self.target.push:
-            allow(spool.path, self.target.push)
+        for asked, (home, _) in zip((self.target, *self.more), self.homes, strict=True):
+            named = asked.directory if isinstance(asked, Target) else asked.address
+            if named is not None:
+                allow(spool.path, named)
+            if home != self.spool_path:
+                make_home(home)
         return spool
 
     def _segment_mode(self, journal: Path) -> int:
-        mode = self.target.umask_mode if self.target.file_mode is None else self.target.file_mode
-        return mode_like_log(mode & 0o040, self.target.path(self.spool_path), journal)
+        """For no group that may not read each of the log files."""
+        granted = 0o640
+        for asked in (self.target, *self.more):
+            if isinstance(asked, Target):
+                mode = asked.umask_mode if asked.file_mode is None else asked.file_mode
+                granted &= mode_like_log(mode & 0o040, asked.path(self.spool_path), journal)
+        return granted
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
@@ -247,8 +267,8 @@ class Producer:
 
     def _plan_options(self) -> PlanOptions:
         return {
-            "encoding": self.target.encoding,
-            "errors": self.target.errors,
+            "encoding": self.target.encoding if isinstance(self.target, Target) else "utf-8",
+            "errors": self.target.errors if isinstance(self.target, Target) else "backslashreplace",
             "terminator": self.terminator,
             "raw": self.options.raw,
         }
@@ -296,16 +316,21 @@ class Producer:
 
     def _ensure_collector(self) -> None:
         """Called behind the record, so that the collector that is rung finds it."""
-        if not launch.lacks_collector(self.spool_path, FORMAT):
-            self._started = 0
+        for home, _ in self.homes:
+            self._ensure_collector_of(home)
+
+    def _ensure_collector_of(self, home: Path) -> None:
+        if not launch.lacks_collector(home, FORMAT):
+            self._started[home] = 0
             return
-        if self._started >= _IN_VAIN and self._started % _IN_VAIN:
-            self._started += 1  # now and then is enough
+        started = self._started.get(home, 0)
+        if started >= _IN_VAIN and started % _IN_VAIN:
+            self._started[home] = started + 1  # now and then is enough
             return
-        launched = launch.start_collector(self.spool_path)
-        self._started += launched.started
+        launched = launch.start_collector(home)
+        self._started[home] = started = started + launched.started
         vain = f"{_IN_VAIN} were started and ended at once"
-        trouble = vain if self._started > _IN_VAIN else launched.trouble
+        trouble = vain if started > _IN_VAIN else launched.trouble
         if trouble:
             self.warn(f"no collector: {trouble}; records wait safely; run: logboom drain {self.spool_path}")
 
@@ -361,7 +386,8 @@ class Producer:
 
     def _wait_until_flushed(self, deadline: float) -> bool:
         began = clock.monotonic()
-        flushed = launch.wait_until_flushed(self.spool_path, lifecycle.budget(deadline), self.target.key)
+        deadline = lifecycle.budget(deadline)
+        flushed = all(launch.wait_until_flushed(home, deadline, key) for home, key in self.homes)
         if flushed:
             self._all_flushed_at = began
         elif self.options.starts_collector:
@@ -434,8 +460,9 @@ class Producer:
         self.live = NOT_LIVE
         began = clock.monotonic()
         if not self.wait(deadline):
-            left, starts = left_in(self.spool_path), self.options.starts_collector
-            left.add(self.target.key, 0.0, lost=self.drops.pending, starts=starts)
+            starts = self.options.starts_collector
+            for home, key in self.homes:
+                left_in(home).add(key, 0.0, lost=self.drops.pending, starts=starts)
         self._wait_for_others(began, deadline)
         count = self.drops.count()
         if count:

@@ -1,7 +1,4 @@
-"""Records as messages to a ZeroMQ PULL socket, as a sink.
-
-Owns: how many records are on their way at once, what counts as delivered. Never knows: where lines come
-from, the protocol.
+"""Records as messages to a ZeroMQ PULL socket: the sink `push`.
 
 PUSH has no acknowledgement. A step is done when the system has taken its bytes, so what is in the two
 systems' buffers is lost when the peer is killed; they are small. When this process is killed in the
@@ -10,13 +7,13 @@ middle of a step, the next collector sends the step again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from logboom.errors import LogboomError, SinkError
-from logboom.journal.target import Target
+from logboom.journal.target import Server
 from logboom.platform.failpoints import reach
-from logboom.sinks.base import Outcome, Step
+from logboom.sinks.base import Batch, Outcome, Sink, Step
 from logboom.sinks.pusher import Pusher
 from logboom.wire import zmtp
 
@@ -28,19 +25,21 @@ _USUAL: Final = 1.0
 _BRIEF: Final = 0.05
 
 
-class PushSink:
-    """One address. Not thread-safe."""
+class PushSink(Sink):
+    """One address."""
 
-    def __init__(self, target: Target) -> None:
+    again = True
+
+    def __init__(self, server: Server, note: Callable[[str], None] = lambda text: None) -> None:
         """Connects with the first record."""
-        self._address = target.push
-        self._pusher = Pusher(target.push, _USUAL)
+        self._address = server.address
+        self._pusher = Pusher(server.address, _USUAL)
 
-    def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
+    def plan(self, batch: Batch, now: float) -> Step:
         """See `Sink.plan`."""
         frames: list[bytes] = []
         size = 0
-        for line in lines[:MOST]:
+        for line in batch.lines[:MOST]:
             frames.append(zmtp.frame(line))
             size += len(line)
             if size >= _MOST_BYTES:
@@ -70,28 +69,9 @@ class PushSink:
         self._pusher.look()
         return None
 
-    def rollover(self, now: float) -> Step | None:
-        """There is nothing to roll."""
-        return None
-
-    def truncate(self) -> Step:
-        """There is nothing to empty."""
-        return Step("push")
-
-    def configure(self, target: Target) -> None:
-        """The address is the target's name: it never changes."""
-
-    def sync(self) -> None:
-        """The peer's disk is out of reach."""
-
     def status(self) -> dict[str, Any]:
         """See `Sink.status`."""
-        return {
-            "path": self._address,
-            "size": 0,
-            "rotations": 0,
-            "connected": self._pusher.connected,
-        }
+        return {"path": self._address, "connected": self._pusher.connected}
 
     def close(self) -> None:
         """See `Sink.close`."""

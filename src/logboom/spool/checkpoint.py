@@ -1,7 +1,5 @@
 """Positions and intents, durable against SIGKILL.
 
-Owns: `checkpoint.jsonl` and the bytes of open intents. Never knows: how a sink works.
-
 The file is JSON Lines, each after its CRC-32 in eight hexadecimal digits. A line is one event; the
 first is a snapshot of everything before it. A commit is one `write(2)`. A torn last line never
 happened. The bytes of an intent are written to a file of their own before the line that names
@@ -30,12 +28,12 @@ from typing import NamedTuple
 import msgspec
 
 from logboom import platform
-from logboom.journal.target import Target
+from logboom.journal.target import Asked, Target, stored
 from logboom.platform.failpoints import reach
 from logboom.sinks.base import Step
 from logboom.spool import ledger
 from logboom.spool.damaged import DamagedPlace
-from logboom.spool.directory import make_afresh, mode_like_log
+from logboom.spool.directory import make_afresh, mode_like_log, spool_of
 from logboom.spool.ledger import Configure, Counts, Intent, Line, State, frame, replay, unframe
 
 __all__ = ["Checkpoint", "Counts", "Intent", "Recorded", "read_recorded"]
@@ -56,7 +54,7 @@ class Recorded(NamedTuple):
 
     positions: dict[str, int]
     counts: dict[str, Counts]
-    targets: dict[str, Target]
+    targets: dict[str, Asked]
 
 
 class Checkpoint:
@@ -78,6 +76,7 @@ class Checkpoint:
         self._torn = self._distrusted = False
         self._renamed = True  # names of files that a power loss could take back
         self._state = self._load()
+        self._targets = {key: value.asked() for key, value in self._state.targets.items()}
         self._fd = self._reopen()
 
     # -- reading -----------------------------------------------------------------------------------
@@ -88,9 +87,9 @@ class Checkpoint:
         return self._state.positions
 
     @property
-    def targets(self) -> Mapping[str, Target]:
+    def targets(self) -> Mapping[str, Asked]:
         """The configuration in force of each target."""
-        return self._state.targets
+        return self._targets
 
     @property
     def intents(self) -> Mapping[str, Intent]:
@@ -147,10 +146,12 @@ class Checkpoint:
             self._append(Line(forget=gone))
             ledger.forget(self._state, gone)
 
-    def configure(self, target: str, value: Target) -> None:
+    def configure(self, target: str, value: Asked) -> None:
         """Remember the configuration in force."""
-        self._append(Line(configure=Configure(target, value)))
-        self._state.targets[target] = value
+        event = Configure(target, stored(value))
+        self._append(Line(configure=event))
+        self._state.targets[target] = event.value
+        self._targets[target] = value
 
     def dismiss(self, targets: Iterable[str]) -> None:
         """Nobody logs to these any more: their configuration and totals are forgotten."""
@@ -158,6 +159,8 @@ class Checkpoint:
         if gone:
             self._append(Line(dismiss=gone))
             ledger.dismiss(self._state, gone)
+            for target in gone:
+                self._targets.pop(target, None)
 
     def release(self, target: str) -> None:
         """Give up the descriptor that is kept for steps of `target`, until the next one."""
@@ -288,12 +291,11 @@ class Checkpoint:
 
     def _data_mode(self, target: str) -> int:
         """The bytes are lines of the log, and nobody may read them here who may not there."""
-        known = self._state.targets.get(target)
-        return (
-            self._mode
-            if known is None
-            else mode_like_log(self._mode, known.path(self.path.parent), self.path.parent)
-        )
+        known = self._targets.get(target)
+        if isinstance(known, Target):
+            spool = self.path.parent
+            return mode_like_log(self._mode, known.path(spool_of(spool)), spool)
+        return self._mode if known is None else 0o600 | self._mode & 0o060
 
     def _load(self) -> State:
         try:
@@ -337,7 +339,8 @@ def read_recorded(spool: Path) -> Recorded:
     state = State()
     for event in filter(None, map(unframe, lines)):
         state = replay(state, event)
-    return Recorded(state.positions, state.counts, state.targets)
+    targets = {key: value.asked() for key, value in state.targets.items()}
+    return Recorded(state.positions, state.counts, targets)
 
 
 def _write_whole(fd: int, data: bytes, path: Path) -> None:

@@ -9,16 +9,30 @@ import contextlib
 import os
 import stat
 import time
+import zlib
 from pathlib import Path
 from typing import Final
 
 from logboom import platform
 from logboom.errors import SpoolError
-from logboom.journal.layout import parse_segment_name, segment_name
+from logboom.journal.layout import Header, parse_segment_name, segment_name
+from logboom.journal.target import Asked, Target
+from logboom.platform.patterns import later
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
 
-__all__ = ["DEAD_SUFFIX", "Spool", "make_afresh", "mode_like_log", "spool_for"]
+__all__ = [
+    "DEAD_SUFFIX",
+    "Spool",
+    "home_of",
+    "homes_in",
+    "make_afresh",
+    "make_home",
+    "mode_like_log",
+    "places_of",
+    "spool_for",
+    "spool_of",
+]
 
 DEAD_SUFFIX: Final = ".dead"
 _UNSURE_NS: Final = 20_000_000  # a directory's time moves in the kernel's ticks
@@ -28,6 +42,8 @@ _COARSE_NS: Final = (
 )
 _STRAY_AFTER: Final = 600.0
 _NAME: Final = ".logboom"
+_SINKS: Final = ".sinks"
+_HOME: Final = later(r"[a-z0-9]+-[0-9a-f]{8}")
 _README: Final = """\
 This directory belongs to logboom. It holds log records on their way from the programs that log
 to the log file beside it, and what the collector remembers (see docs/architecture.md of logboom).
@@ -44,10 +60,11 @@ _FILES: Final = {
 
 
 class Spool:
-    """A spool directory that exists.
+    """A spool directory that exists, or the home in it of a sink that has a collector of its own.
 
     Attributes:
-        path: the directory, absolute.
+        path: the directory, absolute: what a collector keeps for itself is here.
+        root: the spool; the same as `path` but for a home.
         journal_path: where the segments are.
         damaged: where unreadable bytes are kept aside.
         descriptors: open segments of all readers of this object.
@@ -55,7 +72,8 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.journal_path = self.path / "journal"
+        self.root = spool_of(self.path)
+        self.journal_path = self.root / "journal"
         self.damaged = DamagedPlace(self.path)
         self.descriptors = Descriptors(self.journal_path)
         self._listing: dict[str, list[int]] = {}
@@ -250,6 +268,43 @@ def spool_for(log_path: Path, spool: Path | None) -> Path:
         return platform.real_path(spool)
     parent = platform.real_path(log_path).parent
     return parent / (f"{_NAME}-{_user()}" if _anybody_may_write(parent) else _NAME)
+
+
+def places_of(header: Header, spool: Path) -> list[tuple[Asked, Path]]:
+    """What a stream asks for, each with the home of its collector: its locks, doorbell and positions.
+
+    The first file belongs to the spool's own collector. Every other sink has a collector of its own, so that
+    one which blocks (a network) holds up nothing else. Streams of format 1 are all the spool's, as they were.
+    """
+    if header.logboom == 1:
+        return [(header.target, spool)]
+    return [(asked, home_of(spool, asked, number)) for number, asked in enumerate(header.sinks)]
+
+
+def home_of(spool: Path, asked: Asked, number: int = 0) -> Path:
+    """The home of the collector for `asked`, the sink of that number of a stream."""
+    if number == 0 and isinstance(asked, Target):
+        return spool
+    return spool / _SINKS / f"{asked.kind}-{zlib.crc32(asked.key.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def homes_in(spool: Path) -> list[Path]:
+    """The spool itself, then the homes of sinks in it."""
+    with contextlib.suppress(OSError):
+        return [spool, *sorted(path for path in (spool / _SINKS).iterdir() if path.is_dir())]
+    return [spool]
+
+
+def spool_of(home: Path) -> Path:
+    """The spool in which `home` is; the spool of a spool is itself."""
+    inside = home.parent.name == _SINKS and _HOME.fullmatch(home.name)
+    return home.parent.parent if inside else home
+
+
+def make_home(home: Path) -> None:
+    """Make the directory of a sink in a spool that exists; harmless when it is there. Raises `OSError`."""
+    _make_directory(home.parent)
+    _make_directory(home)
 
 
 def _user() -> int:

@@ -1,7 +1,4 @@
-"""What a checkpoint says: its events, and the state that they add up to.
-
-Owns: the lines of `checkpoint.jsonl`, over bytes. Never knows: files, how a sink works.
-"""
+"""What a checkpoint says: its events, and the state that they add up to, over bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from logboom.journal.target import Target
+from logboom.journal.target import StoredTarget
 from logboom.sinks.base import Step
 
 __all__ = [
@@ -61,7 +58,7 @@ class State(msgspec.Struct, omit_defaults=True):
     """Everything before it, in one."""
 
     positions: dict[str, int] = msgspec.field(default_factory=dict)
-    targets: dict[str, Target] = msgspec.field(default_factory=dict)
+    targets: dict[str, StoredTarget] = msgspec.field(default_factory=dict)
     counts: dict[str, Counts] = msgspec.field(default_factory=dict)
     intents: dict[str, Intent] = msgspec.field(default_factory=dict)
 
@@ -70,7 +67,7 @@ class Configure(msgspec.Struct):
     """A configuration that is in force from now on."""
 
     target: str
-    value: Target
+    value: StoredTarget
 
 
 class Line(msgspec.Struct, omit_defaults=True):

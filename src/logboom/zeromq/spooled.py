@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from logboom.errors import ConfigurationError
-from logboom.journal.target import Target
+from logboom.journal.target import Server
 from logboom.platform import clock
 from logboom.producer.options import Keywords, parse_options
 from logboom.producer.producer import Producer
@@ -38,9 +38,9 @@ class Spooled:
             )
         # The line goes over the wire as the formatter made it; the server's file is where it is made safe.
         options = parse_options({**keywords, "control_characters": "raw"})
-        target = Target(
-            name=address,
-            push=address,
+        target = Server(
+            kind="push",
+            address=address,
             configured=time.time(),
             linger=options.linger,
             synced=options.fsync_level is not None,

@@ -23,7 +23,7 @@ from logboom.journal.target import Target
 from logboom.platform.clock import SYSTEM_CLOCK, Clock
 from logboom.platform.failpoints import reach
 from logboom.platform.files import Directory
-from logboom.sinks.base import Outcome, Step
+from logboom.sinks.base import Batch, Outcome, Sink, Step
 from logboom.sinks.file import append, rollover, rotation
 from logboom.sinks.file.live import LiveFile, open_live, open_locked, remove_strays
 from logboom.sinks.file.maintenance import Maintenance, list_archives
@@ -35,7 +35,7 @@ __all__ = ["FileSink"]
 _UNSYNCED: Final = 16
 
 
-class FileSink:
+class FileSink(Sink):
     """One log set in one directory. Not thread-safe."""
 
     def __init__(
@@ -81,8 +81,9 @@ class FileSink:
             self._maintenance.look_soon()
         self._target = target
 
-    def plan(self, lines: Sequence[bytes], keys: Sequence[float], now: float) -> Step:
+    def plan(self, batch: Batch, now: float) -> Step:
         """See `Sink.plan`."""
+        lines, keys = batch.lines, batch.times
         with self._translated():
             live = self._current_live()
             self._remove_strays()
