@@ -119,8 +119,9 @@ def _line(
     _, name, logger, process, zone = kind
     request = f"{number * 2654435761 % 2**32:08x}{number:08x}"
     message = (
-        f"order {number} {_WORDS[number & 7]} by customer {number % 9973} in {number % 311} ms request={request} "
-        f"from 10.{number % 250}.{number % 199}.{number % 97} path=/api/v2/orders/{number % 4999} status=200"
+        f"order {number} {_WORDS[number & 7]} by customer {number % 9973} in {number % 311} ms "
+        f"request={request} from 10.{number % 250}.{number % 199}.{number % 97} "
+        f"path=/api/v2/orders/{number % 4999} status=200"
     )
     millis = int(when % 1 * 1000)
     if zone is None:

@@ -209,20 +209,36 @@ def forget_facts(directory: Directory, inode: int) -> None:
 
 
 def sweep_facts(directory: Directory) -> None:
-    """Delete the facts of files that are gone, whoever deleted them. Raises nothing."""
+    """Delete the facts of files that are gone, whoever deleted them; give the others their log's access.
+
+    Raises nothing.
+    """
     with contextlib.suppress(OSError):
         places = _facts_directory(directory)
         if places is None:
             return
         try:
             # The facts first: a file that is made meanwhile has its name before it has facts.
-            names = places.names()
-            there = {facts_name(status.st_ino) for _, status in directory.files()}
+            names = {name for name in places.names() if name.endswith(".facts")}
+            there = {facts_name(status.st_ino): status for _, status in directory.files()}
             for name in names:
-                if name.endswith(".facts") and name not in there:
+                if name not in there:
                     places.unlink(name)
+                else:
+                    _give_access(places, name, there[name])
         finally:
             places.close()
+
+
+def _give_access(places: Directory, name: str, like: os.stat_result) -> None:
+    mine = places.stat(name)
+    if mine is None or (mine.st_mode, mine.st_uid, mine.st_gid) == (like.st_mode, like.st_uid, like.st_gid):
+        return
+    fd = places.open_read(name)
+    try:
+        copy_access(fd, like)
+    finally:
+        os.close(fd)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -110,16 +110,30 @@ class Checkpoint:
             return None
         return data if len(data) == intent.length and zlib.crc32(data) == intent.crc else None
 
+    def beside(self, intent: Intent) -> bytes:
+        """The other bytes of an open intent; none when they are damaged."""
+        if not intent.beside:
+            return b""
+        try:
+            with open(self._data_path(intent.target), "rb") as file:
+                file.seek(intent.length)
+                beside = file.read(intent.beside)
+        except OSError:
+            return b""
+        sound = len(beside) == intent.beside and zlib.crc32(beside) == intent.beside_crc
+        return beside if sound else b""
+
     # -- writing -----------------------------------------------------------------------------------
 
     def intend(self, target: str, step: Step, advance: Mapping[str, int], counts: Counts) -> None:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
-        data = step.data
-        if data:
-            _write_whole(self._data_file(target), data, self._data_path(target))
+        data, beside = step.data, step.beside
+        if data or beside:
+            _write_whole(self._data_file(target), data + beside, self._data_path(target))
             reach("checkpoint.data")
-            step = msgspec.structs.replace(step, data=b"")
-        intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
+            step = msgspec.structs.replace(step, data=b"", beside=b"")
+        crc, other = zlib.crc32(data), zlib.crc32(beside)
+        intent = Intent(target, step, len(data), crc, dict(advance), counts, len(beside), other)
         self._append(Line(intend=intent))
         self._state.intents[target] = intent
         reach("checkpoint.intended")
@@ -252,13 +266,13 @@ class Checkpoint:
         """The same in new files; an intent that comes later writes all of its own bytes."""
         self._fd = self._rewrite()
         for intent in self._state.intents.values():
-            data, path = self.data(intent), self._data_path(intent.target)
+            data, beside, path = self.data(intent), self.beside(intent), self._data_path(intent.target)
             if data:
                 self.release(intent.target)
                 temporary = path.with_suffix(".tmp")
                 fd = make_afresh(temporary, os.O_RDWR, self._data_mode(intent.target))
                 try:
-                    _write_whole(fd, data, temporary)
+                    _write_whole(fd, data + beside, temporary)
                 finally:
                     os.close(fd)
                 platform.replace(temporary, path)
