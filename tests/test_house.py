@@ -22,6 +22,7 @@ ROWS = (
     "errors",
     "platform",
     "journal.target",
+    "journal.names",
     "journal.layout",
     "wire",
     "records",
@@ -37,12 +38,13 @@ ROWS = (
     "producer",
     "handlers",
     "queues",
+    "contrib",
     "receivers",
-    "zeromq",
     "collector",
     "assembly",
     "demo",
     "cli",
+    "zeromq",
     "django",
     "testing",
     "__main__",
@@ -53,6 +55,7 @@ ROWS = (
 BY_NAME = {
     ("", "home"),
     ("handlers", "home"),
+    ("zeromq", "home"),
     ("cli", "f'logboom.cli.{name}'"),
     ("spool.launch", "'logboom.collector.assembly'"),
 }
@@ -146,7 +149,7 @@ def test_only_one_module_imports_zmq() -> None:
         if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "zmq" for alias in node.names))
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "zmq")
     }
-    assert importing == {"zeromq.sockets"}
+    assert importing == {"wire.pyzmq"}
 
 
 def test_only_the_one_who_writes_maps_a_file() -> None:

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 import logboom
+from logboom.journal.names import parse_names
 from logboom.journal.target import Rotation
 from logboom.sinks.file.rotation import (
     Archive,
@@ -32,6 +33,8 @@ from logboom.sinks.file.rotation import (
     size_limit,
     surplus,
 )
+
+SIZED, TIMED = (parse_names("", "a.log", timed=timed) for timed in (False, True))
 
 
 def moment(text: str, zone: str = "UTC") -> float:
@@ -120,8 +123,8 @@ def test_fitting_by_time() -> None:
 def test_names_of_the_set(name: str, numbered: bool, timed: bool) -> None:
     """Only what the set itself names may ever be renamed or deleted."""
     files = [(name, 1, 1, 1.0)]
-    assert bool(archives_of("a.log", files, timed=False)) == numbered
-    assert bool(archives_of("a.log", files, timed=True)) == timed
+    assert bool(archives_of(SIZED, files)) == numbered
+    assert bool(archives_of(TIMED, files)) == timed
 
 
 @pytest.mark.parametrize(
@@ -139,24 +142,24 @@ def test_names_of_the_set(name: str, numbered: bool, timed: bool) -> None:
 def test_numbers_of_the_set(numbers: str, backup_count: int, left: str) -> None:
     """An admin's copy with a date in its name is not an old backup; backups beyond a lowered count are."""
     files = [(f"a.log.{number}", 1, 1, 1.0) for number in numbers.split()]
-    found = archives_of("a.log", files, timed=False)
+    found = archives_of(SIZED, files)
     rotation = Rotation(max_bytes=9, backup_count=backup_count)
-    own = ours(found, rotation, holding=False)
+    own = ours(found, rotation, names=SIZED, holding=False)
     assert [one.name.removeprefix("a.log.") for one in own] == left.split()
 
 
 def test_numbers_that_wait_where_files_can_be_held() -> None:
     """Elsewhere, and where nothing is rolled, `a.log.0.1` is somebody's own file."""
-    found = archives_of("a.log", [("a.log.0.1", 1, 1, 1.0)], timed=False)
-    assert ours(found, Rotation(max_bytes=9, backup_count=1), holding=True) == found
-    assert ours(found, Rotation(max_bytes=9, backup_count=1), holding=False) == []
-    assert ours(found, Rotation(), holding=True) == []
+    found = archives_of(SIZED, [("a.log.0.1", 1, 1, 1.0)])
+    assert ours(found, Rotation(max_bytes=9, backup_count=1), names=SIZED, holding=True) == found
+    assert ours(found, Rotation(max_bytes=9, backup_count=1), names=SIZED, holding=False) == []
+    assert ours(found, Rotation(), names=SIZED, holding=True) == []
 
 
 def test_every_stamp_is_of_the_set() -> None:
     """A timed rotation has no numbers of its own."""
-    found = archives_of("a.log", [("a.log.2026-11-22.7", 1, 1, 1.0)], timed=True)
-    assert ours(found, Rotation(when="D"), holding=False) == found
+    found = archives_of(TIMED, [("a.log.2026-11-22.7", 1, 1, 1.0)])
+    assert ours(found, Rotation(when="D"), names=TIMED, holding=False) == found
 
 
 def test_who_rotates() -> None:
@@ -171,10 +174,10 @@ def test_who_rotates() -> None:
 def test_order_of_archives() -> None:
     """The newest first: low numbers, or late periods and in them high numbers."""
     numbered = ["a.log.10", "a.log.2.gz", "a.log.1"]
-    found = archives_of("a.log", [(name, 1, 1, 1.0) for name in numbered], timed=False)
+    found = archives_of(SIZED, [(name, 1, 1, 1.0) for name in numbered])
     assert [one.name for one in found] == ["a.log.1", "a.log.2.gz", "a.log.10"]
     stamped = ["a.log.2026-01-02", "a.log.2026-01-02.10", "a.log.2026-01-02.9.gz", "a.log.2026-01-01.3"]
-    found = archives_of("a.log", [(name, 1, 1, 1.0) for name in stamped], timed=True)
+    found = archives_of(TIMED, [(name, 1, 1, 1.0) for name in stamped])
     assert [one.name[6:] for one in found] == [
         "2026-01-02.10",
         "2026-01-02.9.gz",
@@ -186,12 +189,12 @@ def test_order_of_archives() -> None:
 def test_chain_of_numbers() -> None:
     """Each archive moves to the name above, the oldest first; a gap ends the chain."""
     archives = [archive("a.log.1", 11), archive("a.log.2.gz", 12), archive("a.log.4", 14)]
-    assert chain("a.log", 9, archives, None) == [
+    assert chain("a.log", SIZED, 9, archives, None) == [
         Move(12, "a.log.2.gz", "a.log.3.gz"),
         Move(11, "a.log.1", "a.log.2"),
         Move(9, "a.log", "a.log.1"),
     ]
-    assert chain("a.log", 9, [], None) == [Move(9, "a.log", "a.log.1")]
+    assert chain("a.log", SIZED, 9, [], None) == [Move(9, "a.log", "a.log.1")]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +209,15 @@ def test_chain_of_numbers() -> None:
 )
 def test_name_of_a_period(names: list[str], target: str) -> None:
     """A period that rolls again gets the next number, never a name that was given away."""
-    assert chain("a.log", 9, [archive(name) for name in names], "2026-11-22") == [Move(9, "a.log", target)]
+    assert chain("a.log", TIMED, 9, [archive(name) for name in names], "2026-11-22") == [
+        Move(9, "a.log", target)
+    ]
 
 
 def test_surplus_of_a_rollover() -> None:
     """What is beyond the count goes under the names it has after the moves; 0 keeps all."""
     archives = [archive(f"a.log.{n}", n) for n in (1, 2, 3)]
-    moves = chain("a.log", 9, archives, None)
+    moves = chain("a.log", SIZED, 9, archives, None)
     assert surplus(archives, moves, 3) == [(3, "a.log.4")]
     assert surplus(archives, moves, 1) == [(1, "a.log.2"), (2, "a.log.3"), (3, "a.log.4")]
     assert surplus(archives, moves, 0) == []

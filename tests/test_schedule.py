@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logboom.journal.names import parse_names
 from logboom.journal.target import Rotation
 from logboom.sinks.file.rotation import Archive, Schedule, ours
 
+NAMES = parse_names("", "app.log", timed=True)
 DAY = 86400
 FIRST = datetime.datetime(1925, 1, 1, tzinfo=datetime.UTC).timestamp()
 LAST = datetime.datetime(2037, 12, 31, tzinfo=datetime.UTC).timestamp()
@@ -192,7 +194,7 @@ def test_order_of_backups_in_an_hour_that_comes_twice() -> None:
         name = f"app.log.{stamp}.{number}"
         made.append(Archive(name, minute, 1, twice + 60 * minute + 59, stamp, number, ""))
     shuffled = sorted(made, key=lambda one: (one.stamp, one.number), reverse=True)
-    assert ours(shuffled, rotation, holding=False) == made[::-1]
+    assert ours(shuffled, rotation, names=NAMES, holding=False) == made[::-1]
 
 
 def test_name_of_another_schedule_keeps_its_place() -> None:
@@ -201,7 +203,7 @@ def test_name_of_another_schedule_keeps_its_place() -> None:
     archives = [Archive(f"app.log.{stamp}", 1, 1, 1.0, stamp, 0, "") for stamp in stamps]
     odd = Archive("app.log.2026-13-45", 1, 1, 1.0, "2026-13-45", 0, "")
     for when in ("M", "H", "MIDNIGHT", "W2"):
-        assert ours([odd, *archives], Rotation(when=when), holding=False) == archives
+        assert ours([odd, *archives], Rotation(when=when), names=NAMES, holding=False) == archives
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin"])

@@ -260,7 +260,7 @@ def test_stays_a_moment_longer_to_leave_nothing_behind(bench: Bench) -> None:
     """Else what dead programs left lies there until the next one logs, for months perhaps."""
     bench.turn()
     bench.living, bench.burying = False, True
-    assert bench.turn(seconds=5.5) == ""
+    assert bench.turn(seconds=6.9) == ""
     bench.burying = False
     assert bench.turn() == UNNEEDED
 
@@ -269,7 +269,7 @@ def test_stays_no_longer_than_a_moment_for_that(bench: Bench) -> None:
     """A file that cannot be removed must not keep a process for ever."""
     bench.turn()
     bench.living, bench.burying = False, True
-    assert bench.turn(seconds=6.1) == UNNEEDED
+    assert bench.turn(seconds=7.1) == UNNEEDED
 
 
 def test_stays_while_something_waits_to_be_written(bench: Bench) -> None:

@@ -317,13 +317,15 @@ def test_a_state_is_never_changed_in_place(program: Program) -> None:
     assert [getattr(before, name) for name in Live.__slots__] == seen
 
 
-@pytest.mark.parametrize("name", ["namer", "rotator"])
-def test_functions_that_rotate_are_refused(name: str, program: Program) -> None:
+@pytest.mark.parametrize(("name", "says"), [("namer", "beside the log"), ("rotator", "compress=")])
+def test_functions_that_rotate_are_refused(name: str, says: str, tmp_path: Path) -> None:
     """The collector runs no code of the application; None, the default, may be set."""
-    setattr(program.handler, name, None)
-    with pytest.raises(ConfigurationError, match="compress="):
-        setattr(program.handler, name, lambda *_: None)
-    assert getattr(program.handler, name) is None
+    handler = logboom.RotatingFileHandler(tmp_path / "app.log")
+    setattr(handler, name, None)
+    with pytest.raises(ConfigurationError, match=says):
+        setattr(handler, name, lambda *_: "elsewhere")
+    assert getattr(handler, name) is None
+    handler.close()
 
 
 def test_a_stream_cannot_be_set(program: Program) -> None:

@@ -120,7 +120,7 @@ def test_function_of_one_process_is_refused(
     monkeypatch.setenv("LOGBOOM_DISABLE", disable)
     handler = logboom.RotatingFileHandler(tmp_path / "app.log")
     setattr(handler, attribute, None)
-    with pytest.raises(ConfigurationError, match="compress"):
+    with pytest.raises(ConfigurationError, match="cannot be used"):
         setattr(handler, attribute, print)
     handler.close()
 
@@ -132,7 +132,6 @@ OVERRIDES = (
     "_open",
     "rotate",
     "rotation_filename",
-    "suffix",
 )
 
 
@@ -140,7 +139,7 @@ OVERRIDES = (
 def test_a_method_that_another_process_would_not_call_is_refused(name: str, tmp_path: Path) -> None:
     """An override that nobody calls would be found out when the first file is rolled, or never."""
     kind = type("Mine", (logboom.TimedRotatingFileHandler,), {name: lambda self, *arguments: 1})
-    with pytest.raises(ConfigurationError, match=f"Mine.{name} cannot be used"):
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be used"):
         kind(tmp_path / "app.log")
     Plain = type("Plain", (logboom.TimedRotatingFileHandler,), {"emit": lambda self, record: None})
     Plain(tmp_path / "app.log").close()
@@ -152,8 +151,7 @@ def test_a_method_that_another_process_would_not_call_is_refused(name: str, tmp_
         ("maxBytes", 60, "constructor"),
         ("backupCount", 3, "constructor"),
         ("baseFilename", "other.log", "constructor"),
-        ("suffix", "%Y%m%d", "rename"),
-        ("extMatch", None, "rename"),
+        ("suffix", "%H", "names"),
         ("doRollover", print, "compress"),
     ],
 )

@@ -76,11 +76,11 @@ def test_error_at_a_roll_stays_with_the_handler(
 ) -> None:
     """A spool that cannot even be looked at costs counted records, never an exception in the program."""
 
-    def is_there(room: Room, size: int) -> bool:
+    def look(room: Room) -> int:
         raise error
 
     program.logger.error("before")
-    monkeypatch.setattr(Room, "_is_there", is_there)
+    monkeypatch.setattr(Room, "_room", look)
     for _ in range(20):
         program.logger.error("%s", "x" * 8000)
     assert not program.errors
@@ -159,7 +159,7 @@ def test_dropped_records_are_said_in_the_log_at_the_end(
     """A program that drops and then ends, with room again, must not leave a gap that nobody tells."""
     program.logger.error("before")
     with monkeypatch.context() as disk:
-        disk.setattr(Room, "_is_there", lambda room, size: False)
+        disk.setattr(Room, "_room", lambda room: 0)
         for _ in range(20):
             program.logger.error("%s", "x" * 8000)
     program.handler.close()
@@ -702,7 +702,7 @@ def test_flush_is_not_true_while_drops_are_unsaid(program: Program, monkeypatch:
     """A record that is neither in the file nor told of there is no reason for "all is in the files"."""
     program.logger.error("before")
     with monkeypatch.context() as disk:
-        disk.setattr(Room, "_is_there", lambda room, size: False)
+        disk.setattr(Room, "_room", lambda room: 0)
         for _ in range(2):  # a segment that is written takes one that is too large for it
             program.logger.error("%s", "x" * 100_000)
         assert not lifecycle.flush(10)

@@ -24,7 +24,7 @@ def test_bytes_are_kept_under_their_name(tmp_path: Path) -> None:
 
 def test_they_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails must not be filled with what it broke."""
-    monkeypatch.setattr(damaged, "_KEPT", 10)
+    monkeypatch.setattr(damaged, "_KEPT", 5000)  # a file takes a block of the disk
     place = DamagedPlace(tmp_path)
     for name in "abc":
         place.put(name, b"12345678")

@@ -179,8 +179,7 @@ class Rig:
     def archives(self) -> list[str]:
         """Names of the archives, the newest first."""
         files = [(p.name, p.stat().st_ino, 0, 0.0) for p in self.directory.iterdir()]
-        timed = self.target.rotation.when is not None
-        return [one.name for one in rotation.archives_of(self.target.name, files, timed=timed)]
+        return [one.name for one in rotation.archives_of(rotation.names_of(self.target), files)]
 
     def content(self) -> bytes:
         """The whole set in its order, the oldest first."""

@@ -113,6 +113,31 @@ def test_a_segment_stays_until_every_sink_has_it(tmp_path: Path, server: PushRig
     assert drain(apart) and read_recorded(apart).positions == {}
 
 
+def test_a_collector_that_comes_anew_deletes_nothing_early(tmp_path: Path, server: PushRig) -> None:
+    """Its own position is behind the segments that another sink has still to read."""
+    factory = spool_with(tmp_path / ".logboom", Target("a.log"), Server(kind="push", address=server.address))
+    factory.segment(A, TEXTS[:100], ended=True)
+    factory.segment(A, TEXTS[100:150], 2, ended=True)
+    paths = [*(factory.path / "journal").iterdir(), factory.segment(A, TEXTS[150:], 3)]
+    home, apart = homes_in(factory.path)
+    fd = platform.open_file(paths[-1], os.O_RDWR)  # its program lives, so that delivered text is erased
+    try:
+        assert platform.try_lock(fd)
+        before = [path.read_bytes() for path in paths]
+        for _ in range(3):
+            cycle = make_cycle(home, Notebook(home))
+            try:
+                for _ in range(30):
+                    cycle.step(thorough=True)
+            finally:
+                cycle.close()
+        assert [path.read_bytes() for path in paths] == before
+    finally:
+        os.close(fd)
+    assert drain(home) and drain(apart)
+    assert lines(tmp_path / "a.log") == TEXTS == [line.decode() for line in server.delivered()]
+
+
 def test_a_server_that_hangs_holds_up_no_file(tmp_path: Path, suspended: socket.socket) -> None:
     """A network may take for ever; the file beside it is written as if it were not there."""
     log, spool = tmp_path / "app.log", tmp_path / "spool"

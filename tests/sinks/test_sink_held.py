@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from logboom import platform
+from logboom.journal.names import parse_names
 from logboom.journal.target import Rotation, Target
 from logboom.platform.files import Directory
 from logboom.sinks.file import held, rotation
 from logboom.sinks.file.rotation import Archive
 
+NAMES = parse_names("", "app.log", timed=False)
 START = 1_790_000_000.0
 LINES = [b"line %04d of a log that is rolled often\n" % i for i in range(40)]
 TARGET = Target(name="app.log", rotation=Rotation(max_bytes=200, backup_count=30))
@@ -166,11 +168,11 @@ def test_emptying_that_reports_a_failure_keeps_the_copy(
 def test_waiting_archives_are_the_newest() -> None:
     """The order of the set decides what retention deletes."""
     files = [("app.log.0.2", 5, 0, 0.0), ("app.log.1", 3, 0, 0.0), ("app.log.0.1", 4, 0, 0.0)]
-    found = rotation.archives_of("app.log", files, timed=False)
+    found = rotation.archives_of(NAMES, files)
     assert [one.name for one in found] == ["app.log.0.2", "app.log.0.1", "app.log.1"]
-    assert rotation.waiting_name("app.log", found) == "app.log.0.3"
-    assert rotation.waiting_name("app.log", ()) == "app.log.0.1"
-    assert [tuple(move) for move in rotation.settled("app.log", found)] == [
+    assert rotation.waiting_name(NAMES, found) == "app.log.0.3"
+    assert rotation.waiting_name(NAMES, ()) == "app.log.0.1"
+    assert [tuple(move) for move in rotation.settled(NAMES, found)] == [
         (3, "app.log.1", "app.log.3"),
         (4, "app.log.0.1", "app.log.2"),
         (5, "app.log.0.2", "app.log.1"),
@@ -183,7 +185,7 @@ def test_numbers_with_a_gap_are_left_alone() -> None:
         Archive(f"app.log.{n}", n, 0, 0.0, "", number, "")
         for n, number in (("0.1", -1), ("1", 1), ("3", 3), ("4", 4))
     ]
-    assert [move.target for move in rotation.settled("app.log", archives)] == ["app.log.2", "app.log.1"]
+    assert [move.target for move in rotation.settled(NAMES, archives)] == ["app.log.2", "app.log.1"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from logboom.journal.names import parse_names
 from logboom.platform import failpoints
 from logboom.sinks.file import rotation
 
@@ -56,7 +57,9 @@ def finish(home: Path, name: str) -> None:
 
 def content(logs: Path, *, timed: bool) -> bytes:
     files = [(path.name, 0, 0, 0.0) for path in logs.iterdir()]
-    names = [one.name for one in reversed(rotation.archives_of("app.log", files, timed=timed))]
+    names = [
+        one.name for one in reversed(rotation.archives_of(parse_names("", "app.log", timed=timed), files))
+    ]
     texts = [(logs / name).read_bytes() for name in [*names, "app.log"]]
     return b"".join(gzip.decompress(one) if one.startswith(b"\x1f\x8b") else one for one in texts)
 

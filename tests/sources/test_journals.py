@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def spool(factory: SpoolFactory) -> Iterator[Spool]:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock()
+    return FakeClock(wall=time.time())  # it is compared with the times of files
 
 
 @pytest.fixture
@@ -236,13 +237,13 @@ def test_what_is_about_to_be_removed_is_known(
     factory.segment(A, ["1"])
     for _ in range(3):
         texts(source, thorough=True)
+    assert not source.burying()
     source.reclaim(everything(source), clock.monotonic())
-    assert not source.burying(clock.monotonic())
+    assert source.burying()
     clock.advance(5.1)
-    assert source.burying(clock.monotonic())
     texts(source)
     source.reclaim(everything(source), clock.monotonic())
-    assert files(spool) == [] and not source.burying(clock.monotonic())
+    assert files(spool) == [] and not source.burying()
 
 
 def test_a_resting_stream_survives_its_collector(
@@ -260,6 +261,43 @@ def test_a_resting_stream_survives_its_collector(
     clock.advance(6)
     texts(source)
     assert source.reclaim(everything(source), clock.monotonic()) == [A]
+
+
+@pytest.mark.parametrize("step", [0.0, -3600.0, 3600.0])
+def test_the_rest_is_counted_by_whoever_comes_next(
+    step: float, factory: SpoolFactory, spool: Spool, clock: FakeClock
+) -> None:
+    """A collector that ends with its container does not live for five seconds; clocks are set meanwhile."""
+
+    def collect() -> list[str]:
+        source = JournalsSource(spool, {A: pack_position(1, place)}, clock)
+        assert texts(source, thorough=True) == {}
+        return source.reclaim(everything(source), clock.monotonic())
+
+    factory.segment(A, ["1"])
+    place = len(factory.content(factory.header(A), ["1"]))
+    assert collect() == []
+    assert files(spool) == [segment_name(A, 1) + ".dead"]
+    if not step:
+        clock.advance(4.0)
+        assert collect() == []
+        clock.advance(1.1)
+    clock.jump(step)
+    assert collect() == [A] and files(spool) == []
+
+
+def test_what_was_set_aside_before_is_read_before_it_is_removed(
+    factory: SpoolFactory, spool: Spool, clock: FakeClock
+) -> None:
+    """However long it has rested, a line may have come late."""
+    factory.segment(A, ["1", "late"])
+    spool.retire(A, 1)
+    clock.advance(3600)
+    place = pack_position(1, len(factory.content(factory.header(A), ["1"])))
+    source = JournalsSource(spool, {A: place}, clock)
+    assert texts(source, thorough=True) == {A: ["late"]}
+    assert source.reclaim({A: place}, clock.monotonic()) == []
+    assert len(files(spool)) == 1
 
 
 def test_a_writer_that_goes_on_is_read_at_once(

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "tests/platform/": "the other half of the platform layer",
     "tests/sinks/test_sink_crash.py": "dies some thousand times: minutes under Wine",
     "tests/sinks/test_sink_false_errors.py": "replaces calls that are not made on Windows",
+    "tests/sinks/test_sink_names.py": "dies some hundred times: minutes under Wine",
     "tests/sinks/test_sink_kill.py": "starts some hundred processes: minutes under Wine",
     "tests/test_docs.py": _TOOLS,
     "tests/test_environments.py": "surroundings of POSIX",

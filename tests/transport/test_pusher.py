@@ -8,7 +8,7 @@ import threading
 import pytest
 from pulling import greeted, pulling
 
-from logboom.sinks.pusher import Pusher
+from logboom.sinks.push import Pusher
 from logboom.wire.endpoints import check_address, is_public, listen
 from logboom.wire.zmtp import GREETING, Message, Peer, frame
 

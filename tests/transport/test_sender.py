@@ -12,10 +12,10 @@ import pytest
 from harness import wait_until
 from pulling import greeted, pulling
 
+from logboom.contrib.direct import Sender
 from logboom.receivers.puller import Puller
 from logboom.wire.endpoints import listen
 from logboom.wire.zmtp import Message, Peer, frame
-from logboom.zeromq.sender import Sender
 
 
 def numbers(messages: list[Message]) -> list[int]:
@@ -152,7 +152,7 @@ def test_at_the_end_of_a_program_a_server_that_takes_nothing_is_waited_for_once(
 
 def test_a_connection_without_traffic_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand programs that say nothing cost a server nothing; the next record connects again."""
-    monkeypatch.setattr("logboom.zeromq.sender._LONGEST_IDLE", 0.2)
+    monkeypatch.setattr("logboom.contrib.direct._LONGEST_IDLE", 0.2)
     got: list[Message] = []
     puller = Puller("tcp://127.0.0.1:*", got.extend, 1000)
     sender = Sender(puller.address)

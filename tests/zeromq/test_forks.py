@@ -42,7 +42,7 @@ if pid:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 for number in range(100):
     logger.warning("n %d", number)
-assert logger.handlers[0]._outbox._zeromq is None
+assert logger.handlers[0]._outbox._threads
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -442,13 +443,43 @@ def test_without_pyzmq_the_error_says_what_to_install(processes: Processes) -> N
     code = """
 import sys
 sys.modules["zmq"] = None
-try:
-    import logboom.zeromq
-except ImportError as error:
-    print(error)
+import logboom.zeromq
+for use in (lambda: logboom.zeromq.PUBLogger, lambda: logboom.zeromq.SUBLogger):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
 """
     program = processes.program(code)
-    assert "pip install logboom[zmq]" in program.communicate(timeout=30)[0]
+    assert program.communicate(timeout=30)[0].count("pip install logboom[zmq]") == 2
+
+
+@pytest.mark.parametrize("spool", ["", "spool"])
+def test_pushing_and_pulling_need_no_pyzmq(
+    spool: str, tmp_path: Path, port: int, processes: Processes
+) -> None:
+    """Both ends speak the protocol themselves: what they do not use must not have to be installed."""
+    log, address = tmp_path / "a.log", f"tcp://127.0.0.1:{port}"
+    server = processes.program(f"""
+import sys
+sys.modules["zmq"] = None
+from logboom.cli import main
+sys.exit(main(["pull", "--bind", {address!r}, "--file", {str(log)!r}]))
+""")
+    program = processes.program(f"""
+import logging, sys
+sys.modules["zmq"] = None
+from logboom.zeromq import PUSHHandler
+options = {{"spool": {str(tmp_path / "spool")!r}}} if {spool!r} else {{}}
+handler = PUSHHandler({address!r}, close_timeout=20, **options)
+logging.getLogger().addHandler(handler)
+logging.warning("pushed")
+logging.shutdown()
+""")
+    assert program.wait(40) == 0, processes.errors()
+    wait_for_lines(log, lambda lines: any("pushed" in line for line in lines))
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(20) == 0, processes.errors()
 
 
 def test_what_is_left_in_memory_at_the_end_is_said(port: int, processes: Processes) -> None:

@@ -136,7 +136,7 @@ def test_an_option_that_cannot_work_is_refused(option: dict[str, Any], tmp_path:
 
 def test_an_address_in_use_is_an_error(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second server must say so instead of running beside the first."""
-    monkeypatch.setattr("logboom.zeromq.server._BIND_FOR", 0.05)
+    monkeypatch.setattr("logboom.receivers.zeromq._BIND_FOR", 0.05)
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(OSError, match="in use"):
             LoggingServer(f"tcp://127.0.0.1:{port}", tmp_path / "a.log").run()
@@ -266,7 +266,7 @@ class Closing:
 
 def test_the_address_that_cannot_be_bound_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`Name or service not known` says nothing to who has several."""
-    monkeypatch.setattr("logboom.zeromq.server._BIND_FOR", 0.05)
+    monkeypatch.setattr("logboom.receivers.zeromq._BIND_FOR", 0.05)
     with pytest.raises(OSError, match="tcp://nohost"):
         LoggingServer("tcp://nohost.invalid:5557", tmp_path / "a.log").run()
 

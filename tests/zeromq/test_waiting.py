@@ -34,7 +34,7 @@ class SlowSender:
 
 def test_threads_wait_each_for_itself(monkeypatch: pytest.MonkeyPatch, logger: logging.Logger) -> None:
     """One after the other, the eighth would wait eight times as long as a call may."""
-    monkeypatch.setattr("logboom.zeromq.direct.Sender", SlowSender)
+    monkeypatch.setattr("logboom.contrib.direct.Sender", SlowSender)
     handler = PUSHHandler("tcp://127.0.0.1:5557", high_water_mark=1, block_timeout=0.5)
     logger.addHandler(handler)
     logger.info("the room is taken")

@@ -1,19 +1,14 @@
-"""`logboom pull`: a server for the lines that programs push over ZeroMQ.
-
-Owns: its arguments. Never knows: sockets, files.
-"""
+"""`logboom pull`: a server for the lines that programs push over ZeroMQ."""
 
 from __future__ import annotations
 
 import argparse
 
-from logboom.errors import ConfigurationError
-
 __all__ = ["add", "run"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """As of `python -m logboom.zeromq`, which must not be imported for this: it needs pyzmq."""
+    """Add the options of `LoggingServer`."""
     parser.add_argument("--bind", default="tcp://127.0.0.1:5557", metavar="ADDRESS", help="where to listen")
     parser.add_argument("--file", default="django.log", metavar="FILE", help="the log file")
     parser.add_argument("--max-bytes", default="10 MB", metavar="SIZE", help="size before it is rolled")
@@ -24,8 +19,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    try:
-        from logboom.zeromq.command import run_with
-    except ImportError as error:
-        raise ConfigurationError(str(error)) from None
-    return run_with(arguments)
+    from logboom.receivers.zeromq import LoggingServer, serve
+
+    server = LoggingServer(
+        arguments.bind,
+        arguments.file,
+        arguments.max_bytes,
+        arguments.backup_count,
+        newlines=arguments.newlines,
+        spool=arguments.spool,
+    )
+    serve(server)
+    return 0

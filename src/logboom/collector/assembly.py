@@ -23,6 +23,7 @@ from logboom.collector.pipe import Publish
 from logboom.collector.service import NEWER, UNNEEDED, Service
 from logboom.errors import ConfigurationError, SpoolError
 from logboom.journal.layout import FORMAT
+from logboom.journal.survey import undelivered_bytes
 from logboom.journal.target import Asked, Server
 from logboom.platform import clock
 from logboom.platform.clock import SYSTEM_CLOCK
@@ -31,10 +32,11 @@ from logboom.sinks.base import Sink
 from logboom.sinks.file.sink import FileSink
 from logboom.spool import launch
 from logboom.spool.allowed import allowed
-from logboom.spool.directory import Spool, spool_of
+from logboom.spool.checkpoint import read_recorded
+from logboom.spool.directory import Spool, homes_in, spool_of
 from logboom.spool.status import Notebook, write_status
 
-__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached"]
+__all__ = ["collect", "drain", "make_cycle", "prune", "run_detached", "undelivered"]
 
 _CANDIDACY = 1.0
 _DRAIN_PAUSE = 0.002
@@ -100,6 +102,15 @@ def prune(spool: Path, room: int) -> None:
                 cycle.close()
         finally:
             leadership.release()
+
+
+def undelivered(spool: Path) -> int:
+    """Bytes on the disk of what is not delivered. Raises `OSError` when the checkpoint cannot be read."""
+    positions: dict[str, int] = {}
+    for home in homes_in(spool_of(spool)):
+        for name, position in read_recorded(home).positions.items():
+            positions[name] = min(position, positions.get(name, position))
+    return undelivered_bytes(Spool(spool), positions)
 
 
 def drain(spool: Path, deadline: float) -> bool:

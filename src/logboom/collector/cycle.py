@@ -32,6 +32,8 @@ _UPKEEP_EVERY: Final = 0.5
 _GIVE_UP_HASTILY: Final = 0.1
 _GIVE_UP: Final = 0.5  # no descriptors left for a moment is no bad sector, and a killed writer no rival
 _STRAYS_EVERY: Final = 600.0
+_CLEAR_EVERY: Final = 0.5
+_ERASE_EVERY: Final = 20.0
 
 
 class Cycle:
@@ -71,9 +73,10 @@ class Cycle:
         self._looked = -math.inf  # when the last look into every stream began
         self._sync_at = 0.0
         self._upkeep_at = 0.0
-        self._strays_at = 0.0
         self._others_at = 0.0
         self._elsewhere: dict[Path, dict[str, int]] = {}
+        self._strays_at = self._clear_at = self._erase_at = 0.0
+        self._modes: dict[str, int] = {}  # by target, as its log's own
         self._unsynced = True  # a predecessor that was killed may have written without a sync
         for text in self.checkpoint.notes:
             note(text)
@@ -162,8 +165,8 @@ class Cycle:
         )
 
     def burying(self) -> bool:
-        """Whether what dead streams left is about to be removed."""
-        return self.source.burying(self._clock.monotonic())
+        """Return True while what dead streams left is still to be removed."""
+        return self.source.burying()
 
     def idle_pause(self) -> float:
         """Seconds between two steps while nobody logs."""
@@ -197,6 +200,8 @@ class Cycle:
 
     def close(self) -> None:
         """Give up descriptors; nothing is lost by it."""
+        synced = [key for key, pipe in self.pipes.items() if pipe.target.synced]
+        self.checkpoint.clear(synced if self._unsynced else ())
         self._targets.close()
         self.source.close()
         self.checkpoint.close()
@@ -252,7 +257,7 @@ class Cycle:
     def _admit(self, reader: JournalReader) -> bool:
         """Make ready what a stream asks for, and have it read; else its records wait in the journal."""
         if self._targets.admit(reader):
-            self.source.admit(reader.producer)
+            self.source.admit(reader.producer, shared=reader.producer in self._targets.others)
             return True
         if reader.producer in self._targets.elsewhere:
             self.source.ignore(reader.producer)
@@ -296,6 +301,7 @@ class Cycle:
         self._upkeep_at = now_mono + (0.0 if busy else _UPKEEP_EVERY)
         self._targets.close_idle(now_mono, busy)
         self._targets.reopen()
+        self._follow_modes()
         self._set_headless_aside()
 
     def _set_headless_aside(self) -> None:
@@ -317,6 +323,7 @@ class Cycle:
         if undurable:
             home = self._targets.home
             positions = {name: end for name, end in positions.items() if home.get(name) not in undurable}
+        self._remove_text(now_mono, positions, undurable)
         reach("cycle.reclaim")
         finished = self.source.reclaim(positions, now_mono)
         if not finished:
@@ -349,6 +356,25 @@ class Cycle:
             del foreign[name]
         named = (*foreign.values(), *self._targets.others.values())
         return {home for homes in named for home in homes if home != self.spool.path}
+
+    def _remove_text(self, now_mono: float, positions: Mapping[str, int], undurable: Collection[str]) -> None:
+        """Delivered records belong to the log, which has a retention of its own: nothing else keeps them."""
+        if now_mono >= self._clear_at:
+            self._clear_at = now_mono + _CLEAR_EVERY
+            self.checkpoint.clear(undurable)
+        if now_mono >= self._erase_at:
+            self._erase_at = now_mono + _ERASE_EVERY
+            self.source.erase(positions)
+
+    def _follow_modes(self) -> None:
+        """Who may not read a log any more may not read its records in the spool."""
+        known, self._modes = self._modes, {}
+        for key, pipe in self.pipes.items():
+            mode = self._modes[key] = self.spool.segment_mode(pipe.target)
+            if known.get(key) != mode:
+                if key in known:
+                    self.checkpoint.release(key)
+                self.source.give_modes(key)
 
     def _forget(self, producer: str) -> None:
         self._dropped.pop(producer, None)

@@ -1,8 +1,5 @@
 """The live feed: what a collector writes, for whoever listens at the moment.
 
-Owns: the socket, topics, whether anybody listens. Never knows: sinks, sources, delivery: what is published
-here is a copy, and nobody waits for those who read it.
-
 `ipc://` in the spool by default, loopback where there is no `ipc`; each message is
 `[b"LEVEL.logger.name", line]`, which `python -m zmq.log` and any SUB socket read. A subscriber that is slow
 loses what finds no room, and only that one.
@@ -19,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from logboom.wire import endpoints
-from logboom.zeromq import sockets as zeromq
+from logboom.wire import pyzmq as zeromq
 
 __all__ = ["FEED", "Feed", "open_feed"]
 

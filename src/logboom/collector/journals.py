@@ -10,12 +10,14 @@ are busy, often enough that its records are not late for the merge.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from logboom import platform
+from logboom.journal.layout import pack_position, unpack_position
 from logboom.journal.reader import Chunk, JournalReader
 from logboom.platform.clock import Clock
 from logboom.spool.directory import Spool
@@ -28,6 +30,7 @@ _PAUSE_A_JOURNAL: Final = 150e-6  # while some are busy, 2% of the time goes int
 _IDLE_PAUSE_A_JOURNAL: Final = 3e-3  # and while none is, less than 1%
 _LONGEST_PAUSE_OF_MANY: Final = 2.0
 _LIVENESS_PAUSE: Final = 1.0
+_LONGEST_LIVENESS_PAUSE: Final = 3.0
 _DISCOVER_EVERY: Final = 0.005  # a quarter of what a record is held back at least
 _SMALLEST_SHARE: Final = 4 * 1024
 _BLOCK: Final = 1024 * 1024
@@ -43,20 +46,36 @@ class _Journal:
         looked, checked: monotonic times: last read, last look whether its writer lives.
         admitted: it may be read.
         ignored: it is another collector's.
+        shared: it is another collector's as well.
         retired: monotonic time at which it was set aside, or None.
         confirmed: it was read again `_REST` after that, and nothing came.
+        late: something came while it was set aside.
+        erased: packed position before which no record is in its segment any more.
     """
 
-    __slots__ = ("admitted", "checked", "confirmed", "ignored", "looked", "pause", "reader", "retired")
+    __slots__ = (
+        "admitted",
+        "checked",
+        "confirmed",
+        "erased",
+        "ignored",
+        "late",
+        "looked",
+        "pause",
+        "reader",
+        "retired",
+        "shared",
+    )
 
     def __init__(self, reader: JournalReader, now: float) -> None:
         self.reader = reader
-        self.admitted = self.ignored = False
+        self.admitted = self.ignored = self.shared = False
         self.pause = 0.0
         self.looked = now
         self.checked = now
         self.retired: float | None = None
-        self.confirmed = False
+        self.confirmed = self.late = False
+        self.erased = 0
 
     def is_due(self, now: float, longest: float) -> bool:
         if self.ignored:
@@ -133,9 +152,14 @@ class JournalsSource:
         self._busy = max(1, len(busy) - len(skip))
         return found
 
-    def admit(self, name: str) -> None:
-        """Read this stream from now on."""
+    def admit(self, name: str, *, shared: bool = False) -> None:
+        """Read this stream from now on.
+
+        Args:
+            shared: another collector delivers it as well, so `reclaim` frees nothing before it is told.
+        """
         journal = self._journals[name]
+        journal.shared = shared
         journal.admitted, journal.pause, journal.reader.exhausted = True, 0.0, False
 
     def ignore(self, name: str) -> None:
@@ -162,7 +186,8 @@ class JournalsSource:
 
     def headless(self) -> list[str]:
         """Streams whose writer is gone, that hold something, and of which no header can be read."""
-        names = [name for name, reader in self.readers.items() if reader.header is None and not reader.newer]
+        unknown = [reader for reader in self.readers.values() if reader.header is None and not reader.gone]
+        names = [reader.producer for reader in unknown if not reader.newer]
         return [name for name in names if name not in self.errors and self._is_headless(name)]
 
     def set_aside(self, name: str) -> bool:
@@ -222,10 +247,30 @@ class JournalsSource:
                 return True
         return False
 
-    def burying(self, now_mono: float) -> bool:
-        """Whether a dead stream is removed within the next second."""
-        retired = (journal.retired for journal in self._journals.values())
-        return any(since is not None and now_mono + 1.0 >= since + _REST for since in retired)
+    def burying(self) -> bool:
+        """Return True while dead streams that are delivered are still to be removed."""
+        return any(journal.retired is not None for journal in self._journals.values())
+
+    def erase(self, delivered: Mapping[str, int]) -> None:
+        """Take delivered records out of segments that are still written to; others are removed whole."""
+        for name, journal in self._journals.items():
+            position = self._delivered(name, delivered)
+            number, offset = unpack_position(position)
+            dead = journal.reader.gone or journal.retired is not None
+            if dead or number != journal.reader.segment or position <= journal.erased:
+                continue
+            with contextlib.suppress(OSError):
+                self._spool.erase(name, number, offset)
+                journal.erased = position
+
+    def give_modes(self, key: str) -> None:
+        """Give the segments of a target the permission bits that its log has now."""
+        for name, reader in self.readers.items():
+            sinks = () if reader.header is None else reader.header.sinks
+            if any(asked.key == key for asked in sinks):
+                mode = self._spool.segment_mode(*sinks)
+                for number in self._listing.get(name, ()):
+                    self._spool.give_mode(name, number, mode)
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -238,6 +283,9 @@ class JournalsSource:
         return [name for name in self._positions if name not in self._journals]
 
     def _delivered(self, name: str, delivered: Mapping[str, int]) -> int:
+        journal = self._journals.get(name)
+        if journal is not None and journal.shared:
+            return delivered.get(name, 0)
         return max(delivered.get(name, 0), self._positions.get(name, 0))
 
     def _discover(self, now: float, thorough: bool) -> None:
@@ -273,18 +321,14 @@ class JournalsSource:
 
     def _read(self, name: str, journal: _Journal, now: float, share: int, check: bool) -> list[Chunk]:
         reader = journal.reader
-        seldom = max(_LIVENESS_PAUSE, 2 * self._longest)
+        seldom = min(max(_LIVENESS_PAUSE, 2 * self._longest), _LONGEST_LIVENESS_PAUSE)
         check = check or journal.retired is not None or now >= journal.checked + seldom
         journal.looked = now
         try:
             chunks: list[Chunk] = []
-            if journal.admitted or (reader.header is None and not reader.peek()):
+            if self._may_read(journal, check):
                 size = max(min(share, self._left), _SMALLEST_SHARE)
                 chunks = reader.read(size, liveness=check, longest=self._longest_line)
-            elif reader.header is None:
-                reader.exhausted = True  # destroyed
-            else:
-                self.met.append(reader)
             if self.errors.pop(name, None) is not None:
                 del self._unread_since[name]
         except OSError as error:
@@ -298,12 +342,35 @@ class JournalsSource:
         self._settle(journal, bool(chunks) or not reader.exhausted)
         return chunks
 
+    def _may_read(self, journal: _Journal, check: bool) -> bool:
+        reader = journal.reader
+        if journal.admitted:
+            return True
+        if reader.header is None and not reader.peek():
+            if check and self._is_empty(reader):
+                return True  # to be left, and removed
+            reader.exhausted = True
+        elif reader.header is None:
+            reader.exhausted = True  # destroyed
+        else:
+            self.met.append(reader)
+        return False
+
+    def _is_empty(self, reader: JournalReader) -> bool:
+        """True for what a power loss leaves of a segment whose writer is gone: zeros, or nothing at all."""
+        try:
+            fd = self._spool.open_segment(reader.producer, reader.segment)
+        except FileNotFoundError:
+            return False
+        return self._spool.owner_gone(fd) and not _holds_bytes(fd)
+
     def _settle(self, journal: _Journal, active: bool) -> None:
         """How soon to look again."""
         if journal.retired is not None:
             journal.confirmed = journal.reader.gone and not active
             if not journal.confirmed:
                 journal.retired = None
+                journal.late = True
         if active:
             journal.pause = 0.0
         else:
@@ -311,19 +378,26 @@ class JournalsSource:
 
     def _free_passed(self, reader: JournalReader, numbers: Sequence[int], done: int) -> None:
         for number in numbers:
-            last = 0 if number < reader.began else reader.passed.get(number)
+            # What this collector never entered was delivered by an earlier one; by the others, `done` says.
+            before = pack_position(number + 1, 0) if self._journals[reader.producer].shared else 0
+            last = before if number < reader.began else reader.passed.get(number)
             passed = last is not None and done >= last and number != reader.segment
             if passed and self._spool.remove(reader.producer, number):
                 reader.passed.pop(number, None)
 
     def _bury(self, name: str, journal: _Journal, now: float) -> bool:
-        """A dead stream that is delivered: set it aside, read it once more later, then remove it."""
+        """A dead stream that is delivered: set it aside, read it once more later, then remove it.
+
+        The file's own time says when that was done: most collectors of short jobs do not live for `_REST`.
+        """
         reader = journal.reader
         if journal.retired is None:
-            self._spool.retire(name, reader.segment)
-            journal.retired = now
-            journal.confirmed = False
-            return False
+            since = self._spool.retire(name, reader.segment)
+            if since is None or journal.late:
+                journal.retired, journal.late = now, False
+            else:  # a clock that was set back makes it one of the future
+                journal.retired = now - abs(self._clock.wall() - since)
+            journal.confirmed = journal.looked >= journal.retired + _REST
         if not journal.confirmed:
             return False
         numbers = {reader.segment, *self._listing.get(name, ())}
@@ -337,8 +411,9 @@ class JournalsSource:
 def _holds_bytes(fd: int) -> bool:
     """Whether not all of it is zero, as a power loss leaves what was allocated."""
     offset = 0
-    while block := platform.read_at(fd, _BLOCK, offset):
-        if block.strip(b"\0"):
-            return True
-        offset += len(block)
+    while (place := platform.next_data(fd, offset)) is not None:
+        block = platform.read_at(fd, _BLOCK, place)
+        if not block or block.strip(b"\0"):
+            return bool(block)
+        offset = place + len(block)
     return False

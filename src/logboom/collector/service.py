@@ -45,7 +45,7 @@ _FLUSH_WAIT: Final = 0.002
 _FULL_WAIT: Final = 0.002
 _FLUSH_APART: Final = 2.0  # and for those who wait for a flush, a third of it
 _LAST_WORDS: Final = 1.0
-_FUNERAL: Final = 1.0
+_BURIAL: Final = 7.0  # what dead programs left has to rest for five
 _MOST_MARKS: Final = 8
 _IDLE_WAIT: Final = 0.25
 _ACTIVE_FOR: Final = 1.5
@@ -290,7 +290,7 @@ class Service:
             self._peopled_at = now
             return ""
         stay = cycle.linger()
-        if now - self._peopled_at < (stay + _FUNERAL if cycle.burying() else stay):
+        if now - self._peopled_at < (max(stay, _BURIAL) if cycle.burying() else stay):
             return ""
         self.seen = cycle.seen()
         return UNNEEDED

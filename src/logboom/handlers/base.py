@@ -6,6 +6,7 @@ Owns: `JournalHandler`, the `logging.Handler` side. Never knows: the journal's f
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import os
 import sys
 import weakref
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from logboom import platform
 from logboom.errors import ConfigurationError
+from logboom.handlers.naming import advice_for, check_names, derived_names, moves_files
 from logboom.handlers.places import check_spool, is_special, make_live_file
 from logboom.handlers.unlocked import Unlocked, is_ours
 from logboom.journal.target import Rotation, Target, check_encoding
@@ -36,19 +40,27 @@ else:
     _Base = Unlocked
 
 
-_BACKUPS = 'Use compress="gzip", max_age= or max_total_size=, or a job that takes finished backups'
-_NAMES = "The names of backups are the standard library's; a job may rename finished ones"
 _ONCE = "Give it to the constructor, or make another handler"
-# What the collector does by itself, and what it was told once: each with what to do instead.
-_ROTATES = (
-    dict.fromkeys(("doRollover", "shouldRollover", "computeRollover", "getFilesToDelete"), _BACKUPS)
-    | dict.fromkeys(("namer", "rotator", "rotation_filename", "rotate", "_open"), _BACKUPS)
-    | dict.fromkeys(("suffix", "extMatch"), _NAMES)
-)
-_TOLD = dict.fromkeys(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"), _ONCE)
-_FIXED = _ROTATES | _TOLD
+# Functions that the collector, another process, cannot call: each with what is used instead, usually.
+_ROTATES = {
+    "doRollover": 'compress="gzip", max_age= or max_total_size=, or a job that takes finished backups',
+    "shouldRollover": "maxBytes= or when= (maxBytes=0 never rolls by size), or doRollover() when it is time",
+    "computeRollover": "when=, interval=, atTime= and utc=",
+    "getFilesToDelete": "backupCount=, max_age= or max_total_size=",
+    "rotator": 'compress="gzip", or a job that takes finished backups',
+    "rotate": 'compress="gzip", or a job that takes finished backups',
+    "_open": "file_mode= for permissions and encoding= (UTF-8 by default); missing directories are created",
+}
+_NAMING: Final = frozenset(("namer", "rotation_filename", "suffix"))
+_TOLD = frozenset(("baseFilename", "maxBytes", "backupCount", "when", "interval", "utc", "atTime"))
 _EMITTING: Final = frozenset(("emit", "handle", "_handle_in_turn", "_handle_asking"))
 _CO_VARARGS: Final = 4  # `inspect.CO_VARARGS`, without the time to import it
+
+
+def _is_shared_mode(mode: object) -> bool:
+    """Return True for `a` and `w`, also with `t` and `+`, which change nothing here."""
+    letters = list(mode) if isinstance(mode, str) else []
+    return sorted({*letters} - {"t", "+"}) in (["a"], ["w"]) and len({*letters}) == len(letters)
 
 
 class Terminator:
@@ -91,10 +103,19 @@ class JournalHandler(_Base):
     _silent: bool = False
     _settled: bool = False
     _own: _Own | None = None
+    _names: str | None = None
+    _usual_suffix: str | None = None
+    _unnamed: Exception | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._settled and name in _FIXED and value != getattr(self, name, None):
-            raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_FIXED[name])
+        if self._settled and value != getattr(self, name, None):
+            if name in _TOLD:
+                raise ConfigurationError(f"{name} cannot be set: another process rotates", hint=_ONCE)
+            if name in _ROTATES and not (name == "rotator" and moves_files(value)):
+                raise self._refusal(name, value)
+            if name in _NAMING:
+                self._rename_backups(name, value)
+                return
         super().__setattr__(name, value)
         if name == "format" and self._producer is not None:
             self._producer.live = NOT_LIVE
@@ -110,11 +131,14 @@ class JournalHandler(_Base):
         keywords: Keywords,
     ) -> None:
         """Called by the constructors when the namesake's attributes are set."""
-        if mode not in ("a", "w"):
+        if not _is_shared_mode(mode):
             raise ConfigurationError(f"mode={mode!r}", hint='Use "a" or "w": many processes share the file')
         self._refuse_overrides()
-        self._settled = True
         options = parse_options(keywords)
+        self._names = options.names
+        self._usual_suffix = None if rotation.when is None else vars(self)["suffix"]
+        rotation = msgspec.structs.replace(rotation, names=self._first_names())
+        self._settled = True
         codec, error_handler = check_encoding(encoding, errors)
         self.delay = delay = bool(delay)
         self._silent = os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0")
@@ -138,7 +162,7 @@ class JournalHandler(_Base):
         target = Target(
             name=path.name,
             directory=None if spool.parent == path.parent else str(path.parent),
-            mode=mode,
+            mode="w" if "w" in mode else "a",
             encoding=codec,
             errors=error_handler,
             rotation=rotation,
@@ -155,14 +179,86 @@ class JournalHandler(_Base):
         self._producer = Producer(target, options, spool, self.terminator)
 
     def _refuse_overrides(self) -> None:
-        """A subclass that names or rotates would wait in vain to be called: the collector rotates."""
+        """A subclass that rotates would wait in vain to be called: the collector rotates."""
         for kind in type(self).__mro__[: type(self).__mro__.index(JournalHandler)]:
             if is_ours(kind):
                 continue
             for name in sorted(_ROTATES.keys() & vars(kind).keys()):
-                raise ConfigurationError(
-                    f"{kind.__name__}.{name} cannot be used: another process rotates", hint=_ROTATES[name]
-                )
+                if not (name == "rotator" and moves_files(getattr(self, name))):
+                    raise self._refusal(f"{kind.__name__}.{name}", vars(kind)[name])
+        if not moves_files(rotator := getattr(self, "rotator", None)):
+            raise self._refusal("rotator", rotator)
+
+    def _refusal(self, name: str, function: Any) -> ConfigurationError:
+        """Names what was found, and what to use for it."""
+        function = getattr(function, "__func__", function)
+        hint = advice_for(function, _ROTATES[name.rpartition(".")[2]])
+        return ConfigurationError(f"{name} cannot be used: another process rotates", hint=hint)
+
+    def _first_names(self) -> str:
+        """The template of the backups' names, as far as it is known while the handler is made."""
+        if not isinstance(self, logging.handlers.BaseRotatingHandler):
+            if self._names is not None:
+                raise ConfigurationError("names= needs a rotation", hint="Use RotatingFileHandler")
+            return ""
+        if self._names is not None:
+            live = os.path.basename(self.baseFilename)
+            return check_names(self._names, live, timed=self._usual_suffix is not None)
+        try:
+            return self._derived_names()
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            # What its `rotation_filename` needs a subclass may make later: it is asked with the first record.
+            self._unnamed = error
+            return ""
+
+    def _derived_names(self) -> str:
+        naming: Any = self
+        what = "namer" if callable(naming.namer) else "rotation_filename"
+        suffix = None if self._usual_suffix is None else naming.suffix
+        if suffix != self._usual_suffix and what != "namer":
+            what = f"suffix={suffix!r}"
+        return derived_names(what, naming.rotation_filename, self.baseFilename, suffix, self._usual_suffix)
+
+    def _rename_backups(self, name: str, value: Any) -> None:
+        """Set what backups are named by, and tell the collector the new names; refuse what cannot be told."""
+        if not isinstance(self, logging.handlers.BaseRotatingHandler) or (
+            name == "suffix" and self._usual_suffix is None
+        ):
+            object.__setattr__(self, name, value)  # as in the standard library, it has no effect
+            return
+        if self._names is not None:
+            raise ConfigurationError(f"{name} and names= both name the backups", hint="Leave one of them out")
+        before = vars(self).get(name, self)
+        object.__setattr__(self, name, value)
+        try:
+            self._use_names(self._derived_names())
+        except Exception as error:
+            if before is self:
+                object.__delattr__(self, name)
+            else:
+                object.__setattr__(self, name, before)
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError(f"{name} cannot be used: {type(error).__name__}: {error}") from error
+
+    def _use_names(self, names: str) -> None:
+        """The backups of what is logged from now on are called so."""
+        self._unnamed = None
+        producer = self._producer
+        target = None if producer is None else producer.target
+        if producer is not None and isinstance(target, Target) and names != target.rotation.names:
+            rotation = msgspec.structs.replace(target.rotation, names=names)
+            producer.retarget(msgspec.structs.replace(target, rotation=rotation, configured=stamp_of(None)))
+
+    def _name_late(self, producer: Producer) -> None:
+        """Ask for the names that could not be asked for while the handler was made."""
+        self._unnamed = None
+        try:
+            self._use_names(self._derived_names())
+        except Exception as error:
+            producer.warn(f"backups have the standard names: {error} ({self.baseFilename})")
 
     def _formatting(self) -> Any:
         """The formatter; of a class (or an instance) with a `format` of its own, what calls that."""
@@ -212,8 +308,10 @@ class JournalHandler(_Base):
                 with self.lock or _NO_LOCK:
                     super().emit(record)
                 return
-            if self._closed and self.mode == "w":
+            if self._closed and "w" in self.mode:
                 return
+            if self._unnamed is not None:
+                self._name_late(producer)
             producer.terminator = self.terminator
             producer.append(record, self._formatting())
             if producer.options.collector == "off":

@@ -56,7 +56,8 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
 
     Args:
         maxBytes: size before which the file is rolled, in bytes or as `"10 MB"`; 0 never rolls.
-        backupCount: how many rotated files stay; 0 never rolls.
+        backupCount: how many rotated files stay; 0 never rolls, or with `max_age`, `max_total_size` or
+            `compress` keeps all that they leave.
         filename, mode, encoding, delay, errors, **options: as `FileHandler`.
 
     Raises:
@@ -79,7 +80,12 @@ class RotatingFileHandler(JournalHandler, logging.handlers.RotatingFileHandler):
         logging.handlers.RotatingFileHandler.__init__(
             self, os.fsdecode(filename), mode, size, backupCount, encoding, True, errors
         )
-        rotation = Rotation(max_bytes=size, backup_count=_count(backupCount))
+        limits = ("compress", "max_age", "max_total_size")
+        rotation = Rotation(
+            max_bytes=size,
+            backup_count=_count(backupCount),
+            keep_all=any(options.get(limit) is not None for limit in limits),
+        )
         self._configure(
             rotation, mode=self.mode, encoding=encoding, delay=delay, errors=errors, keywords=options
         )
@@ -115,7 +121,7 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
         maxBytes: int | str = 0,
         **options: Unpack[Keywords],
     ) -> None:
-        units, since_midnight = _interval(interval), _seconds(atTime)
+        units, since_midnight = _interval(interval, when), _seconds(atTime)
         logging.handlers.TimedRotatingFileHandler.__init__(
             self, os.fsdecode(filename), when, units, backupCount, encoding, True, utc, atTime, errors
         )
@@ -135,12 +141,14 @@ class TimedRotatingFileHandler(JournalHandler, logging.handlers.TimedRotatingFil
 
 
 def _count(value: int) -> int:
-    if not isinstance(value, int) or value < 0:
+    if not isinstance(value, int):
         raise ConfigurationError(f"backupCount={value!r}", hint="Use the number of files to keep")
-    return min(int(value), 2**31)
+    return min(max(int(value), 0), 2**31)
 
 
-def _interval(value: float) -> int:
+def _interval(value: float, when: str) -> int:
+    if value == 0 and str(when).upper().startswith(("MIDNIGHT", "W")):
+        value = 1  # as in the standard library, where a calendar's period does not depend on it
     if not isinstance(value, (int, float)) or value < 1 or value != int(value):
         raise ConfigurationError(
             f"interval={value!r}", hint="Use a whole number of units; for a part of one, take a smaller unit"

@@ -1,8 +1,4 @@
-"""One segment file, read as far as it can be, without its spool and without changing it.
-
-Owns: walking a segment from its first byte to its last, damage and all. Never knows: directories, other
-segments, positions, output.
-"""
+"""One segment file, read as far as it can be, without its spool and without changing it."""
 
 from __future__ import annotations
 
@@ -10,10 +6,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import Context, Dropped, Header, committed_length, decode_header
 from logboom.journal.lines import Decoded, LineDecoder
-from logboom.journal.recovery import Gap, find_gap
+from logboom.journal.recovery import MOST_GAPS, Gap, find_gap, joined
 
 __all__ = ["SegmentFile"]
 
@@ -58,10 +55,12 @@ class SegmentFile:
         offset = self._header_length()
         while True:
             offset = yield from self._block(offset)
-            gap = find_gap(self._fetch, offset, self._is_line)
+            gap = find_gap(self._fetch, offset, self._is_line, self._skip_holes)
             if gap is None:
                 break
-            self.gaps.append(gap)
+            if len(self.gaps) > MOST_GAPS:
+                gap = Gap(gap.start, max(gap.end, self.size), last=False)
+            self._note(gap)
             self.committed = offset = gap.end
         self._file.close()
 
@@ -80,14 +79,25 @@ class SegmentFile:
 
     def _decode(self, block: bytes, offset: int) -> list[list[Any]]:
         found: Decoded = self._decoder.decode(block, offset)
-        self.gaps += (Gap(offset + start, offset + end, last=False) for start, end in found.damage)
+        for start, end in joined(found.damage):
+            self._note(Gap(offset + start, offset + end, last=False))
         self.dropped += (value for value, _ in found.dropped)
         self.ended = self.ended or found.ended
         return found.rows
 
+    def _note(self, gap: Gap) -> None:
+        """Beyond a number that no program made, the last one stands for all that follow."""
+        if len(self.gaps) > MOST_GAPS:
+            gap = gap._replace(start=self.gaps.pop().start)
+        self.gaps.append(gap)
+
     def _fetch(self, size: int, offset: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(size)
+
+    def _skip_holes(self, offset: int) -> int | None:
+        place: int | None = platform.next_data(self._file.fileno(), offset)
+        return place
 
     def _is_line(self, line: bytes) -> bool:
         return not LineDecoder(self.contexts).decode(line, 0).damage

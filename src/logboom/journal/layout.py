@@ -7,7 +7,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
     | a line "{...}"     | control: `{"context":..}`, `{"dropped":..}`, `{"end":true}`    |
     | a line "[...]"     | a record: `[created, context, levelno, name, *columns]`;       |
     |                    | in context 0 no record, but a request to roll the output       |
-    | a line of spaces   | filler, at the end of a mapped segment that is full            |
+    | a line of spaces   | filler, at the end of a mapped segment that is full, or where a |
+    |                    | record was that is delivered                                   |
     | a tab, or nothing  | who writes here waits until everything is delivered (`REST`),   |
     |                    | and goes on (`WAKE`): nothing is on its way between the two     |
     | zero bytes         | not yet written                                                |
@@ -15,7 +16,8 @@ A segment is UTF-8 JSON Lines. Byte by byte:
 
 Invariants:
 
-- Every byte goes from zero to its final value once.
+- Every byte goes from zero to its final value once. Only when a record is delivered, a collector may replace
+  it by filler of the same length: its text must not outlive the log's own retention.
 - *Committed* is the prefix before the first zero byte, up to its last newline. JSON escapes NUL, so
   no line holds a zero byte, and a half-copied line still has one.
 - A segment is *ended* when an `end` line was read, or when it is mapped (its size was allocated in
@@ -41,9 +43,11 @@ from logboom.platform.patterns import later
 __all__ = [
     "END",
     "FORMAT",
+    "LARGEST_SEGMENT",
     "REST",
     "ROLLOVER",
     "SEGMENT_SUFFIX",
+    "SMALLEST_SEGMENT",
     "WAKE",
     "Context",
     "Dropped",
@@ -62,11 +66,13 @@ __all__ = [
 
 FORMAT: Final = 2
 SEGMENT_SUFFIX: Final = ".segment"
+SMALLEST_SEGMENT: Final = 64 * 1024
 END: Final = b'{"end":true}\n'
 REST: Final = b"\t\n"
 WAKE: Final = b"\n"
 ROLLOVER: Final = 0
 _OFFSET_BITS: Final = 40
+LARGEST_SEGMENT: Final = (1 << _OFFSET_BITS) - 1  # bytes behind it have no position
 _DEEPEST: Final = 900  # less than Python's limit for calls, to which the parser keeps
 _STRINGS: Final = later(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS: Final = later(rb"[\[\]{}]")
@@ -249,7 +255,7 @@ def parse_segment_name(name: str) -> tuple[str, int] | None:
     """`(producer, number)`, or None for a name that is not a segment's."""
     stem = name.removesuffix(SEGMENT_SUFFIX)
     producer, _, number = stem.partition("-")
-    if stem == name or len(producer) != 16 or not number.isdecimal():
+    if stem == name or len(producer) != 16 or not number.isdecimal() or not number.isascii():
         return None
     return producer, int(number)
 

@@ -22,6 +22,7 @@ import msgspec
 from logboom import platform
 from logboom.errors import JournalError
 from logboom.journal.layout import (
+    LARGEST_SEGMENT,
     Context,
     Dropped,
     Header,
@@ -32,7 +33,7 @@ from logboom.journal.layout import (
     unpack_position,
 )
 from logboom.journal.lines import LineDecoder, decode_row
-from logboom.journal.recovery import Gap, find_gap, salvage_target
+from logboom.journal.recovery import MOST_GAPS, Gap, find_gap, joined, salvage_target
 from logboom.spool.directory import Spool
 
 __all__ = ["Chunk", "Damage", "JournalReader", "load_row"]
@@ -153,7 +154,8 @@ class JournalReader:
                 budget -= self._take(budget, chunks)
                 if self._drained:
                     # Behind a segment that a living writer gave up there may be the next one.
-                    look = liveness and (not chunks or self._next_number(again=False) is not None)
+                    more = self._orphaned or self._next_number(again=False) is not None
+                    look = liveness and (not chunks or more)
                     self.exhausted = not self._leave(look)
         except OSError:
             if not chunks:
@@ -192,11 +194,16 @@ class JournalReader:
         self._at_file_end = False
         self._orphaned = False
         self._torn_at = -1
+        self._gaps = 0
         self._fruitful = offset > 0
         self._knows_head = offset == 0
 
     def _fetch(self, size: int, offset: int) -> bytes:
-        return platform.read_at(self._descriptor(), size, offset)
+        return platform.read_at(self._descriptor(), min(size, LARGEST_SEGMENT - offset), offset)
+
+    def _skip_holes(self, offset: int) -> int | None:
+        place: int | None = platform.next_data(self._descriptor(), offset)
+        return place if place is None or place < LARGEST_SEGMENT else None
 
     def _descriptor(self) -> int:
         return self._spool.open_segment(self.producer, self._number)
@@ -216,7 +223,7 @@ class JournalReader:
         if self.newer:
             return 0
         self._offset += len(block)
-        if block:
+        if block and self.gone:  # it was not: a line came late
             self.gone = self._orphaned = False
         return len(block)
 
@@ -276,8 +283,8 @@ class JournalReader:
     def _decode(self, block: bytes, start: int, chunks: list[Chunk]) -> None:
         offset = self._offset + start
         found = self._decoder.decode(block, pack_position(self._number, offset))
-        for begin, end in found.damage:
-            self._note(Gap(offset + begin, offset + end, last=False), block[begin:end])
+        for begin, end in joined(found.damage):
+            self._note(Gap(offset + begin, offset + end, last=False), block[begin : min(end, begin + _KEPT)])
         if found.rows or found.dropped or found.damage:
             self._fruitful = True
         if found.rows or found.dropped:
@@ -289,8 +296,15 @@ class JournalReader:
         self.resting = found.resting
 
     def _note(self, gap: Gap, data: bytes) -> None:
-        torn = gap.last
-        self.damaged.append(Damage(self._number, gap.start, gap.end - gap.start, data[:_KEPT], torn))
+        self._gaps += 1
+        if self._gaps > MOST_GAPS and not gap.last:
+            if self._gaps > MOST_GAPS + 1:
+                return
+            gap = gap._replace(end=max(gap.end, self._file_size()))
+        self.damaged.append(Damage(self._number, gap.start, gap.end - gap.start, data[:_KEPT], gap.last))
+
+    def _file_size(self) -> int:
+        return min(os.fstat(self._descriptor()).st_size, LARGEST_SEGMENT)
 
     def _leave(self, liveness: bool) -> bool:
         """Everything committed was read: whether there may be more, here or in the next segment."""
@@ -359,11 +373,13 @@ class JournalReader:
     def _skip_gap(self) -> bool:
         """Step over bytes that hold no whole line; False when nothing is behind them."""
         try:
-            gap = find_gap(self._fetch, self._offset, self._is_line)
+            gap = find_gap(self._fetch, self._offset, self._is_line, self._skip_holes)
         except FileNotFoundError:
             return False
         if gap is None or (gap.last and self._torn_at == gap.start):
             return False
+        if self._gaps > MOST_GAPS and not gap.last:
+            gap = gap._replace(end=max(gap.end, self._file_size()))
         self._note(gap, self._fetch(min(gap.end - gap.start, _KEPT), gap.start))
         if gap.last:  # not stepped over: should its writer live, the line is read when it is whole
             self._torn_at = gap.start
@@ -378,14 +394,14 @@ class JournalReader:
     def _restore(self) -> None:
         """Read header and contexts of a segment that is entered in its middle."""
         offset, rest = 0, b"\n"
-        while offset < self._offset:
-            block = self._fetch(min(_LARGEST, self._offset - offset), offset)
+        while (place := self._skip_holes(offset)) is not None and place < self._offset:
+            block = self._fetch(min(_LARGEST, self._offset - place), place)
             if not block:
                 break
-            if offset == 0:
+            if place == 0:
                 self._restore_header(block)
-            rest = self._restore_contexts(rest + block)
-            offset += len(block)
+            rest = self._restore_contexts((rest if place == offset else b"") + block)
+            offset = place + len(block)
         self._knows_head = True
 
     def _restore_header(self, block: bytes) -> None:
@@ -396,7 +412,7 @@ class JournalReader:
             self.newer = self.newer or bool(getattr(error, "hint", ""))
 
     def _restore_contexts(self, block: bytes) -> bytes:
-        """Note the contexts in whole lines of `block`; returns the rest from its last newline on."""
+        """Note the contexts in whole lines of `block`; returns its cut last line if that may be one, too."""
         whole = block.rfind(b"\n")
         place = block.find(_CONTEXT_LINE, 0, whole)
         while place >= 0:
@@ -407,7 +423,8 @@ class JournalReader:
             if isinstance(value, Context):
                 self.contexts[value.context] = value
             place = block.find(_CONTEXT_LINE, place + 1, whole)
-        return block[whole:]
+        rest = block[whole:] if whole >= 0 else b""
+        return rest if rest[: len(_CONTEXT_LINE)] == _CONTEXT_LINE[: len(rest)] and 0 not in rest else b""
 
 
 def load_row(spool: Spool, producer: str, end: int, length: int) -> list[Any] | None:

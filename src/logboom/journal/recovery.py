@@ -1,23 +1,22 @@
-"""What is still to be had behind a hole in a segment that nobody writes to any more.
-
-Owns: finding the next whole line behind zeroed bytes, and the target in a damaged header. Never knows:
-rows, producers, directories.
-"""
+"""What can still be read behind a hole in a segment that is not written to any more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from logboom.journal.target import Asked, StoredTarget
 
-__all__ = ["Gap", "find_gap", "salvage_target"]
+__all__ = ["MOST_GAPS", "Gap", "find_gap", "joined", "salvage_target"]
+
+MOST_GAPS: Final = 1000  # of one segment; what is behind is given up
 
 _BLOCK: Final = 256 * 1024
 _decode_target: Final = msgspec.json.Decoder(StoredTarget).decode
 Fetch = Callable[[int, int], bytes]
+Skip = Callable[[int], "int | None"]
 
 
 class Gap(NamedTuple):
@@ -33,52 +32,76 @@ class Gap(NamedTuple):
     last: bool
 
 
-def find_gap(fetch: Fetch, start: int, is_line: Callable[[bytes], bool]) -> Gap | None:
+def find_gap(
+    fetch: Fetch, start: int, is_line: Callable[[bytes], bool], skip: Skip = lambda offset: offset
+) -> Gap | None:
     """The gap at `start`, where the committed prefix ends; None when only zero bytes follow.
+
+    Takes time for the bytes that are on the disk, and memory for one line of them.
 
     Args:
         fetch: `(size, offset)` -> bytes, fewer at the end of the file.
         is_line: whether bytes are a whole record or control line, so that a line right behind the hole
             is not given up with it.
+        skip: offset -> the first one from there on that is not in a hole of a sparse file; None for the end.
     """
-    hole = _find(fetch, start, zero=True)
-    if hole is None:
-        size = _end_of(fetch, start)
-        return Gap(start, size, last=True) if size > start else None
-    behind = _find(fetch, hole, zero=False)
+    hole, found = _find_zero(fetch, start)
+    behind = _find_data(fetch, skip, hole) if found else None
     if behind is None:
         return Gap(start, hole, last=True) if hole > start else None
-    line, complete = _line_at(fetch, behind)
-    if complete and is_line(line):
+    end, line = _line_at(fetch, skip, behind)
+    if line is not None and is_line(line):
         return Gap(start, behind, last=False)
-    return Gap(start, behind + len(line), last=_find(fetch, behind + len(line), zero=False) is None)
+    return Gap(start, end, last=_find_data(fetch, skip, end) is None)
 
 
-def _find(fetch: Fetch, offset: int, *, zero: bool) -> int | None:
-    """The offset of the first byte from `offset` on that is zero, or is not."""
+def _find_zero(fetch: Fetch, offset: int) -> tuple[int, bool]:
+    """The offset of the first zero byte from `offset` on, or of the end, and whether it is a zero byte."""
     while block := fetch(_BLOCK, offset):
-        place = block.find(0) if zero else len(block) - len(block.lstrip(b"\0"))
-        if 0 <= place < len(block):
-            return offset + place
+        place = block.find(0)
+        if place >= 0:
+            return offset + place, True
         offset += len(block)
+    return offset, False
+
+
+def _find_data(fetch: Fetch, skip: Skip, offset: int) -> int | None:
+    """The offset of the first byte from `offset` on that is not zero."""
+    while (at := skip(offset)) is not None and (block := fetch(_BLOCK, at)):
+        data = block.lstrip(b"\0")
+        offset = at + len(block) - len(data)
+        if data:
+            return offset
     return None
 
 
-def _line_at(fetch: Fetch, offset: int) -> tuple[bytes, bool]:
-    """Bytes from `offset` to the next newline, zeros and all, and whether there is one."""
-    line = b""
-    while block := fetch(_BLOCK, offset + len(line)):
-        place = block.find(b"\n")
-        if place >= 0:
-            return line + block[: place + 1], True
-        line += block
-    return line.rstrip(b"\0"), False
+def _line_at(fetch: Fetch, skip: Skip, offset: int) -> tuple[int, bytes | None]:
+    """Where the line at `offset` ends, and its bytes when it has a newline and no zero byte."""
+    parts: list[bytes] | None = []
+    end = offset
+    while (at := skip(offset)) is not None and (block := fetch(_BLOCK, at)):
+        place = block.find(b"\n") + 1
+        part = block[:place] if place else block
+        if parts is not None and 0 not in part:
+            parts.append(part)
+        else:
+            parts = None
+        if place:
+            return at + place, None if parts is None else b"".join(parts)
+        data = block.rstrip(b"\0")
+        end = at + len(data) if data else end
+        offset = at + len(block)
+    return end, None
 
 
-def _end_of(fetch: Fetch, offset: int) -> int:
-    while block := fetch(_BLOCK, offset):
-        offset += len(block)
-    return offset
+def joined(damage: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Damaged lines that follow each other as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in damage:
+        if found and found[-1][1] == start:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
 
 def salvage_target(line: bytes) -> Asked | None:

@@ -1,8 +1,4 @@
-"""What lies in a spool's journal, told without changing it.
-
-Owns: for each stream who writes it, whether he lives, what of it waits. Never knows: the checkpoint,
-what records mean, who asks.
-"""
+"""What lies in a spool's journal: who writes each stream, what of it is pending, how much room that takes."""
 
 from __future__ import annotations
 
@@ -21,12 +17,13 @@ from logboom.journal.layout import (
     committed_length,
     decode_control,
     decode_header,
+    parse_segment_name,
     segment_name,
     unpack_position,
 )
 from logboom.spool.directory import DEAD_SUFFIX, Spool, places_of
 
-__all__ = ["Stream", "survey"]
+__all__ = ["Stream", "survey", "undelivered_bytes"]
 
 _BLOCK: Final = 1024 * 1024
 _DROPPED: Final = b'{"dropped"'
@@ -65,6 +62,36 @@ def survey(
     """
     known = {spool.root: positions} | dict(elsewhere or {})
     return [_look(spool, producer, numbers, known) for producer, numbers in spool.segments().items()]
+
+
+def undelivered_bytes(spool: Spool, positions: Mapping[str, int]) -> int:
+    """Bytes on the disk of what is not delivered: what the quota counts.
+
+    Nothing of a segment counts that holds no pending record: neither what a dead program left, which is about
+    to be removed, nor what a living one has reserved. What cannot be read counts in full.
+
+    Args:
+        positions: as for `survey`.
+    """
+    return sum(
+        _undelivered(spool.journal_path, name, size, positions) for name, size in spool.allocated().items()
+    )
+
+
+def _undelivered(directory: Path, name: str, size: int, positions: Mapping[str, int]) -> int:
+    parsed = parse_segment_name(name.removesuffix(DEAD_SUFFIX))
+    if parsed is None:
+        return size
+    producer, number = parsed
+    first, offset = unpack_position(positions.get(producer, 0))
+    if number != first:
+        return 0 if number < first else size
+    try:
+        with open(platform.open_for_reading(directory / name), "rb") as file:
+            pending = any(line.startswith((b"[", _DROPPED)) for line in _committed_lines(file, offset))
+    except OSError:
+        return size
+    return max(0, size - offset) if pending else 0
 
 
 def _delivered(stream: Stream, spool: Path, known: Mapping[Path, Mapping[str, int]]) -> tuple[int, int]:

@@ -66,6 +66,8 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
         utc: the schedule and the names are in UTC instead of local time.
         zone: the producer's `TZ` environment variable when it was configured, or an empty string for
             the machine's own zone (used when `utc` is false).
+        names: template of the backups' names (`journal/names.py`); empty for the standard library's.
+        keep_all: rolls by size without a count of backups, too: other options limit them.
     """
 
     max_bytes: int = 0
@@ -75,6 +77,8 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True):
     at_time: int | None = None
     utc: bool = False
     zone: str = ""
+    keep_all: bool = False
+    names: str = ""
 
 
 class Common(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

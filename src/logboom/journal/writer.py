@@ -21,7 +21,15 @@ from typing import NamedTuple
 
 from logboom import __version__, platform
 from logboom.errors import SpoolError, SpoolFullError
-from logboom.journal.layout import REST, WAKE, Header, encode_line, format_for, segment_name
+from logboom.journal.layout import (
+    REST,
+    SMALLEST_SEGMENT,
+    WAKE,
+    Header,
+    encode_line,
+    format_for,
+    segment_name,
+)
 from logboom.journal.segment import MappedSegment, Segment, WrittenSegment
 from logboom.journal.target import Asked
 from logboom.platform.process import this_process
@@ -29,7 +37,7 @@ from logboom.records.plan import stamp_of
 
 __all__ = ["FIRST_SIZE", "LARGEST_SIZE", "JournalWriter"]
 
-FIRST_SIZE = 64 * 1024
+FIRST_SIZE = SMALLEST_SEGMENT
 LARGEST_SIZE = 1024 * 1024
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -52,7 +60,9 @@ class JournalWriter:
         target, more: the sinks that the header asks for.
         mapped: write through `mmap` where the segment is ours alone; else by `write(2)`.
         mode: permission bits of the segments.
-        admit: called with the size in bytes before a segment is made; raises `SpoolFullError`.
+        admit: called before a segment is made, with the size that is wanted, the size that will do, and a
+            function that is true once another thread has made one; returns the size to make, 0 for none.
+            Raises `SpoolFullError`.
     """
 
     def __init__(
@@ -63,7 +73,7 @@ class JournalWriter:
         mapped: bool,
         mode: int,
         more: tuple[Asked, ...] = (),
-        admit: Callable[[int], None] = lambda size: None,
+        admit: Callable[[int, int, Callable[[], bool]], int] = lambda size, least, gone_on: size,
     ) -> None:
         self.directory = directory
         self.target = target
@@ -98,7 +108,9 @@ class JournalWriter:
         current = self.segment
         if current is not None and current is not old:
             return current
-        new = self._make(b"".join(stated.values()), room)
+        new = self._make(old, b"".join(stated.values()), room)
+        if new is None:
+            return self.segment
         new.stated.update(stated)
         if self.segment is old or self.segment is None:  # no call between: another thread may have come first
             self.segment = new
@@ -135,10 +147,14 @@ class JournalWriter:
             # Where another thread's record came between, the end is elsewhere, and this counts for nothing.
             self._said = _Said(segment.number, said.start if last else start, start + len(line), line)
 
-    def _make(self, preamble: bytes, room: int) -> Segment:
+    def _make(self, old: Segment | None, preamble: bytes, room: int) -> Segment | None:
+        """A new segment; None when another thread made one while this one waited for room."""
+        needed = len(encode_line(self._header(0, mapped=self.mapped))) + len(preamble) + room + 4096
+        # The least that will do is enough: a stream whose segments have grown must not be stuck for that.
+        size = self._admit(max(self._size, needed), max(FIRST_SIZE, needed), lambda: self._has_left(old))
+        if not size:
+            return None
         number = next(self._numbers)
-        head = encode_line(self._header(number, mapped=self.mapped))
-        size = self._admitted(len(head) + len(preamble) + room + 4096)
         path = self.directory / segment_name(self.producer, number)
         temporary = self.directory / f".{path.name}.tmp"
         try:
@@ -152,24 +168,20 @@ class JournalWriter:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise SpoolFullError(f"cannot make a journal segment: {error}", path=path) from error
-        self._size = min(self._size * 2, LARGEST_SIZE)
+        self._size = min(min(self._size, size) * 2, LARGEST_SIZE)
         return segment
 
-    def _admitted(self, needed: int) -> int:
-        """The usual size; where the spool has no room for that, the least that will do.
+    def _has_left(self, old: Segment | None) -> bool:
+        """True when there is another segment than `old` by now; until then no line is let into `old`.
 
-        Without the second try a stream whose segments have grown could be stuck for ever: its full
-        segment is reclaimed only when there is a next one.
+        What is full has to end before there is a next one: only then all of it can be delivered, and counts
+        no more.
         """
-        size, least = max(self._size, needed), max(FIRST_SIZE, needed)
-        try:
-            self._admit(size)
-        except SpoolFullError:
-            if least == size:
-                raise
-            self._admit(least)
-            size = self._size = least
-        return size
+        if self.segment is not None and self.segment is not old:
+            return True
+        if old is not None and old.mark[0]:
+            old.end()
+        return False
 
     def _fill(self, temporary: Path, path: Path, number: int, preamble: bytes, size: int) -> Segment:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | (0 if self.mapped else os.O_APPEND)

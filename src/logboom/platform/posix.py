@@ -45,6 +45,7 @@ __all__ = [
     "mapping_is_safe",
     "may_ring",
     "name_process",
+    "next_data",
     "open_file",
     "open_for_reading",
     "out_of_the_way",
@@ -293,6 +294,17 @@ def open_for_reading(path: str | Path) -> int:
 def read_file(path: str | Path) -> bytes:
     """A whole small file. Raises `OSError`."""
     return Path(path).read_bytes()
+
+
+def next_data(fd: int, offset: int) -> int | None:
+    """The first offset from `offset` on that is not in a hole of a sparse file; None at its end.
+
+    Moves the position of the open file.
+    """
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA)
+    except OSError as error:
+        return None if error.errno == errno.ENXIO else offset
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

@@ -44,6 +44,7 @@ __all__ = [
     "mapping_is_safe",
     "may_ring",
     "name_process",
+    "next_data",
     "open_file",
     "open_for_reading",
     "out_of_the_way",
@@ -195,6 +196,11 @@ def read_file(path: str | Path) -> bytes:
     """A whole small file, which others may replace meanwhile. Raises `OSError`."""
     with open(open_for_reading(path), "rb") as file:
         return file.read()
+
+
+def next_data(fd: int, offset: int) -> int | None:
+    """The first offset from `offset` on that may hold data: reading a hole is left to the system."""
+    return offset
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

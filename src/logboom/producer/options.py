@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 import msgspec
 
 from logboom.errors import ConfigurationError
+from logboom.journal.layout import SMALLEST_SEGMENT
 from logboom.journal.target import parse_duration, parse_size
 
 __all__ = ["Keywords", "Options", "parse_options"]
@@ -38,6 +39,7 @@ class Keywords(TypedDict, total=False):
     flush_timeout: float | str
     close_timeout: float | str
     control_characters: Literal["escape", "raw"]
+    names: str | None
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -58,6 +60,7 @@ class Options(msgspec.Struct, frozen=True):
         flush_timeout: longest wait of `flush()`.
         close_timeout: longest wait of all handlers together at the end of a program.
         raw: control characters go to the file as they are.
+        names: template of the backups' names; None is the standard library's.
     """
 
     compress: Literal["gzip", "zstd"] | None = None
@@ -74,6 +77,7 @@ class Options(msgspec.Struct, frozen=True):
     flush_timeout: float = 1.0
     close_timeout: float = 2.0
     raw: bool = False
+    names: str | None = None
 
     @property
     def starts_collector(self) -> bool:
@@ -118,8 +122,11 @@ def parse_options(keywords: Keywords) -> Options:
     for name in _TIMES & given.keys():
         if given[name] is not None:
             given[name] = parse_duration(given[name], name)
-    if given.get("spool_max_size") == 0:
-        raise ConfigurationError("spool_max_size=0 would drop every record", hint='Use a size like "1 GB"')
+    if given.get("spool_max_size", SMALLEST_SEGMENT) < SMALLEST_SEGMENT:
+        raise ConfigurationError(
+            f"spool_max_size={given['spool_max_size']} would drop every record",
+            hint='Use 65536 (64 KiB) or more, such as "1 GB"',
+        )
     return Options(**_convert(given))
 
 

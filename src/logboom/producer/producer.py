@@ -41,7 +41,7 @@ from logboom.producer.room import Drops, Room
 from logboom.records.plan import stamp_of
 from logboom.spool import launch
 from logboom.spool.allowed import allow
-from logboom.spool.directory import Spool, home_of, make_home, mode_like_log
+from logboom.spool.directory import Spool, home_of, make_home
 
 __all__ = ["NOT_LIVE", "Live", "Producer"]
 
@@ -98,7 +98,7 @@ class Producer:
         self.terminator = terminator
         self.live = NOT_LIVE
         self._writer: JournalWriter | None = None
-        self._stream = (spool, options, *((asked.key, str(asked.settings())) for asked in sinks))
+        self._stream = self._named_stream()
         self._contexts = Contexts(functools.partial(Producer._plan_options, weakref.proxy(self)))
         self._mark = this_process.mark()
         self._looked = -math.inf
@@ -119,6 +119,22 @@ class Producer:
     @property
     def close_timeout(self) -> float:
         return self.options.close_timeout
+
+    def _named_stream(self) -> tuple[object, ...]:
+        """What tells the streams of this process apart."""
+        settings = ((asked.key, str(asked.settings())) for asked in (self.target, *self.more))
+        return (self.spool_path, self.options, *settings)
+
+    def retarget(self, target: Target) -> None:
+        """Ask for other settings from now on; what was logged before is in the file first."""
+        if self._writer is not None and self._mark[0]:
+            self.wait(clock.monotonic() + self.options.flush_timeout)
+            streams.leave(self._stream, id(self))
+            if self._when_dropped is not None:
+                keep_no_watch(self._when_dropped)
+        self._writer, self._flushed, self.live = None, None, NOT_LIVE
+        self.target = target
+        self._stream = self._named_stream()
 
     # -- appending ---------------------------------------------------------------------------------
 
@@ -203,10 +219,12 @@ class Producer:
         if old is not None and old is writer.segment and old.mark[0] and not old.is_linked():
             self._say_removed(old)
         stated = self._contexts.lines()
+        writer.mode = Spool(self.spool_path).segment_mode(self.target)  # the log's own may have changed
         try:
             segment = writer.roll(old, stated, room)
         except LogboomError:
-            self._full_until = clock.monotonic() + _RETRY_AFTER
+            if not self._room.is_full:  # that has a pace of its own, and each caller its own wait
+                self._full_until = clock.monotonic() + _RETRY_AFTER
             raise
         if segment is not None:
             self.drops.say(segment.write)
@@ -230,7 +248,9 @@ class Producer:
         self._writer = streams.join(
             self._stream,
             id(self),
-            lambda: make(mode=self._segment_mode(spool.journal_path), more=self.more, admit=self._room.admit),
+            lambda: make(
+                mode=spool.segment_mode(self.target, *self.more), more=self.more, admit=self._room.admit
+            ),
         )
         lifecycle.register(self)
         left = [(left_in(home), key) for home, key in self.homes]
@@ -246,15 +266,6 @@ class Producer:
             if home != self.spool_path:
                 make_home(home)
         return spool
-
-    def _segment_mode(self, journal: Path) -> int:
-        """For no group that may not read each of the log files."""
-        granted = 0o640
-        for asked in (self.target, *self.more):
-            if isinstance(asked, Target):
-                mode = asked.umask_mode if asked.file_mode is None else asked.file_mode
-                granted &= mode_like_log(mode & 0o040, asked.path(self.spool_path), journal)
-        return granted
 
     def _publish(self, created: float, context: Context) -> None:
         """Open the shortest way for the rest of this second."""
@@ -354,6 +365,7 @@ class Producer:
         """The last chance to say in the log itself what is missing there."""
         if self._writer is not None and self._mark[0] and self.drops.pending:
             self._full_until = -math.inf
+            self._room.look_afresh()
             with contextlib.suppress(LogboomError, OSError):
                 self._roll(self._writer, self._writer.segment, 0)
 

@@ -1,10 +1,8 @@
-"""Room in the spool: the quota, what happens at it, and the count of what was dropped.
-
-Owns: `when_full`, `block_timeout`, the words about dropped records. Never knows: records, segments.
-"""
+"""Room in the spool: the quota, what happens at it, and the count of what was dropped."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -13,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from logboom import platform
-from logboom.errors import SpoolFullError
-from logboom.journal.layout import Dropped, encode_line
+from logboom.errors import LogboomError, SpoolFullError
+from logboom.journal.layout import SMALLEST_SEGMENT, Dropped, encode_line
 from logboom.platform import clock
 from logboom.producer.options import Options
 from logboom.spool import launch
@@ -24,61 +22,123 @@ __all__ = ["Drops", "Room"]
 
 _PRUNING: Final = 0.25
 _PRUNED: Final = 8 * 1024 * 1024
+_DELIVERING: Final = 0.25
 _LOOK_AGAIN: Final = 0.005
+_LOOKING: Final = 4  # looks take a fifth of the time at most
+_LONGEST_PAUSE: Final = 0.05
+_APART: Final = 10  # times as long as an attempt took that was in vain
 # More than all processes of a machine write while nobody looks: a look costs a system call a segment.
 _PLENTY: Final = 128 * 1024 * 1024
 _NO_LOOK_FOR: Final = 0.1
 
 
 class Room:
-    """Decides whether a spool takes another segment."""
+    """Decides whether a spool takes another segment. All threads of a handler share one.
+
+    Only what is not delivered counts against the quota. That is looked up only when all segments together
+    are beyond it: it takes the checkpoint and a look into each segment.
+    """
 
     def __init__(self, spool: Path, options: Options) -> None:
         self._spool = spool
         self._options = options
-        self._waited = False
-        self._plenty_until = float("-inf")
+        self._caller = threading.local()
+        self._grants = 0
+        self._plenty_until = self._look_at = self._deliver_at = float("-inf")
+        self._free = self._wanted = 0
 
-    def admit(self, size: int) -> None:
-        """Return when there is room for `size` bytes, after what the policy allows to do for it.
+    @property
+    def is_full(self) -> bool:
+        """True when the last look found no room."""
+        return clock.monotonic() < self._look_at
 
-        After one wait in vain there is none until there was room again.
+    def look_afresh(self) -> None:
+        """Rely on no earlier look: it is the last chance."""
+        self._look_at = float("-inf")
+
+    def admit(self, size: int, least: int, gone_on: Callable[[], bool] = lambda: False) -> int:
+        """Return the size that a new segment may have, after what the policy allows to be done for room.
+
+        A caller that waited in vain does not wait again until there was room for anybody.
+
+        Args:
+            size: what is wanted.
+            least: what will do.
+            gone_on: called while there is no room; True ends the wait: there is a new segment already.
+
+        Returns:
+            `size` or `least`; 0 when `gone_on` says so.
 
         Raises:
             SpoolFullError: there is no room.
         """
-        if self._is_there(size) or self._wait(size):
-            self._waited = False
-            return
-        raise SpoolFullError("the spool is full", path=self._spool, hint="See `logboom status`")
+        self._wanted = least
+        free = self._room()
+        if free < least:
+            free = self._make_room(least, gone_on)
+            if gone_on():
+                return 0
+        if free < least:
+            self._caller.vain = self._grants
+            raise SpoolFullError("the spool is full", path=self._spool, hint="See `logboom status`")
+        self._grants += 1
+        self._look_at = self._deliver_at = float("-inf")
+        return size if size <= free else least
 
-    def _wait(self, size: int) -> bool:
+    def _make_room(self, least: int, gone_on: Callable[[], bool]) -> int:
+        """Deliver, make room, wait for it; returns the free bytes after that."""
         waits = {"block": self._options.block_timeout, "drop_oldest": _PRUNING}
         timeout = waits.get(self._options.when_full, 0.0)
-        if not timeout or self._waited:
-            return False
-        self._waited = True
-        if self._options.when_full == "drop_oldest":
-            launch.make_room(self._spool, max(size, _PRUNED))
+        if getattr(self._caller, "vain", -1) == self._grants:
+            timeout = 0.0
         deadline = clock.monotonic() + timeout
-        while not self._is_there(size):
-            if clock.monotonic() >= deadline:
-                return False
-            time.sleep(_LOOK_AGAIN)
-        return True
+        if gone_on():
+            return 0
+        self._deliver(deadline if timeout else clock.monotonic() + _DELIVERING)
+        if timeout and self._options.when_full == "drop_oldest" and self._room() < least:
+            launch.make_room(self._spool, max(least, _PRUNED))
+            self._look_at = float("-inf")
+        while (free := self._room()) < least and clock.monotonic() < deadline and not gone_on():
+            time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - clock.monotonic())))
+        return free
 
-    def _is_there(self, size: int) -> bool:
+    def _deliver(self, deadline: float) -> None:
+        """Have delivered what waits, and reclaimed what is delivered: by the collector, else here."""
+        begun = clock.monotonic()
+        if begun < self._deliver_at:
+            return
+        if not launch.collector_lives(self._spool, launch.FLUSH):
+            launch.wait_until_flushed(self._spool, deadline)
+            self._look_at = float("-inf")
+        ended = clock.monotonic()
+        self._deliver_at = ended + max(_LOOK_AGAIN, _APART * (ended - begun))
+
+    def _room(self) -> int:
+        """Free bytes, as of a look that may be some milliseconds old where there was no room."""
         now = clock.monotonic()
-        if now < self._plenty_until and size < _PLENTY:
-            return True
+        if now < self._plenty_until:
+            return _PLENTY
+        if now >= self._look_at:
+            self._free = self._look()
+            took = clock.monotonic() - now
+            self._look_at = now + took + min(max(_LOOK_AGAIN, _LOOKING * took), _LONGEST_PAUSE)
+            if self._free > 2 * _PLENTY:
+                self._plenty_until = now + _NO_LOOK_FOR
+        return self._free
+
+    def _look(self) -> int:
         try:
             quota = min(self._options.spool_max_size, platform.disk_size(self._spool) // 10)
         except OSError:  # the spool was removed: making the segment says so
-            return True
+            return 4 * _PLENTY
+        quota = max(quota, SMALLEST_SEGMENT)
         free = quota - Spool(self._spool).used_bytes()
-        if free > 2 * _PLENTY:
-            self._plenty_until = now + _NO_LOOK_FOR
-        return size <= free
+        if free < self._wanted:
+            undelivered = getattr(launch.import_collector(), "undelivered", None)
+            if undelivered is not None:
+                with contextlib.suppress(OSError, LogboomError):
+                    free = quota - undelivered(self._spool)
+        return free
 
 
 class Drops:

@@ -26,6 +26,7 @@ __all__ = ["Puller"]
 
 _RECEIVE_BUFFER: Final = 4096
 _CHUNK: Final = 4096
+_CHUNKS: Final = 4  # of one connection, before others have their turn
 _PATIENCE: Final = 0.5
 _GLANCE: Final = 0.01
 _MOST_PEERS: Final = 1000
@@ -40,11 +41,12 @@ _FULL: Final = f"{_MOST_PEERS:,} connections are open: no more are taken until s
 
 
 class _Connection:
-    def __init__(self, peer: socket.socket, largest: int) -> None:
+    def __init__(self, peer: socket.socket, largest: int, *, records: bool) -> None:
         self.socket = peer
-        self.state = zmtp.Peer("PULL", largest)
+        self.state = zmtp.Peer("PULL", largest, records=records)
         self.told = False
         self.since = time.monotonic()
+        self.more = False  # the last read was full
         self.granted = 0  # bytes of the budget
         self.until = 0.0
         self.waits = False  # for its part of the budget
@@ -58,6 +60,7 @@ class Puller:
         take: called with the messages of one read, in order; when it returns, they are its own.
         largest: bytes; of a longer message only the beginning is kept.
         warn: takes a sentence when nobody can be let in.
+        records: ask peers for what is known of each line's record (`zmtp.own_record`).
 
     Attributes:
         address: with the real port.
@@ -73,11 +76,14 @@ class Puller:
         take: Callable[[list[zmtp.Message]], None],
         largest: int,
         warn: Callable[[str], None] | None = None,
+        *,
+        records: bool = False,
     ) -> None:
         self._listener, self.address = endpoints.listen(address, _RECEIVE_BUFFER)
         self._name = endpoints.inode(self.address)
         self._take = take
         self._largest = largest
+        self._records = records
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._connections: set[_Connection] = set()
@@ -99,7 +105,9 @@ class Puller:
         ready = self._selector.select(timeout)
         for key, _ in ready:
             if isinstance(key.data, _Connection):
-                self._read(key.data)
+                for _ in range(_CHUNKS):
+                    if not self._read(key.data) or not key.data.more:
+                        break
             else:
                 self._accept()
         return bool(ready)
@@ -170,7 +178,7 @@ class Puller:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 self._pause(f"connections are not taken: {error.strerror}")
             return  # it has gone again
-        connection = _Connection(peer, self._largest)
+        connection = _Connection(peer, self._largest, records=self._records)
         peer.setblocking(False)
         endpoints.keep_alive(peer)
         self._connections.add(connection)
@@ -205,6 +213,7 @@ class Puller:
             return False
         except OSError:
             data = b""
+        connection.more = len(data) == _CHUNK
         if not data:
             self._drop(connection)
             return True

@@ -9,6 +9,7 @@ columns; the collector renders them. Any other formatter runs here, and its text
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -217,6 +218,10 @@ def stamp_of(created: Any) -> float:
     """`created` as the merge needs it; now, where the record says nothing that is a time."""
     if type(created) is float and math.isfinite(created):
         return created
+    if isinstance(created, (int, float)):  # a whole second, or a number of another library's
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(value := float(created)):
+                return value
     now = time.time()
     return now if type(now) is float else _genuine_time()  # a test has put something else in its place
 

@@ -21,7 +21,7 @@ import errno
 import os
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +74,8 @@ class Checkpoint:
         self.notes: list[str] = []
         self._mode = mode
         self._torn = self._distrusted = False
+        self._filled: set[str] = set()  # targets whose file has bytes of a step that may be done
+        self._cleared = False
         self._renamed = True  # names of files that a power loss could take back
         self._state = self._load()
         self._targets = {key: value.asked() for key, value in self._state.targets.items()}
@@ -129,6 +131,7 @@ class Checkpoint:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
         data, beside = step.data, step.beside
         if data or beside:
+            self._filled.add(target)
             _write_whole(self._data_file(target), data + beside, self._data_path(target))
             reach("checkpoint.data")
             step = msgspec.structs.replace(step, data=b"", beside=b"")
@@ -176,11 +179,39 @@ class Checkpoint:
             for target in gone:
                 self._targets.pop(target, None)
 
+    def clear(self, undurable: Collection[str] = ()) -> None:
+        """Delete the bytes of steps that are done: the log, whose text they are, has a retention of its own.
+
+        Args:
+            undurable: targets whose steps are not as durable yet as they have to be.
+        """
+        for target in self._filled - self._state.intents.keys() - set(undurable):
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._data_file(target), 0)
+                self._filled.discard(target)
+        if not self._cleared and not undurable:
+            self._cleared = True
+            self._remove_others()
+
+    def _remove_others(self) -> None:
+        """What a predecessor that was killed has left, of whatever target."""
+        kept = {self._data_path(target).name for target in (*self._state.intents, *self._data)}
+        with contextlib.suppress(OSError), os.scandir(self.path.parent) as entries:
+            for entry in entries:
+                if entry.name.startswith("intent.") and entry.name not in kept:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+
     def release(self, target: str) -> None:
-        """Give up the descriptor that is kept for steps of `target`, until the next one."""
+        """Give up the file that is kept for steps of `target`; the next step makes a new one."""
+        if target in self._state.intents:
+            return
         fd = self._data.pop(target, None)
         if fd is not None:
             os.close(fd)
+            self._filled.discard(target)
+            with contextlib.suppress(OSError):
+                os.unlink(self._data_path(target))
 
     def sync(self) -> None:
         """Everything recorded is durable against power loss on return.

@@ -58,7 +58,7 @@ class DamagedPlace:
         """Raises `OSError` where there is no such place."""
         self._make()
         with os.scandir(self.path) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries) < _KEPT
+            return sum(map(_allocated, entries)) < _KEPT
 
     def _make(self) -> None:
         """Open to those who share the spool, so that each finds there what the others have met."""
@@ -73,3 +73,10 @@ class DamagedPlace:
                 platform.give_like(fd, mode, self.path.parent)
             finally:
                 os.close(fd)
+
+
+def _allocated(entry: os.DirEntry[str]) -> int:
+    """Bytes on the disk: a sparse file looks larger; a small one takes a block, or room in its directory."""
+    status = entry.stat(follow_symlinks=False)
+    used = int(getattr(status, "st_blocks", -(-status.st_size // 512))) * 512
+    return max(used, min(status.st_size, 4096))

@@ -17,9 +17,11 @@ from logboom import platform
 from logboom.errors import SpoolError
 from logboom.journal.layout import Header, parse_segment_name, segment_name
 from logboom.journal.target import Asked, Target
+from logboom.platform.files import set_mode
 from logboom.platform.patterns import later
 from logboom.spool.damaged import DamagedPlace
 from logboom.spool.descriptors import Descriptors
+from logboom.spool.erasing import erase
 
 __all__ = [
     "DEAD_SUFFIX",
@@ -149,12 +151,16 @@ class Spool:
 
     def used_bytes(self) -> int:
         """Bytes allocated on the disk to all segments."""
-        used = 0
+        return sum(self.allocated().values())
+
+    def allocated(self) -> dict[str, int]:
+        """Name -> bytes allocated on the disk, for each file in the journal."""
+        used: dict[str, int] = {}
         with contextlib.suppress(FileNotFoundError), os.scandir(self.journal_path) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
-                    used += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+                    used[entry.name] = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
         return used
 
     def open_segment(self, producer: str, number: int) -> int:
@@ -181,16 +187,61 @@ class Spool:
         free: bool = platform.lock_is_free(fd)
         return free
 
-    def retire(self, producer: str, number: int) -> None:
-        """Rename a segment aside, so that its writer, should it live, finds that it is not linked."""
-        name = segment_name(producer, number)
+    def erase(self, producer: str, number: int, end: int) -> bool:
+        """Overwrite what is before `end` in a segment that is delivered up to there.
+
+        Returns:
+            False when that is not permitted: it is another user's.
+
+        Raises:
+            OSError: it cannot be done now.
+        """
         try:
-            platform.rename(self.journal_path / name, self.journal_path / (name + DEAD_SUFFIX))
+            fd = platform.open_file(self.journal_path / segment_name(producer, number), os.O_RDWR)
+        except (FileNotFoundError, PermissionError) as error:
+            return isinstance(error, FileNotFoundError)
+        try:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                erase(fd, end)
+        finally:
+            os.close(fd)
+        return True
+
+    def segment_mode(self, *sinks: Asked) -> int:
+        """Permission bits of segments: for those only who may read each of the logs."""
+        granted = 0o640
+        for asked in sinks:
+            if isinstance(asked, Target):
+                mode = asked.umask_mode if asked.file_mode is None else asked.file_mode
+                granted &= mode_like_log(mode & 0o040, asked.path(self.root), self.journal_path)
+        return granted
+
+    def give_mode(self, producer: str, number: int, mode: int) -> None:
+        """Set a segment's permission bits, if it is ours."""
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            fd = self.open_segment(producer, number)
+            if stat.S_IMODE(os.fstat(fd).st_mode) != mode:
+                set_mode(fd, mode)
+
+    def retire(self, producer: str, number: int) -> float | None:
+        """Rename a segment aside, so that its writer, should it live, finds that it is not linked.
+
+        Returns:
+            The wall time at which it was set aside before this call; None when this call did it.
+        """
+        name = segment_name(producer, number)
+        aside = self.journal_path / (name + DEAD_SUFFIX)
+        try:
+            platform.rename(self.journal_path / name, aside)
         except FileNotFoundError:
-            return
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(aside)
+                return max(status.st_mtime, status.st_ctime)  # where a rename sets neither, the last line's
         except OSError as error:
             if not platform.in_use(error):
                 raise
+        return None
 
     def remove(self, producer: str, number: int) -> bool:
         """Unlink a segment; False when another program has it open on Windows: try again later."""

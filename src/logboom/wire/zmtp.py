@@ -4,6 +4,9 @@ r"""The bytes of ZeroMQ's protocol, ZMTP 3.1, as far as PUSH and PULL need them.
     frame      flags  length (1 byte, or 8 with flag 02)  body               flag 01: more, 04: command
     command    name length, name, data                                       READY, PING, PONG, ERROR
 
+A PULL socket of logboom says in its READY that it takes records (`X-Logboom`; others ignore that). To such a
+peer a message has two parts, the line and what is known of its record; to every other it is the line alone.
+
 Why not ZeroMQ's own sockets at these two ends: a PUSH never says how much of what it took is still in the
 memory of the process, and a PULL that is closed takes with it what its peers are sending.
 """
@@ -11,11 +14,27 @@ memory of the process, and a PULL that is closed takes with it what its peers ar
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from logboom.errors import LogboomError
 
-__all__ = ["GREETING", "PING", "Message", "Oversized", "Peer", "PeerError", "boundary", "frame"]
+__all__ = [
+    "GREETING",
+    "PING",
+    "Message",
+    "Oversized",
+    "Peer",
+    "PeerError",
+    "boundary",
+    "frame",
+    "line_alone",
+    "messages",
+    "own_record",
+    "record",
+]
 
 GREETING: Final = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"NULL".ljust(20, b"\0") + bytes(32)
 _MORE: Final = 0x01
@@ -24,6 +43,10 @@ _COMMAND: Final = 0x04
 _LARGEST_COMMAND: Final = 64 * 1024
 _MOST_PARTS: Final = 100
 _LONG_LENGTH: Final = struct.Struct(">Q")
+_PROPERTY: Final = b"X-Logboom"
+_RECORD: Final = b"logboom1"
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(tuple[float, int, str, dict[str, Any]]).decode
 
 
 class PeerError(LogboomError):
@@ -50,15 +73,50 @@ def frame(body: bytes, flags: int = 0) -> bytes:
 PING: Final = frame(b"\x04PING\0\0", _COMMAND)
 
 
+def record(line: bytes, created: float, level: int, logger: str, fields: Mapping[str, Any]) -> bytes:
+    """One message of two parts: a line, and what is known of its record."""
+    try:
+        known = _encode([created, level, logger, fields])
+    except (TypeError, ValueError, UnicodeError, OverflowError, RecursionError):  # a field of no JSON type
+        known = _encode([created, level, logger.encode("utf-8", "backslashreplace").decode(), {}])
+    return frame(line, _MORE) + frame(_RECORD + known)
+
+
+def own_record(message: list[bytes]) -> tuple[float, int, str, dict[str, Any]] | None:
+    """Time, level, logger and fields of a message of two parts that `record` made; None for any other."""
+    if len(message) != 2 or not message[1].startswith(_RECORD):
+        return None
+    try:
+        return _decode(message[1][len(_RECORD) :])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
 def boundary(frames: bytes, position: int) -> int:
-    """The start of the frame in which `position` lies: before it, everything is whole."""
-    start = 0
-    while start < position:
-        head, length = _head(frames, start)
-        if not head or start + head + length > position:
-            return start
-        start += head + length
-    return start
+    """The start of the message in which `position` lies: before it, everything is whole."""
+    return sum(map(len, messages(frames[:position])))
+
+
+def messages(frames: bytes) -> Iterator[bytes]:
+    """The whole messages, each with the heads of its parts."""
+    start = place = 0
+    while True:
+        head, length = _head(frames, place)
+        if not head or place + head + length > len(frames):
+            return
+        more = frames[place] & _MORE
+        place += head + length
+        if not more:
+            yield frames[start:place]
+            start = place
+
+
+def line_alone(message: bytes) -> bytes:
+    """A message as it goes to a peer that takes no records."""
+    if not message[0] & _MORE:
+        return message
+    head, length = _head(message, 0)
+    return frame(message[head : head + length])
 
 
 def _head(data: bytes, start: int) -> tuple[int, int]:
@@ -70,10 +128,10 @@ def _head(data: bytes, start: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _ready(kind: bytes) -> bytes:
+def _ready(kind: bytes, *, records: bool) -> bytes:
+    said = ((b"Socket-Type", kind), (b"Identity", b""), (_PROPERTY, b"1"))[: 2 + records]
     properties = b"".join(
-        bytes((len(name),)) + name + struct.pack(">I", len(value)) + value
-        for name, value in ((b"Socket-Type", kind), (b"Identity", b""))
+        bytes((len(name),)) + name + struct.pack(">I", len(value)) + value for name, value in said
     )
     return frame(b"\x05READY" + properties, _COMMAND)
 
@@ -84,15 +142,18 @@ class Peer:
     Args:
         kind: what we are, `PUSH` or `PULL`.
         largest: bytes, at least 255; of a longer message only the beginning is kept.
+        records: say that messages with what is known of their records are taken.
 
     Attributes:
+        takes_records: the other end has said so.
         ready: messages may be sent.
         answers: it answers each `PING`, behind all that came before.
         pongs: how often it has.
     """
 
-    def __init__(self, kind: str, largest: int = _LARGEST_COMMAND) -> None:
-        self.ready = self.answers = False
+    def __init__(self, kind: str, largest: int = _LARGEST_COMMAND, *, records: bool = False) -> None:
+        self.ready = self.answers = self.takes_records = False
+        self._records = records
         self.pongs = 0
         self._kind = kind.encode()
         self._other = b"PULL" if kind == "PUSH" else b"PUSH"
@@ -168,7 +229,7 @@ class Peer:
             raise PeerError(f"it asks for {mechanism.decode('ascii', 'replace')} authentication")
         self.answers = greeting[10:12] >= b"\x03\x01"
         self._greeted = True
-        self._answer += _ready(self._kind)
+        self._answer += _ready(self._kind, records=self._records)
 
     def _split(self) -> list[Message]:
         messages: list[Message] = []
@@ -183,6 +244,15 @@ class Peer:
                 messages.append(data[position + 2 : end])
                 position = end
                 continue
+            if flags == _MORE and self.ready and not self._parts and not self._refused:
+                # A line and what is known of its record, both short: as most messages of logboom's are.
+                middle = position + 2 + data[position + 1]
+                if middle + 2 <= total and not data[middle]:
+                    end = middle + 2 + data[middle + 1]
+                    if end <= total:
+                        messages.append([data[position + 2 : middle], data[middle + 2 : end]])
+                        position = end
+                        continue
             head, length = _head(data, position)
             if length > self._largest and head:
                 position += head
@@ -232,6 +302,7 @@ class Peer:
             if self._other not in data:
                 raise PeerError(f"it is no {self._other.decode()} socket")
             self.ready = True
+            self.takes_records = _PROPERTY in data
         elif name == b"ERROR":
             raise PeerError(f"it refuses: {data[1:].decode('ascii', 'replace')}")
         elif name == b"PONG":

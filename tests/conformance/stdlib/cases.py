@@ -169,7 +169,8 @@ def case_two_formats(api: Any, path: Path) -> None:
     log.info("first")
     handler.setFormatter(logging.Formatter("2 %(asctime)s %(message)s"))
     log.info("second")
-    handler.formatter.datefmt = "%H:%M"  # type: ignore[union-attr]
+    log.info("the last one of its second")
+    handler.formatter.datefmt = "%H:%M"  # type: ignore[union-attr]  # is looked for once a second
     log.info("third")
     handler.setFormatter(None)
     log.info("fourth")

@@ -15,6 +15,7 @@ import os
 from typing import Any, Final
 
 from logboom import platform
+from logboom.journal.names import Names
 from logboom.journal.target import Target
 from logboom.platform.clock import Clock
 from logboom.platform.failpoints import reach
@@ -61,20 +62,22 @@ class Held:
             known, self._archives_until = self.archives, until
         return not known
 
-    def moves(self, name: str, inode: int, archives: list[Archive], stamp: str | None) -> list[Move]:
+    def moves(
+        self, name: str, names: Names, inode: int, archives: list[Archive], stamp: str | None
+    ) -> list[Move]:
         """The renames of a rollover that need no archive to be renamed that is held."""
         if stamp is None and self.archives:
-            return [Move(inode, name, rotation.waiting_name(name, archives))]
-        return rotation.chain(name, inode, archives, stamp)
+            return [Move(inode, name, rotation.waiting_name(names, archives))]
+        return rotation.chain(name, names, inode, archives, stamp)
 
-    def settle(self, name: str, archives: list[Archive]) -> Step | None:
+    def settle(self, names: Names, archives: list[Archive]) -> Step | None:
         """The step that gives archives that wait their numbers; None when there are none, or not yet."""
         now = self._clock.monotonic()
         if now < self._settle_at or all(one.number >= 0 for one in archives):
             return None
         self._settle_at = now + self._wait
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
-        moves = rotation.settled(name, archives)
+        moves = rotation.settled(names, archives)
         return Step("settle", details={"moves": [list(move) for move in moves]})
 
     def settled(self, directory: Directory, details: dict[str, Any]) -> None:

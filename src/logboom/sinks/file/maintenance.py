@@ -32,15 +32,16 @@ _LOOK_EVERY: Final = 60.0
 def list_archives(directory: Directory, target: Target) -> list[Archive]:
     """The set's archives, the newest first."""
     # By name first: a directory may hold much else, and each status is a system call.
+    names = rotation.names_of(target)
     named = rotation.archives_of(
-        target.name, ((name, 0, 0, 0.0) for name in directory.names()), timed=target.rotation.when is not None
+        names, ((name, 0, 0, 0.0) for name in directory.names() if name != target.name)
     )
     found = []
     for one in named:
         status = directory.stat(one.name)
         if status is not None and stat.S_ISREG(status.st_mode) and status.st_dev == directory.device:
             found.append(one._replace(inode=status.st_ino, size=status.st_size, modified=status.st_mtime))
-    return rotation.ours(found, target.rotation, holding=directory.holding)
+    return rotation.ours(found, target.rotation, names=names, holding=directory.holding)
 
 
 class Maintenance:

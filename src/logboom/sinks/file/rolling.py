@@ -121,7 +121,7 @@ class Rolling:
         except OSError:
             return None
         self.waiting = any(one.number < 0 for one in archives)
-        return self.held.settle(target.name, archives)
+        return self.held.settle(rotation.names_of(target), archives)
 
     def take_prepared(self, inode: int) -> LiveFile | None:
         """The new live file, when it is still open here."""
@@ -145,11 +145,12 @@ class Rolling:
         self, directory: Directory, target: Target, live: LiveFile, start: float | None
     ) -> dict[str, Any]:
         schedule = rotation.schedule_of(target.rotation)
-        stamp = None if schedule is None or start is None else schedule.stamp(start)
+        names = rotation.names_of(target)
+        stamp = None if schedule is None or start is None else schedule.stamp(start, names.date)
         # A move that was killed half-way left the live file a second name: the move is finished, not rolled.
         found = [one for one in list_archives(directory, target) if one.inode != live.inode]
         archives, unfinished = rotation.twins(found)
-        moves = [*unfinished, *self.held.moves(target.name, live.inode, archives, stamp)]
+        moves = [*unfinished, *self.held.moves(target.name, names, live.inode, archives, stamp)]
         rollover.check_moves(directory, moves)
         delete = rotation.surplus(archives, moves, target.rotation.backup_count)
         if self.held.live:

@@ -27,7 +27,8 @@ from functools import lru_cache
 from itertools import accumulate, count, takewhile
 from typing import Final, NamedTuple
 
-from logboom.journal.target import Rotation
+from logboom.journal.names import Names, parse_names, text_of
+from logboom.journal.target import Rotation, Target
 
 __all__ = [
     "SUFFIXES",
@@ -42,6 +43,7 @@ __all__ = [
     "expired",
     "fitting",
     "keeps_none",
+    "names_of",
     "ours",
     "rotates",
     "schedule_of",
@@ -60,14 +62,6 @@ _LOCALTIME: Final = "/etc/localtime"
 _SECONDS: Final = {"S": 1, "M": 60, "H": 3600, "D": 86400}
 _STAMPS: Final = {"S": "%Y-%m-%d_%H-%M-%S", "M": "%Y-%m-%d_%H-%M", "H": "%Y-%m-%d_%H"}
 _DAY_STAMP: Final = "%Y-%m-%d"
-_PACKED: Final = r"(?P<suffix>\.gz|\.zst)?"
-_NUMBERED: Final = re.compile(
-    r"\.(?P<stamp>)(?:(?P<number>[1-9][0-9]{0,8})|0\.(?P<waiting>[1-9][0-9]{0,8}))" + _PACKED
-)
-_STAMPED: Final = re.compile(
-    r"\.(?P<stamp>[0-9]{4}-[0-9]{2}-[0-9]{2}(?:_[0-9]{2}(?:-[0-9]{2}){0,2})?)"
-    r"(?:\.(?P<number>[1-9][0-9]{0,8}))?(?P<waiting>)" + _PACKED
-)
 
 
 class Archive(NamedTuple):
@@ -107,7 +101,7 @@ def size_limit(rotation: Rotation) -> int:
 
 def keeps_none(rotation: Rotation) -> bool:
     """Whether a rolled file would have no name: a rotation by size without backups."""
-    return rotation.when is None and rotation.backup_count <= 0
+    return rotation.when is None and rotation.backup_count <= 0 and not rotation.keep_all
 
 
 def rotates(rotation: Rotation) -> bool:
@@ -184,30 +178,27 @@ class Schedule:
         """
         return start > key + _SAME and start >= self.rollover_at(self.rollover_at(key))
 
-    def stamp(self, start: float) -> str:
-        """The name of the period of a file that began at `start`."""
+    def stamp(self, start: float, date: str = "") -> str:
+        """The name of the period of a file that began at `start`; `date` is a pattern of another form."""
         try:
-            if self._unit:
-                return self._local(start).strftime(self._format)
-            return (self._first_end(start) - timedelta(days=self._days)).strftime(self._format)
+            begun = self._local(start) if self._unit else self._first_end(start) - timedelta(days=self._days)
         except (ValueError, OverflowError, OSError):
-            return _NEVER.strftime(self._format)
+            begun = _NEVER
+        return text_of(date or self._format, begun)
 
-    def began(self, stamp: str, modified: float) -> float:
-        """When the period of this name began; where an hour came twice, the file says which.
+    def moment(self, shown: datetime, modified: float) -> float:
+        """When a period began at which the clock showed this; an hour that came twice is told by the file.
 
         Args:
-            stamp: from `stamp`, perhaps of another schedule.
             modified: wall time of the file's last change.
 
         Raises:
-            ValueError: no period has this name.
+            ValueError: that is no time.
         """
-        shown = datetime(*map(int, re.split("[-_]", stamp)))  # type: ignore[arg-type]
         try:
             first, second = (self._moment(shown.replace(fold=fold)) for fold in (0, 1))
         except (OverflowError, OSError) as error:
-            raise ValueError(stamp) from error
+            raise ValueError(shown) from error
         return second if first < second <= modified else first
 
     def _first_end(self, start: float) -> datetime:
@@ -257,63 +248,69 @@ def _zone_of_machine(_: str) -> tzinfo | None:
         return zoneinfo.ZoneInfo.from_file(data)
 
 
-def archives_of(live: str, files: Iterable[tuple[str, int, int, float]], *, timed: bool) -> list[Archive]:
-    """The archives of `live` among `(name, inode, size, modified)`, the newest first.
+def names_of(target: Target) -> Names:
+    """What a target's backups are called: the standard library's names, where a template cannot be read."""
+    timed = target.rotation.when is not None
+    try:
+        return parse_names(target.rotation.names, target.name, timed=timed)
+    except ValueError:
+        return parse_names("", target.name, timed=timed)
+
+
+def archives_of(names: Names, files: Iterable[tuple[str, int, int, float]]) -> list[Archive]:
+    """The archives among `(name, inode, size, modified)`, the newest first.
 
     Only a name that the set itself would give counts: never `app.log.bak`, `app.log.01`, `app.log.1.old`.
     """
-    pattern = _STAMPED if timed else _NUMBERED
     found = []
     for name, inode, size, modified in files:
-        match = pattern.fullmatch(name, len(live)) if name.startswith(live) else None
-        if match is not None:
-            number = int(match["number"] or 0) or -int(match["waiting"] or 0)
-            found.append(
-                Archive(name, inode, size, modified, match["stamp"] or "", number, match["suffix"] or "")
-            )
-    if timed:
+        said = names.find(name) if name.startswith(names.head) else None
+        if said is not None:
+            found.append(Archive(name, inode, size, modified, *said))
+    if names.timed:
         return sorted(found, key=lambda one: (one.stamp, one.number, one.suffix), reverse=True)
     return sorted(found, key=lambda one: (one.number, one.suffix))
 
 
-def ours(archives: Sequence[Archive], rotation: Rotation, *, holding: bool) -> list[Archive]:
+def ours(archives: Sequence[Archive], rotation: Rotation, *, names: Names, holding: bool) -> list[Archive]:
     """The archives to which the set gave their numbers; `app.log.20261122` is somebody's own copy.
 
     Args:
-        archives: from `archives_of`.
+        archives: from `archives_of`, with these `names`.
         holding: files can be held here, so that archives wait for their numbers.
     """
     if rotation.when is not None:
         schedule = schedule_of(rotation)
-        return list(archives) if schedule is None else _in_time(archives, schedule)
+        return list(archives) if schedule is None else _in_time(archives, schedule, names)
     numbers = {one.number for one in archives}
     unbroken = next(number for number in count(1) if number not in numbers) - 1
     last = max(rotation.backup_count, unbroken)
-    waiting = holding and rotation.backup_count > 0
+    waiting = holding and not keeps_none(rotation)
     return [one for one in archives if one.number <= last and (waiting or one.number > 0)]
 
 
-def _in_time(archives: Sequence[Archive], schedule: Schedule) -> list[Archive]:
+def _in_time(archives: Sequence[Archive], schedule: Schedule, names: Names) -> list[Archive]:
     """The newest first, also those of an hour that came twice; without those whose name is of no period."""
     began = {}
     for one in archives:
         with contextlib.suppress(ValueError):
-            began[one] = schedule.began(one.stamp, one.modified)
+            began[one] = schedule.moment(names.began(one.stamp), one.modified)
     return sorted(began, key=lambda one: began[one], reverse=True)
 
 
-def chain(live: str, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:
+def chain(live: str, names: Names, inode: int, archives: Sequence[Archive], stamp: str | None) -> list[Move]:
     """The renames of one rollover, in the order in which they are made: no name is ever taken twice.
 
     Args:
         live, inode: the live file.
+        names: what its backups are called.
         archives: all of the set, the newest first.
         stamp: the period of the live file in a timed rotation; None numbers the archives.
     """
     if stamp is not None:
         taken = [one.number for one in archives if one.stamp == stamp]
-        return [Move(inode, live, f"{live}.{stamp}" + (f".{max(taken) + 1}" if taken else ""))]
-    return [*_shifted(live, archives, 1), Move(inode, live, f"{live}.1")]
+        return [Move(inode, live, names.dated(stamp, max(taken) + 1 if taken else 0))]
+    return [*_shifted(names, archives, 1), Move(inode, live, names.numbered(1))]
 
 
 def twins(archives: Sequence[Archive]) -> tuple[list[Archive], list[Move]]:
@@ -328,12 +325,12 @@ def twins(archives: Sequence[Archive]) -> tuple[list[Archive], list[Move]]:
     ]
 
 
-def settled(live: str, archives: Sequence[Archive]) -> list[Move]:
+def settled(names: Names, archives: Sequence[Archive]) -> list[Move]:
     """The renames after which no archive waits for its number; the live file stays."""
-    return _shifted(live, archives, 0)
+    return _shifted(names, archives, 0)
 
 
-def _shifted(live: str, archives: Sequence[Archive], last: int) -> list[Move]:
+def _shifted(names: Names, archives: Sequence[Archive], last: int) -> list[Move]:
     """The renames that leave the numbers up to `last` free, the oldest archive first."""
     by_number: dict[int, list[Archive]] = {}
     for one in archives:
@@ -344,13 +341,15 @@ def _shifted(live: str, archives: Sequence[Archive], last: int) -> list[Move]:
             break
         last += 1
         if number != last:
-            moves[:0] = [Move(one.inode, one.name, f"{live}.{last}{one.suffix}") for one in by_number[number]]
+            moves[:0] = [
+                Move(one.inode, one.name, names.numbered(last, one.suffix)) for one in by_number[number]
+            ]
     return moves
 
 
-def waiting_name(live: str, archives: Sequence[Archive]) -> str:
+def waiting_name(names: Names, archives: Sequence[Archive]) -> str:
     """A name for the newest archive while numbered ones cannot be renamed."""
-    return f"{live}.0.{max(0, *(-one.number for one in archives), 0) + 1}"
+    return names.numbered(f"0.{max(0, *(-one.number for one in archives), 0) + 1}")
 
 
 def surplus(archives: Sequence[Archive], moves: Sequence[Move], backup_count: int) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from logboom.zeromq.command import add_arguments, run_with
+from logboom.cli import pull
 
 __all__ = ["Command"]
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Those of `python -m logboom.zeromq`, with defaults from the settings."""
-        add_arguments(parser)
+        pull.add(parser)
         port = getattr(settings, "LOG_LISTEN_PORT", 5557)
         directory = getattr(settings, "LOG_BASE_DIR", None) or ""
         parser.set_defaults(bind=f"tcp://127.0.0.1:{port}", file=os.path.join(str(directory), "django.log"))
@@ -33,6 +33,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGTERM or Ctrl-C."""
         try:
-            run_with(argparse.Namespace(**options))
+            pull.run(argparse.Namespace(**options))
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from None

@@ -1,30 +1,34 @@
-"""`PUSHHandler`: each record as a line to a server, over ZeroMQ or through the disk.
+"""`PUSHHandler`: each record as a line to a server, through the disk or directly.
 
-Owns: the handler's constructor, its formatters by level, which way a record takes: through the disk, by the
-handler's own thread, or by a ZeroMQ socket. Never knows: the journal's format, how a connection is renewed.
+A record takes one of two ways: into a journal, from which a collector pushes it (`spool=`), or into the queue
+of a thread that sends. A ZeroMQ socket is used where nothing else can reach the server: `inproc://`, and a
+socket of the user's. Only that imports pyzmq.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, ClassVar, Final, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
+from logboom.contrib.direct import Direct
+from logboom.contrib.lines import Quick, by_level, default_formatter
 from logboom.errors import ConfigurationError
 from logboom.handlers.unlocked import Unlocked
-from logboom.journal.target import parse_duration
-from logboom.producer.options import Keywords
-from logboom.producer.producer import Live
-from logboom.sinks.pusher import takes_messages
+from logboom.journal.target import Server, parse_duration
+from logboom.platform import clock
+from logboom.producer.options import Keywords, parse_options
+from logboom.producer.producer import Live, Producer
+from logboom.sinks.push import takes_messages
 from logboom.wire import endpoints
-from logboom.zeromq import sockets as zeromq
-from logboom.zeromq.direct import Direct
-from logboom.zeromq.lines import Quick, by_level, default_formatter
-from logboom.zeromq.outbox import Line, Outbox
-from logboom.zeromq.spooled import Spooled
+
+if TYPE_CHECKING:
+    from logboom.contrib.outbox import Line, Outbox
 
 __all__ = ["PUSHHandler"]
 
@@ -76,23 +80,28 @@ class PUSHHandler(Unlocked, logging.Handler):
         self._given = interface_or_socket
         self._context = context
         self._mark = high_water_mark
-        self._spooled: Spooled | None = None
+        self._producer: Producer | None = None
         self._outbox: Outbox | Direct | None = None
         self._by_hand: Outbox | None = None
         self._endpoint = self._address()
         if os.environ.get("LOGBOOM_DISABLE", "") not in ("", "0"):
             return
         if options.get("spool") is not None:
-            self._spooled = Spooled(self._endpoint, options)
+            self._producer = _make_producer(self._endpoint, options)
         else:
             self._outbox = self._make_outbox(options)
 
     def _address(self) -> str:
-        if zeromq.is_socket(self._given):
-            zeromq.check_given(self._given)
-            return zeromq.endpoint_of(self._given)
+        if self._is_socket():
+            from logboom.wire import pyzmq
+
+            pyzmq.check_given(self._given)
+            return pyzmq.endpoint_of(self._given)
         endpoints.check_address(self._given, inproc=self._context is not None)
         return endpoints.absolute(str(self._given))
+
+    def _is_socket(self) -> bool:
+        return hasattr(self._given, "getsockopt")
 
     def _make_outbox(self, options: Keywords) -> Outbox | Direct:
         unknown = sorted(set(options) - {"spool", "block_timeout", "close_timeout"})
@@ -104,42 +113,46 @@ class PUSHHandler(Unlocked, logging.Handler):
             raise ConfigurationError(f"high_water_mark={self._mark}", hint="Use at least 1")
         block = parse_duration(options.get("block_timeout", 1.0), "block_timeout")
         close = parse_duration(options.get("close_timeout", 2.0), "close_timeout")
-        through_zeromq = partial(
-            Outbox,
-            self._connect,
-            mark=self._mark,
-            block_timeout=block,
-            close_timeout=close,
-            notice=self._notice,
-        )
-        # uWSGI forks behind Python's back, and lets threads run only when told to.
-        if zeromq.is_socket(self._given) or self._endpoint[:6] == "inproc" or "uwsgi" in sys.modules:
-            return through_zeromq()
+        self._timeouts = block, close
+        if self._is_socket() or self._endpoint[:6] == "inproc":
+            return self._through_a_socket()
         return Direct(
             self._endpoint,
             mark=self._mark,
             block_timeout=block,
             close_timeout=close,
             notice=self._notice,
-            through_zeromq=through_zeromq,
+            threads="uwsgi" not in sys.modules,  # it lets threads run only when told to
+        )
+
+    def _through_a_socket(self) -> Outbox:
+        from logboom.contrib.outbox import Outbox
+
+        block, close = self._timeouts
+        return Outbox(
+            self._connect, block_timeout=block, close_timeout=close, mark=self._mark, notice=self._notice
         )
 
     def _connect(self, in_child: bool) -> Line:
-        if zeromq.is_socket(self._given) and not in_child and not self._given.closed:
+        from logboom.contrib.outbox import Line
+        from logboom.wire import pyzmq
+
+        given = self._is_socket()
+        if given and not in_child and not self._given.closed:
             return Line(self._given, None, foreign=True)
         if in_child and self._endpoint.startswith("inproc://"):
             raise ConfigurationError(
                 f"{self._endpoint} is in the parent process", hint="Use tcp:// or ipc://"
             )
-        if in_child and zeromq.is_socket(self._given) and not takes_messages(self._endpoint):
+        if in_child and given and not takes_messages(self._endpoint):
             raise ConfigurationError(
                 f"the socket is bound to {self._endpoint} in the parent process",
                 hint="Give the address of a PULL socket",
             )
         own = self._context is None or in_child
-        context = zeromq.make_context() if own else self._context
-        opened = zeromq.open_push(context, mark=self._mark, linger=2.0, watched=own)
-        zeromq.connect(opened, self._endpoint)
+        context = pyzmq.make_context() if own else self._context
+        opened = pyzmq.open_push(context, mark=self._mark, linger=2.0)
+        pyzmq.connect(opened, self._endpoint)
         return Line(opened, context if own else None)
 
     # -- formatting ----------------------------------------------------------------------------------
@@ -163,12 +176,12 @@ class PUSHHandler(Unlocked, logging.Handler):
     @property
     def socket(self) -> Any:
         """The PUSH socket of this process."""
-        if isinstance(self._outbox, Outbox):
-            return self._outbox.open().socket
         if self._outbox is None:
             return None
+        if not isinstance(self._outbox, Direct):
+            return self._outbox.open().socket
         if self._by_hand is None:
-            self._by_hand = self._outbox.through_zeromq()
+            self._by_hand = self._through_a_socket()
         return self._by_hand.open().socket
 
     @property
@@ -184,8 +197,8 @@ class PUSHHandler(Unlocked, logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send `record`. Never raises, never waits longer than `block_timeout`."""
-        if self._spooled is not None:
-            live = self._spooled.producer.live
+        if self._producer is not None:
+            live = self._producer.live
             own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
             if live.low <= record.created < live.high and own is live.formatter:
                 try:
@@ -205,25 +218,33 @@ class PUSHHandler(Unlocked, logging.Handler):
 
     def _emit_full(self, record: logging.LogRecord, line: bytes, live: Live) -> None:
         try:
-            if self._spooled is not None:
-                self._spooled.producer.append_full(line, live, record.created)
+            if self._producer is not None:
+                self._producer.append_full(line, live, record.created)
         except Exception:
             self.handleError(record)
 
     def _emit_slowly(self, record: logging.LogRecord) -> None:
         try:
-            if self._spooled is not None:
+            producer = self._producer
+            if producer is not None:
                 own = self.formatter or self.formatters.get(record.levelno) or self.default_formatter
-                self._spooled.append(record, own)
+                producer.append(record, own)
+                if producer.options.collector == "off":
+                    producer.collect_here()
             elif self._outbox is not None:
-                self._outbox.send(self.format(record).encode("utf-8", "backslashreplace"))
+                line = self.format(record).encode("utf-8", "backslashreplace")
+                if isinstance(self._outbox, Direct):
+                    self._outbox.send(_with_its_own(line, record))
+                else:
+                    self._outbox.send(line)
         except Exception:
             self.handleError(record)
 
     def flush(self) -> None:
         """With `spool`: wait, at most `flush_timeout`, until everything is with the server. Never raises."""
-        if self._spooled is not None:
-            self._spooled.wait()
+        if self._producer is not None:
+            with contextlib.suppress(Exception):
+                self._producer.wait(clock.monotonic() + self._producer.options.flush_timeout)
 
     def close(self) -> None:
         """Wait, at most `close_timeout`, until everything is sent. A later record is sent as well."""
@@ -231,7 +252,31 @@ class PUSHHandler(Unlocked, logging.Handler):
             for outbox in (self._outbox, self._by_hand):
                 if outbox is not None:
                     outbox.close()
-            if self._spooled is not None:
-                self._spooled.close()
+            if self._producer is not None:
+                self._producer.close(clock.monotonic() + self._producer.options.close_timeout)
         finally:
             super().close()
+
+
+def _with_its_own(line: bytes, record: logging.LogRecord) -> tuple[bytes, float, int, str, dict[str, Any]]:
+    """A line, and what a `LoggingServer` is told of its record; a plain PULL socket gets the line alone."""
+    fields = {"process": record.process, "lineno": record.lineno}
+    return line, record.created, record.levelno, record.name, fields
+
+
+def _make_producer(address: str, keywords: Keywords) -> Producer:
+    """The way through the disk: records wait in a journal until a collector has pushed them."""
+    if address.startswith("inproc://"):
+        raise ConfigurationError(
+            f"{address} with spool=: another process sends", hint='Use "tcp://127.0.0.1:5557"'
+        )
+    # The line goes over the wire as the formatter made it; the server's file is where it is made safe.
+    options = parse_options({**keywords, "control_characters": "raw"})
+    server = Server(
+        kind="push",
+        address=address,
+        configured=time.time(),
+        linger=options.linger,
+        synced=options.fsync_level is not None,
+    )
+    return Producer(server, options, cast(Path, options.spool), "")

@@ -1,8 +1,4 @@
-"""A record as the line that goes over the wire: a formatter for each level.
-
-Owns: `default_formatter`, the choice of the formatter, a quick way through the standard library's formatter.
-Never knows: sockets, journals.
-"""
+"""A record as the line that goes over the wire: a formatter for each level."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """ZeroMQ: contexts, sockets, their limits and their end. The only import of `zmq`.
 
-Owns: socket options, the bounded end of sockets and contexts.
-Never knows: records, logging.
-
 Every socket has its `LINGER`, buffers and high-water mark set here. PUSH has no acknowledgement: what is
 in buffers when a server is killed is lost, so buffers are small (measured: about a hundred lines).
 """
@@ -10,11 +7,7 @@ in buffers when a server is killed is lost, so buffers are small (measured: abou
 from __future__ import annotations
 
 import contextlib
-import itertools
-import socket
-import struct
 import time
-import weakref
 from typing import Final
 
 try:
@@ -56,12 +49,7 @@ TransportError = zmq.ZMQError
 # Room for one of ZeroMQ's own batches: half of one would be lost when the peer leaves in the regular way.
 SEND_BUFFER: Final = 8192
 LARGEST_MESSAGE: Final = 64 * 1024 * 1024
-_GROWN: Final = 1024 * 1024
-_EVENT: Final = struct.Struct("=hi")
-_MOST_EVENTS: Final = 1_000_000
 _inherited: list[object] = []
-_monitors: weakref.WeakKeyDictionary[Socket, Socket] = weakref.WeakKeyDictionary()
-_numbers: Final = itertools.count(1)
 
 
 def make_context() -> Context:
@@ -89,24 +77,12 @@ def _is_async(kind: type) -> bool:
 
 def leave_inherited(*objects: object) -> None:
     """In a forked child: keep what is the parent's alive and untouched, so that nothing closes it here."""
-    _inherited.extend([*objects, *_monitors.values()])
+    _inherited.extend(objects)
 
 
-def open_push(context: Context, *, mark: int, linger: float, watched: bool) -> Socket:
-    """A PUSH socket that keeps at most `mark` messages for a peer that is away.
-
-    Args:
-        watched: `close_within` knows its connections. Who ends `context` must have closed the socket so.
-    """
-    opened = _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
-    if not watched:
-        return opened
-    name = f"inproc://logboom.monitor.{next(_numbers)}"
-    opened.monitor(name, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
-    # Without a limit: one that is full would stop ZeroMQ's thread. An event is a few bytes.
-    _monitors[opened] = _open(context, zmq.PAIR, 0.0, RCVHWM=0)
-    _monitors[opened].connect(name)
-    return opened
+def open_push(context: Context, *, mark: int, linger: float) -> Socket:
+    """A PUSH socket that keeps at most `mark` messages for a peer that is away."""
+    return _open(context, zmq.PUSH, linger, SNDHWM=mark, SNDBUF=SEND_BUFFER)
 
 
 def open_xpub(context: Context, *, mark: int, linger: float) -> Socket:
@@ -214,33 +190,8 @@ def close_within(timeout: float, opened: Socket, context: Context | None) -> boo
     Args:
         context: the socket's own context, which ends with it; None for one that others use too.
     """
-    _widen(opened)
     begin, linger = time.monotonic(), int(timeout * 1000)
     opened.close(linger)
     if context is not None:
         context.term()
     return context is None or time.monotonic() - begin < (linger - 1) / 1000
-
-
-def _widen(opened: Socket) -> None:
-    """Give a PUSH's connections room for all that it has begun to write.
-
-    ZeroMQ ends a connection when it has taken the last message, not when the system has: with a full buffer
-    the last few kilobytes would be lost.
-    """
-    events = _monitors.pop(opened, None)
-    if events is None or opened.closed:
-        return
-    connected = set()
-    for message in receive(events, _MOST_EVENTS):
-        kind, descriptor = _EVENT.unpack_from(message[0] if isinstance(message, list) else message)
-        if kind == zmq.EVENT_CONNECTED:
-            connected.add(descriptor)
-        else:
-            connected.discard(descriptor)
-    opened.disable_monitor()
-    events.close(0)
-    for descriptor in connected:
-        with contextlib.suppress(OSError):
-            with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as peer:
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _GROWN)

@@ -1,8 +1,4 @@
-"""`SUBLogger`: what many publishers send, in one rotating file.
-
-Owns: the socket that they connect to, what level a topic means, the loop of `run_sub_logger`. Never knows:
-the journal, how a file is rotated.
-"""
+"""`SUBLogger`: what many publishers send, in one rotating file."""
 
 from __future__ import annotations
 
@@ -13,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Final, Protocol
 
+from logboom.contrib.pub import DEFAULT_PORT
 from logboom.handlers import RotatingFileHandler
 from logboom.wire import endpoints
-from logboom.zeromq import sockets as zeromq
-from logboom.zeromq.pub import DEFAULT_PORT
+from logboom.wire import pyzmq as zeromq
 
 __all__ = ["SUBLogger", "run_sub_logger"]
 

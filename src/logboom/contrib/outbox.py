@@ -1,8 +1,4 @@
-"""The way over a socket of ZeroMQ's, which sends from memory of its own.
-
-Owns: one socket of the process that sends, its renewal after a fork, the wait for room. Never knows:
-formatting, `logging.Handler`, journals.
-"""
+"""The way over a socket of ZeroMQ's, which sends from memory of its own."""
 
 from __future__ import annotations
 
@@ -10,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from logboom.contrib.waiting import Waiting
 from logboom.platform.process import this_process
 from logboom.producer import lifecycle
-from logboom.zeromq import sockets as zeromq
-from logboom.zeromq.waiting import Waiting
+from logboom.wire import pyzmq as zeromq
 
 __all__ = ["Line", "Outbox"]
 

@@ -1,7 +1,4 @@
-"""`PUBLogger`: a logger whose records are published to one subscriber that many publishers connect to.
-
-Owns: the logger, the wait for the first subscription, the topics. Never knows: what the subscriber does.
-"""
+"""`PUBLogger`: a logger whose records are published to one subscriber that many publishers connect to."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ import threading
 import time
 from typing import Any, Final
 
+from logboom.contrib.outbox import Line, Outbox
 from logboom.handlers.unlocked import Unlocked
 from logboom.wire import endpoints
-from logboom.zeromq import sockets as zeromq
-from logboom.zeromq.outbox import Line, Outbox
+from logboom.wire import pyzmq as zeromq
 
 __all__ = ["DEFAULT_PORT", "PUBHandler", "PUBLogger"]
 

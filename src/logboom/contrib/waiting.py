@@ -1,8 +1,4 @@
-"""What the two ways without a disk have in common.
-
-Owns: the count of what was dropped and when that is said, the renewal after a fork, the last words. Never
-knows: sockets, threads that send, formatting.
-"""
+"""What the ways without a disk have in common: counting drops, forks, the last words."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Final
+from typing import Any, Final
 
 from logboom.platform.process import Mark, this_process
 from logboom.producer import lifecycle
@@ -103,7 +99,7 @@ class Waiting(ABC):
         self._process: Mark = this_process.mark()
 
     @abstractmethod
-    def send(self, message: bytes) -> bool:
+    def send(self, message: Any) -> bool:
         """Queue a message; False when it was dropped, after at most one wait of `block_timeout`."""
 
     @abstractmethod

@@ -1,0 +1,1 @@
+"""Thin adapters: designs that people know, by their names."""
