@@ -28,6 +28,8 @@ ROWS = (
     "records",
     "logset.packing",
     "logset.facts",
+    "logset.index",
+    "logset.sealing",
     "sinks",
     "spool",
     "journal",

@@ -15,7 +15,6 @@ reads the whole rotated set (plain, gzip, Zstandard) and says what became of eve
 
 from __future__ import annotations
 
-import gzip
 import logging
 import mmap
 import re
@@ -32,6 +31,8 @@ import msgspec
 
 from logboom.journal import layout
 from logboom.journal.target import Asked, Target
+from logboom.logset.names import log_files
+from logboom.logset.opening import OpenFile
 from logboom.sinks.base import Batch, Outcome, Sink, Step
 
 __all__ = ["FakeClock", "MemorySink", "Oracle", "Report", "SpoolFactory", "Writer", "log_files"]
@@ -288,20 +289,6 @@ def _settle(one: _Told, report: Report) -> None:
         report.note("forged", f"{one.name}: {extra} records of calls that did not return", extra - 1)
 
 
-def log_files(log: Path) -> list[Path]:
-    """The files of a rotated set, oldest first: numbered, dated and compressed names, the live file last."""
-    pattern = re.compile(
-        re.escape(log.name) + r"(?:\.(\d{4}-\d\d-\d\d[-_\d]*))?(?:\.(\d+))?(?:\.(?:gz|zst))?"
-    )
-    rotated = []
-    for path in log.parent.iterdir():
-        match = pattern.fullmatch(path.name)
-        if match is not None and path.name != log.name and path.is_file():
-            number = int(match[2] or 0)
-            rotated.append((match[1] or "", number if match[1] else -number, path))
-    return [path for *_, path in sorted(rotated)] + ([log] if log.is_file() else [])
-
-
 def _standing(log: Path) -> list[tuple[Path, int, int]]:
     """Which files the set has: another list after a roll or a deletion, the same after an append."""
     standing = []
@@ -315,22 +302,18 @@ def _standing(log: Path) -> list[tuple[Path, int, int]]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    if path.suffix == ".gz":
-        with gzip.open(path) as unpacked:
-            yield from unpacked
-    elif path.suffix == ".zst":
-        yield from _unpack_zstd(path).splitlines(keepends=True)
-    else:
-        with open(path, "rb") as file:
-            yield from file
-
-
-def _unpack_zstd(path: Path) -> bytes:
-    import zstandard
-
-    with open(path, "rb") as file:
-        data: bytes = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
-    return data
+    """The lines of a file of the set, whatever its compression."""
+    file = OpenFile(path)
+    try:
+        left = b""
+        for start, length in file.spans():
+            lines = (left + file.read(start, length)).splitlines(keepends=True)
+            left = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+            yield from lines
+        if left:
+            yield left
+    finally:
+        file.close()
 
 
 class FakeClock:

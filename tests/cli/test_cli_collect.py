@@ -130,7 +130,7 @@ def test_directory_with_logs_is_no_spool(desk: Any) -> None:
     desk.until(lambda: desk.status()["written"] == 1, "the record is written")
     process.terminate()
     assert process.wait(20) == 0
-    assert sorted(os.listdir(desk.log.parent)) == sorted({*before, "app.log"})
+    assert sorted(os.listdir(desk.log.parent)) == sorted({*before, "app.log", ".logboom-facts"})
 
 
 def test_directory_with_other_things_is_no_spool(desk: Any) -> None:

@@ -20,6 +20,10 @@ from pathlib import Path
 import pytest
 from harness import ROOT, Lab, pause, random_kill, scaled, wait_until
 
+from logboom.logset.names import LogSet
+from logboom.logset.reading import Block
+from logboom.logset.snapshot import open_set
+
 pytestmark = pytest.mark.crash
 
 FAILPOINTS = sorted(
@@ -92,6 +96,23 @@ ELSEWHERE = {
 }
 
 
+def facts_agree(log: Path) -> None:
+    """Every byte of every file has facts, and each record that they state is one line of the file."""
+    view = open_set(LogSet(log))
+    try:
+        for file in view.files:
+            assert file.known, f"{file.file.name}: {file.blocks}"
+            for block in file.blocks:
+                assert isinstance(block, Block)
+                loaded = file.load(block)
+                assert loaded is not None, file.file.name
+                lines = [loaded.raw(place) for place in range(len(loaded))]
+                assert lines == (loaded.text or b"").splitlines(keepends=True)
+                assert {loaded.kinds[code].logger for code in loaded.codes} == {"shop"}
+    finally:
+        view.close()
+
+
 @pytest.mark.parametrize(("failpoint", "nth"), NTH)
 def test_collector_killed_at(failpoint: str, nth: int, tmp_path: Path) -> None:
     """Fault 2: between every two durable effects, and again while the next collectors recover from it."""
@@ -106,6 +127,7 @@ def test_collector_killed_at(failpoint: str, nth: int, tmp_path: Path) -> None:
             ended(lab, lab.collect(again))
         lab.drain()
         lab.verdict(5)
+        facts_agree(lab.log)
     finally:
         lab.close()
 

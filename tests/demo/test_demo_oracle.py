@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from logboom.demo.oracle import Score, Writer, count, log_set, read_notes
+from logboom.demo.oracle import Score, Writer, count, read_notes
+from logboom.logset.names import log_files
 
 FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(process)d %(message)s")
 
@@ -105,7 +106,7 @@ def test_the_set_is_read_oldest_first_with_compressed_backups(live: Path) -> Non
         data = gzip.compress(data) if suffix.endswith(".gz") else data
         live.with_name(live.name + suffix).write_bytes(data)
     live.with_name("app.log.lock").touch()
-    assert [path.name for path in log_set(live)] == ["app.log.10.gz", "app.log.9", "app.log"]
+    assert [path.name for path in log_files(live)] == ["app.log.10.gz", "app.log.9", "app.log"]
     score = count(live, read_notes(live.parent / "notes"))
     assert score.exact and score.rotations == 2
 

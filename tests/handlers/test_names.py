@@ -28,7 +28,11 @@ def log(handler: logging.Handler, *texts: str, **attributes: Any) -> None:
 
 
 def names(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir() if path.name not in ("app.log", ".logboom"))
+    return sorted(
+        path.name
+        for path in directory.iterdir()
+        if path.name not in ("app.log", ".logboom", ".logboom-facts")
+    )
 
 
 def sized(directory: Path, kind: Any = logboom.RotatingFileHandler, **options: Any) -> Any:

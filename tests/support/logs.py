@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from logboom.logset import facts
+from logboom.logset.index import sealed
 from logboom.logset.packing import packer
 
 LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
@@ -62,7 +63,13 @@ def _escaped(text: str) -> str:
 
 
 def write(
-    path: Path, records: list[Made], *, codec: str | None = None, known: bool = True, batch: int = 3
+    path: Path,
+    records: list[Made],
+    *,
+    codec: str | None = None,
+    known: bool = True,
+    batch: int = 3,
+    seal: bool = False,
 ) -> Path:
     """Write a file of a set, with its facts when it is `known`; `batch` records at a time."""
     lines = [record.text() + b"\n" for record in records]
@@ -78,6 +85,8 @@ def write(
         path.write_bytes(pack.feed(text) + pack.finish())
     if known:
         _write_facts(path, records, lines, packed=codec is not None, batch=batch)
+        if seal:
+            _seal(path, text)
     return path
 
 
@@ -130,3 +139,17 @@ def _write_facts(path: Path, records: list[Made], lines: list[bytes], *, packed:
     place_of = facts.facts_path(path, os.stat(path).st_ino)
     place_of.parent.mkdir(exist_ok=True)
     place_of.write_bytes(b"".join(out))
+
+
+def _seal(path: Path, text: bytes) -> None:
+    """Give the file an index."""
+    place = facts.facts_path(path, os.stat(path).st_ino)
+    data = place.read_bytes()
+
+    def read(start: int, length: int) -> bytes:
+        return data[start : start + length]
+
+    said = facts.Facts()
+    said.take(read)
+    parts = sealed(said, read, lambda start, length: text[start : start + length], len(text), said.header)
+    place.write_bytes(b"".join(parts))

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from logboom import __version__
 from logboom.cli.terminal import escape
@@ -40,9 +40,24 @@ COMMANDS: Final = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose options may stand between what is named, as in `search QUERY -c FILE`."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._inside or any(action.nargs == argparse.PARSER for action in self._actions):
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
 def make_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser of all commands; with `only`, one that knows the arguments of that command alone."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="logboom",
         description="Many Python processes, one rotating log set: nothing lost, nothing twice.",
     )

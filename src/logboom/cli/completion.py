@@ -40,10 +40,8 @@ _USUAL: Final = frozenset(("level", "logger", "process", "program", "message", "
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument(
-        "shell", choices=("bash", "zsh", "words"), help='the shell: eval "$(logboom completion bash)"'
-    )
-    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("shell", metavar="bash|zsh", help='the shell: eval "$(logboom completion bash)"')
+    parser.add_argument("rest", nargs="*", metavar="", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,7 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
         shell, line = (*arguments.rest, "", "")[:2]
         print("\n".join(propose(line, shell, arguments.commands, arguments.make_parser)))
         return 0
-    print((_BASH if arguments.shell == "bash" else _ZSH).strip())
+    script = {"bash": _BASH, "zsh": _ZSH}.get(arguments.shell)
+    if script is None:
+        raise LogboomError(f"no completion for {arguments.shell}", hint="There are bash and zsh")
+    print(script.strip())
     return 0
 
 

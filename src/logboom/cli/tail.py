@@ -166,11 +166,12 @@ class _Tail:
 def _reader_is_gone() -> bool:
     """Return True if nobody can read our output any more."""
     poll = getattr(select, "poll", None)
-    if poll is None:
+    if poll is None:  # Windows: the next line that is written fails
         return False
+    gone = getattr(select, "POLLERR", 0) | getattr(select, "POLLNVAL", 0)
     asked = poll()
     try:
         asked.register(sys.stdout.fileno(), 0)
     except (OSError, ValueError):
         return False
-    return any(event & (select.POLLERR | select.POLLNVAL) for _, event in asked.poll(0))
+    return any(event & gone for _, event in asked.poll(0))

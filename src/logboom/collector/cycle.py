@@ -285,6 +285,8 @@ class Cycle:
             read += len(chunk.rows) + len(chunk.dropped)
             for value, _ in chunk.dropped:
                 self._dropped[reader.producer] = self._dropped.get(reader.producer, 0) + value.dropped
+            if reader.header is not None:
+                pipe.origins[reader.producer] = reader.header.pid, reader.header.program
             pipe.add(reader.producer, reader.contexts, chunk, self._clock.wall(), self._clock.monotonic())
         return read
 

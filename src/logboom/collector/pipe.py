@@ -59,6 +59,7 @@ class Pipe:
         trouble: why nothing can be written now, or an empty string.
         limit: the limit of this process that it comes from, or an empty string.
         publish: is shown what was written: rows, lines, how many of them.
+        origins: stream -> process id and program of who writes it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Pipe:
         self.trouble = ""
         self.limit = ""
         self.publish: Publish | None = None
+        self.origins: dict[str, tuple[int, str]] = {}
         self._checkpoint = checkpoint
         self._note = note
         self._load = load
@@ -145,6 +147,7 @@ class Pipe:
     def forget(self, producer: str) -> None:
         """The producer is finished."""
         self.merge.forget(producer)
+        self.origins.pop(producer, None)
         self._contexts.pop(producer, None)
         for key in [key for key in self._by_context if key[0] == producer]:
             del self._by_context[key]
@@ -219,7 +222,7 @@ class Pipe:
         if data is None:
             raise SinkError("the bytes of an interrupted write cannot be read", path=self._checkpoint.path)
         reach("recover.begin")
-        step = msgspec.structs.replace(intent.step, data=data)
+        step = msgspec.structs.replace(intent.step, data=data, beside=self._checkpoint.beside(intent))
         try:
             outcome = Outcome() if step.kind == _NOTHING else self._timed(self.sink.recover, step)
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
@@ -379,7 +382,11 @@ class Pipe:
             merged = merged._replace(rows=self._loaded(merged))
         # Lists of its own: what was delivered is taken off the batch and off what is ready.
         rows, keys, producers, ends = merged
-        return Batch(self._lines(merged), keys[:], rows[:], producers[:], ends[:], self._context)
+        lines = self._lines(merged)
+        return Batch(lines, keys[:], rows[:], producers[:], ends[:], self._context, self._origin)
+
+    def _origin(self, producer: str) -> tuple[int | None, str | None]:
+        return self.origins.get(producer, (None, None))
 
     def _lines(self, merged: Merged) -> list[bytes]:
         try:
@@ -480,8 +487,13 @@ class Pipe:
 
 
 def _first(batch: Batch, count: int) -> Batch:
-    lines, times, rows, streams, positions, context = batch
-    return Batch(lines[:count], times[:count], rows[:count], streams[:count], positions[:count], context)
+    return batch._replace(
+        lines=batch.lines[:count],
+        times=batch.times[:count],
+        rows=batch.rows[:count],
+        streams=batch.streams[:count],
+        positions=batch.positions[:count],
+    )
 
 
 @functools.lru_cache(maxsize=256)

@@ -6,7 +6,6 @@ Never knows: who wrote the set, and which handler.
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
 import re
@@ -17,12 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["Mark", "Score", "Writer", "count", "log_set", "read_notes"]
+from logboom.logset.names import log_files
+from logboom.logset.opening import OpenFile
+
+__all__ = ["Mark", "Score", "Writer", "count", "read_notes"]
 
 _LINE = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d{3}) [A-Z]+ [^=:]*writer=(\S+) n=(\d+) check=([0-9a-f]{8})"
 )
-_BACKUP = re.compile(r"\.(\d+)(?:\.gz)?")
 _NOTE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 _BEHIND = 0.1
@@ -90,20 +91,9 @@ def read_notes(notes: Path) -> set[Mark]:
     return {(path.name, int(line)) for path in notes.iterdir() for line in path.read_bytes().split()}
 
 
-def log_set(live: Path) -> list[Path]:
-    """The files of a set, oldest first, the live one last."""
-    backups = [
-        (int(match[1]), path)
-        for path in live.parent.glob(live.name + ".*")
-        if (match := _BACKUP.fullmatch(path.name.removeprefix(live.name)))
-    ]
-    files = [path for _, path in sorted(backups, reverse=True)]
-    return [*files, live] if live.exists() else files
-
-
 def count(live: Path, noted: set[Mark]) -> Score:
     """Read the whole set of `live` and compare it with what was noted."""
-    files = log_set(live)
+    files = log_files(live)
     seen: set[Mark] = set()
     last: dict[str, int] = {}
     latest = 0.0
@@ -139,6 +129,8 @@ def _marks(lines: Iterable[str]) -> Iterator[tuple[Mark | None, float]]:
 
 def _lines(files: Iterable[Path]) -> Iterator[str]:
     for path in files:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        file = OpenFile(path)
+        data = b"".join(file.read(start, length) for start, length in file.spans())
+        file.close()
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         yield from text.removesuffix("\n").split("\n") if text else ()

@@ -237,7 +237,7 @@ class JournalHandler(_Base):
         if not self._settled:
             self._refuse_overrides()
             if not _is_disabled():
-                make_live_file(platform.real_path(self.baseFilename), None, False)
+                make_live_file(follow(self.baseFilename), None, False)
         return self.stream
 
     def _put_text(

@@ -18,7 +18,8 @@ A file is a row of frames, little-endian:
          first, last (8, 8): lowest and highest time, seconds since the epoch in UTC
          flags (1): 1 = lengths have 4 bytes; 2 = classes have a second plane
          lengths (2 or 4 each) | classes, low byte of each | [high byte of each] | times (8 each, a double)
-    I  an index (`logset.index`), only in files of backups
+    Z  a batch whose columns are compressed, and
+    I  an index: only in files of backups (`logset.index`)
 
 Invariants:
 
@@ -39,6 +40,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -51,10 +53,12 @@ __all__ = [
     "FORMAT",
     "HEADER",
     "INDEX",
+    "PACKED",
     "UNKNOWN_CLASS",
     "Batch",
     "Columns",
     "Facts",
+    "encode",
     "ends_of",
     "facts_name",
     "facts_path",
@@ -62,6 +66,8 @@ __all__ = [
     "frames",
     "moved",
     "pack_batch",
+    "packed",
+    "payload_of",
     "read_batch",
     "sound_length",
     "unpack_columns",
@@ -69,14 +75,15 @@ __all__ = [
 
 DIRECTORY: Final = ".logboom-facts"
 VERSION: Final = 1
-HEADER, FORMAT, CLASS, BATCH, INDEX = b"H"[0], b"F"[0], b"C"[0], b"B"[0], b"I"[0]
+HEADER, FORMAT, CLASS, BATCH, PACKED, INDEX = b"HFCBZI"
 UNKNOWN_CLASS: Final = 0xFFFF
 _FRAME: Final = struct.Struct("<BII")
 _BATCH: Final = struct.Struct("<QIIIddB")
 _WIDE, _PLANES = 1, 2
 _ENDS: Final = 64
 _READ: Final = 4 << 20
-_encode = msgspec.json.Encoder().encode
+BATCH_HEAD: Final = _BATCH.size
+encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -91,7 +98,7 @@ def facts_path(log: Path, inode: int) -> Path:
 
 def frame(kind: int, payload: bytes | dict[str, Any]) -> bytes:
     """One frame; a dictionary becomes JSON."""
-    body = payload if isinstance(payload, bytes) else _encode(payload)
+    body = payload if isinstance(payload, bytes) else encode(payload)
     return _FRAME.pack(kind, len(body), zlib.crc32(body)) + body
 
 
@@ -109,6 +116,7 @@ class Batch(NamedTuple):
         place, size: of its columns in the facts file.
         flags: of the columns.
         epoch: which `H` frame its classes belong to.
+        packed: the columns are compressed.
     """
 
     offset: int
@@ -121,6 +129,7 @@ class Batch(NamedTuple):
     place: int
     size: int
     epoch: int
+    packed: bool = False
 
     @property
     def end(self) -> int:
@@ -136,7 +145,7 @@ def pack_batch(
         sizes = array("H", lengths)
     except OverflowError:
         sizes, flags = array("I", lengths), _WIDE
-    stamps = array("d", times)
+    stamps = array("d", times)  # exact: no time is rounded
     try:
         planes = bytes(classes)
     except ValueError:
@@ -164,7 +173,32 @@ class Columns(NamedTuple):
 
 def read_batch(batch: Batch, data: bytes) -> Columns:
     """The columns of a batch, from `size` bytes at `place` of its facts file."""
-    return unpack_columns(batch.records, batch.flags, data)
+    return unpack_columns(batch.records, batch.flags, unpacked(batch.records, data) if batch.packed else data)
+
+
+def packed(payload: bytes) -> bytes:
+    """The payload of a `Z` frame for that of a `B` frame.
+
+    The times become the differences of their 64 bits, and of these all lowest bytes stand together.
+    """
+    body = payload[BATCH_HEAD:]
+    count = _BATCH.unpack_from(payload)[2]
+    times = len(body) - 8 * count
+    raw = array("q", body[times:])
+    deltas = _little(array("q", [raw[0], *(b - a for a, b in pairwise(_little(raw)))])).tobytes()
+    mixed = body[:times] + b"".join(deltas[byte::8] for byte in range(8))
+    return payload[:BATCH_HEAD] + zlib.compress(mixed)
+
+
+def unpacked(count: int, data: bytes) -> bytes:
+    """The columns of a `Z` frame as those of a `B` frame."""
+    body = zlib.decompress(data)
+    times = len(body) - 8 * count
+    mixed = bytearray(8 * count)
+    for byte in range(8):
+        mixed[byte::8] = body[times + byte * count : times + (byte + 1) * count]
+    deltas = array("q", bytes(mixed))
+    return body[:times] + _little(array("q", accumulate(_little(deltas)))).tobytes()
 
 
 def unpack_columns(count: int, flags: int, data: bytes) -> Columns:
@@ -209,11 +243,17 @@ def frames(read_at: Callable[[int, int], bytes], start: int = 0) -> Iterator[tup
         place += need
 
 
-def batch_at(place: int, payload: bytes, epoch: int) -> Batch:
+def batch_at(place: int, payload: bytes, epoch: int, *, packed: bool = False) -> Batch:
     """The batch of a `B` frame whose payload stands at `place`."""
     offset, length, count, ends, first, last, flags = _BATCH.unpack_from(payload)
     columns = place + _BATCH.size
-    return Batch(offset, length, count, ends, first, last, flags, columns, len(payload) - _BATCH.size, epoch)
+    size = len(payload) - _BATCH.size
+    return Batch(offset, length, count, ends, first, last, flags, columns, size, epoch, packed)
+
+
+def payload_of(data: bytes) -> bytes:
+    """The payload of one frame."""
+    return data[_FRAME.size :]
 
 
 def moved(data: bytes, shift: int) -> bytes:
@@ -255,8 +295,8 @@ class Facts:
     def take(self, read_at: Callable[[int, int], bytes]) -> None:
         """Read what is new. Raises `ValueError`, `KeyError` when it is not as it should be."""
         for kind, place, payload in frames(read_at, self.read):
-            if kind == BATCH and self.epochs:
-                self._take_batch(batch_at(place, payload, len(self.epochs) - 1))
+            if kind in (BATCH, PACKED) and self.epochs:
+                self._take_batch(batch_at(place, payload, len(self.epochs) - 1, packed=kind == PACKED))
             elif kind == HEADER:
                 self.header = _decode(payload)
                 if self.header.get("logboom_facts", 0) > VERSION:

@@ -6,11 +6,10 @@ a time, a level, a logger, a process and fields. The time of a line without one 
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -163,12 +162,22 @@ class Format:
         fields: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self.head = re.compile(rb"(?m:^)" + head)
+        self._head = head
         self.read = read
         self.many = many
         self._rename = dict(fields or {})
-        self._groups = [g for g in self.head.groupindex if g not in _TIME_GROUPS and g != "level"]
-        self.fields = {self._rename.get(group, group) for group in self._groups}
+
+    @cached_property
+    def head(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?m:^)" + self._head)
+
+    @cached_property
+    def fields(self) -> set[str]:
+        return {self._rename.get(group, group) for group in self._groups}
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        return [group for group in self.head.groupindex if group not in _TIME_GROUPS and group != "level"]
 
     def extract(self, text: bytes, kind: Kind) -> Mapping[str, Any]:
         match = self.head.match(text)
@@ -222,7 +231,7 @@ class JsonLines(Format):
         )
 
 
-_ISO_TIME: Final = re.compile(_ISO)
+_iso_time = cache(lambda: re.compile(_ISO))
 
 
 def _json_time(value: Any, clock: Clock) -> float | None:
@@ -232,7 +241,7 @@ def _json_time(value: Any, clock: Clock) -> float | None:
                 return float(value / unit)
         return float(value)
     if isinstance(value, str):
-        match = _ISO_TIME.match(value.encode("utf-8", "replace"))
+        match = _iso_time().match(value.encode("utf-8", "replace"))
         if match is not None:
             return clock.moment(match["date"], match["clock"], match["part"], match["zone"])
     return None
@@ -417,6 +426,9 @@ def load_format(path: Path) -> Format:
     Raises:
         LogboomError: it cannot be read, or makes no sense.
     """
+    import json
+    import tomllib
+
     try:
         raw = path.read_text("utf-8")
         data = json.loads(raw) if raw.lstrip().startswith("{") else tomllib.loads(raw)

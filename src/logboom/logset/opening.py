@@ -32,6 +32,8 @@ class OpenFile:
         members: of a file that was compressed in blocks.
     """
 
+    fd = -1
+
     def __init__(self, path: Path) -> None:
         """Raises `OSError`."""
         self.path, self.name = path, path.name

@@ -25,12 +25,12 @@ from logboom.logset.layouts import JsonLayout, OpaqueLayout, TextLayout
 from logboom.logset.opening import OpenFile
 from logboom.logset.record import Kind, Layout, Record
 
-__all__ = ["Block", "Gap", "Loaded", "LogFile", "Reading", "kind_of", "layout_of"]
+__all__ = ["SAME_BYTES", "Block", "Gap", "Loaded", "LogFile", "Reading", "kind_of", "layout_of"]
 
 _BLOCK: Final = 1 << 20
 _LONGEST: Final = 16 << 20
 _FILE_BITS: Final = 44
-_UTF8: Final = frozenset(("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"))
+SAME_BYTES: Final = frozenset(("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"))
 _MONTH: Final = re.compile(rb"(?m)^(?:<\d+>)?([A-Z][a-z][a-z]) +(\d{1,2}) \d\d:")
 
 
@@ -98,7 +98,7 @@ class Loaded:
         self.times = times
         self.codes = codes
         self.kinds = kinds
-        self.same_bytes = all(kind.layout.encoding in _UTF8 for kind in kinds)
+        self.same_bytes = all(kind.layout.encoding in SAME_BYTES for kind in kinds)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -114,7 +114,7 @@ class Loaded:
     def record(self, index: int) -> Record:
         kind = self.kinds[self.codes[index]]
         text = self.raw(index)
-        if not self.same_bytes and kind.layout.encoding not in _UTF8:
+        if not self.same_bytes and kind.layout.encoding not in SAME_BYTES:
             text = _recoded(text, kind.layout.encoding)
         return Record(
             self.times[index], self.set, self.base + self.at + self.starts[index], text.rstrip(b"\r\n"), kind
@@ -195,6 +195,14 @@ class LogFile:
     def index(self) -> bytes | None:
         """The payload of the index, where there is one."""
         return self._said.index
+
+    @property
+    def epochs(self) -> int:
+        return len(self._tables)
+
+    def table(self, epoch: int) -> Sequence[Kind]:
+        """The kinds of an epoch by class number; the last one stands for those that are not known."""
+        return self._tables[epoch] if self._tables else (Kind(OpaqueLayout()),)
 
     @property
     def known(self) -> bool:
@@ -302,7 +310,7 @@ class LogFile:
         """The records of a block; None when the bytes are not those that the facts are of."""
         columns = [facts.read_batch(batch, self._facts(batch.place, batch.size)) for batch in block.batches]
         data = self.file.read(block.start, block.end - block.start) if text else None
-        if data is not None and not self._are_these(block, data):
+        if data is not None and not self.holds(block, data):
             return None
         lengths, low, high, times = columns[0] if len(columns) == 1 else _joined(columns)
         table = self._tables[block.batches[0].epoch]
@@ -314,7 +322,8 @@ class LogFile:
             codes = bytes(min(code, most) for code in low)
         return Loaded(self.base, block.start, data, _starts(lengths), times, codes, table)
 
-    def _are_these(self, block: Block, data: bytes) -> bool:
+    def holds(self, block: Block, data: bytes) -> bool:
+        """Return True if these bytes are those that the facts of a block are of."""
         return len(data) == block.end - block.start and all(
             facts.ends_of(data, batch.offset - block.start, batch.length) == batch.ends
             for batch in block.batches

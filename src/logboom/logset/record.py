@@ -53,10 +53,12 @@ class Layout(Protocol):
     """
 
     name: str
-    fields: set[str]
     open: bool
     encoding: str
     guessed: bool
+
+    @property
+    def fields(self) -> set[str]: ...
 
     def extract(self, text: bytes, kind: Kind) -> Mapping[str, Any]:
         """The fields that the text has."""

@@ -29,6 +29,7 @@ __all__ = [
     "host_name",
     "in_use",
     "lock",
+    "lower_priority",
     "open_directory",
     "open_exclusive",
     "open_shared",
@@ -60,6 +61,7 @@ _LOCK_AT: Final = 1 << 62
 _EVENT_MODIFY: Final = 0x2
 _DUPLICATE_HANDLES: Final = 0x40
 _SAME_ACCESS: Final = 0x2
+_IDLE_PRIORITY: Final = 0x40
 _DNS_HOST_NAME: Final = 1
 _REMOTE: Final = 4
 _EPOCH: Final = 116_444_736_000_000_000  # 1970 in units of 100 ns since 1601
@@ -96,6 +98,7 @@ _signal_event = _function("SetEvent", _B, _H)
 _wait = _function("WaitForSingleObject", _D, _H, _D)
 _open_process = _function("OpenProcess", _H, _D, _B, _D)
 _this_process = _function("GetCurrentProcess", _H)
+_set_priority = _function("SetPriorityClass", _B, _H, _D)
 _duplicate = _function("DuplicateHandle", _B, _H, _H, _H, _P, _D, _B, _D)
 _volume_of = _function("GetVolumePathNameW", _B, _S, wintypes.LPWSTR, _D)
 _set_file_time = _function("SetFileTime", _B, _H, _P, _P, _P)
@@ -108,6 +111,11 @@ _computer_name = _function("GetComputerNameExW", _B, ctypes.c_int, wintypes.LPWS
 def _error(path: str = "") -> OSError:
     code = ctypes.get_last_error()
     return OSError(None, ctypes.FormatError(code), path or None, code)
+
+
+def lower_priority() -> None:
+    """Run only when nothing else wants to."""
+    _set_priority(_this_process(), _IDLE_PRIORITY)
 
 
 def in_use(error: OSError) -> bool:

@@ -68,6 +68,7 @@ __all__ = [
     "lock_as_writer",
     "lock_holders",
     "lock_is_free",
+    "lower_priority",
     "mapping_is_safe",
     "may_ring",
     "name_process",
@@ -393,6 +394,12 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
 def write_at(fd: int, data: bytes, offset: int) -> int:
     """Write `data` from `offset` on; returns how many bytes were written."""
     return os.pwrite(fd, data, offset)
+
+
+def lower_priority() -> None:
+    """Run only when nothing else wants to."""
+    with contextlib.suppress(OSError):
+        os.nice(19)
 
 
 def rename(source: str | Path, target: str | Path) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from logboom.platform import _windows_api as api
-from logboom.platform._windows_api import host_name, in_use
+from logboom.platform._windows_api import host_name, in_use, lower_priority
 
 __all__ = [
     "Doorbell",
@@ -51,6 +51,7 @@ __all__ = [
     "lock_as_writer",
     "lock_holders",
     "lock_is_free",
+    "lower_priority",
     "mapping_is_safe",
     "may_ring",
     "name_process",

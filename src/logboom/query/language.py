@@ -14,7 +14,6 @@ Parsing needs no log: which fields and levels exist is checked by `check`, once 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -549,6 +548,8 @@ def check(
 def _unknown_field(query: str, column: int, names: Collection[str]) -> QueryError:
     match = _FIELD.match(query, column - 1)
     name = match["field"] if match is not None else query[column - 1 :].split(":")[0]
+    import difflib
+
     near = difflib.get_close_matches(name, [*names, *ALIASES], 1, 0.7)
     end = re.compile(r"[\s)]|$").search(query, match.end() if match is not None else column)
     text = query[column - 1 : len(query) if end is None else end.start()]
@@ -570,6 +571,8 @@ def _check_level(value: Value, query: str, levels: set[str]) -> None:
         return
     for text in filter(None, (value.text, value.upper)):
         if level_number(text) is None and text.lower() not in levels:
+            import difflib
+
             near = difflib.get_close_matches(text.lower(), [*LEVELS, *levels], 1, 0.5)
             proposal = f"Did you mean {near[0]}?" if near else f"Use a number, or one of {', '.join(_USUAL)}."
             raise QueryError(

@@ -32,12 +32,13 @@ from logboom.query.language import (
 )
 from logboom.query.times import moment, span
 
-__all__ = ["FALSE", "MAYBE", "NEVER", "TRUE", "Matcher", "Window", "resolve"]
+__all__ = ["FALSE", "MAYBE", "TRUE", "Matcher", "Needle", "Window", "resolve"]
 
 FALSE, UNKNOWN_YET, MAYBE, TRUE = 0, 1, 2, 3
-NEVER: Final = (float("inf"), float("-inf"))
 _KIND_FIELDS: Final = frozenset(("level", "logger", "process", "program"))
 _WORD: Final = re.compile(rb"[0-9A-Za-z_]+")
+_WHOLE_WORD: Final = re.compile(r"\\b([0-9A-Za-z_]+)\\b")
+_INTEGER: Final = re.compile(r"[1-9][0-9]{0,14}")
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,18 @@ class Matcher:
         window: no record outside `[first, last)` can match.
         needles: each a set of byte strings of which one must be in the text of a record that matches, with
             True where ASCII case does not count.
-        tokens: whole words that must be in the text, in lower case.
+        value_needles: the same with the values of fields: where these stand in the text as they are.
+        tokens: sets of whole words, in lower case, of which one must be in the text.
+        value_tokens: the same with the values of fields: where these stand in quotes (JSON).
     """
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
         self.window = _bounds(tree)
-        self.needles = _needles(tree)
-        self.tokens = _tokens(tree)
+        self.needles = _needles(tree, values=False)
+        self.value_needles = _needles(tree, values=True)
+        self.tokens = _tokens(tree, values=False)
+        self.value_tokens = _tokens(tree, values=True)
         self._judge = _compile(tree)
         self._kinds: dict[int, tuple[Kind, int]] = {}
         self.uses_text = any(isinstance(one, (Text, Regex)) for one in walk(tree))
@@ -164,15 +169,21 @@ def _bounds(node: Any) -> tuple[float, float]:
 Needle: TypeAlias = tuple[tuple[bytes, bool], ...]
 
 
-def _needles(node: Any) -> list[Needle]:
+def _needles(node: Any, *, values: bool) -> list[Needle]:
+    """What must be in the text of every hit; with `values` also the values of fields."""
     if isinstance(node, Text):
         pieces = node.text.split("*") if node.glob else [node.text]
         encoded = [(_encoded(piece, node.exact_case), not node.exact_case) for piece in pieces if piece]
         return [(one,) for one in encoded]
+    if isinstance(node, Regex):
+        word = _WHOLE_WORD.fullmatch(node.source)
+        return [] if word is None else [((_encoded(word[1], not node.flags), bool(node.flags)),)]
+    if isinstance(node, Compare) and values:
+        return [((piece.lower(), True),) for piece in _pieces(node)]
     if isinstance(node, And):
-        return [needle for one in node.nodes for needle in _needles(one)]
+        return [needle for one in node.nodes for needle in _needles(one, values=values)]
     if isinstance(node, Or):
-        parts = [_needles(one) for one in node.nodes]
+        parts = [_needles(one, values=values) for one in node.nodes]
         if parts and all(parts):
             best = [max(part, key=_weight) for part in parts]
             return [tuple(literal for needle in best for literal in needle)]
@@ -188,19 +199,38 @@ def _encoded(text: str, exact: bool) -> bytes:
     return raw if exact else raw.lower()
 
 
-def _tokens(node: Any) -> list[tuple[bytes, ...]]:
-    """Words that stand whole in the text of every match: those inside a needle, bounded on both sides."""
+def _pieces(node: Compare) -> list[bytes]:
+    """Runs of ASCII letters and digits that a value has, and that no way of writing it changes."""
+    value = node.value
+    if node.op not in (":", "=") or node.field in _KIND_FIELDS or node.field == "time":
+        return []
+    if value.kind == "glob":
+        return [piece.encode() for piece in re.findall(r"[0-9A-Za-z]{3,}", value.text)]
+    if value.kind not in ("word", "phrase") or (value.kind == "word" and _number(value.text) is not None):
+        return [value.text.encode()] if value.kind == "word" and _INTEGER.fullmatch(value.text) else []
+    return [piece.encode() for piece in re.findall(r"[0-9A-Za-z]{3,}", value.text)]
+
+
+def _tokens(node: Any, *, values: bool) -> list[tuple[bytes, ...]]:
+    """Words that stand whole in the text of every hit: what is bounded on both sides.
+
+    With `values` also the values of fields, which JSON has in quotes.
+    """
     if isinstance(node, Text) and not node.glob:
         raw = node.text.encode("utf-8", "surrogateescape")
-        return [
-            (match[0].lower(),)
-            for match in _WORD.finditer(raw)
-            if match.start() > 0 and match.end() < len(raw)
-        ]
+        found = list(_WORD.finditer(raw))
+        return [(one[0].lower(),) for one in found if one.start() > 0 and one.end() < len(raw)]
+    if isinstance(node, Regex):
+        word = _WHOLE_WORD.fullmatch(node.source)
+        return [] if word is None else [(word[1].lower().encode(),)]
+    if isinstance(node, Compare) and values:
+        pieces = _pieces(node)
+        whole = node.value.kind != "glob" and pieces == [node.value.text.encode("utf-8", "replace")]
+        return [(pieces[0].lower(),)] if whole else []
     if isinstance(node, And):
-        return [token for one in node.nodes for token in _tokens(one)]
+        return [token for one in node.nodes for token in _tokens(one, values=values)]
     if isinstance(node, Or):
-        parts = [_tokens(one) for one in node.nodes]
+        parts = [_tokens(one, values=values) for one in node.nodes]
         if parts and all(parts):
             return [tuple(token for part in parts for token in max(part, key=lambda one: len(one[0])))]
     return []

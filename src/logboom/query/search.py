@@ -6,21 +6,23 @@ block can hold an earlier one. Text without facts has to be read to its end firs
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from operator import attrgetter
 from typing import Final, NamedTuple
 
 from logboom.logset.index import Index, read_index
-from logboom.logset.reading import Block, Gap, Loaded, LogFile
-from logboom.logset.record import Kind, Record
+from logboom.logset.reading import SAME_BYTES, Block, Gap, Loaded, LogFile
+from logboom.logset.record import UNKNOWN, Kind, Record
 from logboom.logset.snapshot import SetView
-from logboom.query.matching import MAYBE, TRUE, Matcher
+from logboom.query.matching import MAYBE, TRUE, Matcher, Needle
 
-__all__ = ["Search", "Slice"]
+__all__ = ["Search", "Slice", "kinds_of"]
 
 _key = attrgetter("key")
 _FEW: Final = 20_000
@@ -78,8 +80,103 @@ class Search:
 
     def count(self) -> int:
         """How many hits there are."""
-        total = sum(self.matcher.judge(record) for view in self.views for record in view.pending)
-        return total + sum(len(one.places) for one in self.slices())
+        return sum(count for _, count in self.by_kind())
+
+    def by_kind(self) -> Iterator[tuple[Kind, int]]:
+        """How many hits are of each kind, in several parts; what an index counted is not counted again."""
+        for file, block in self._blocks():
+            counted = self._counted(file, block)
+            if counted is not None:
+                yield from counted
+                continue
+            for one in self._slices_of(file, block, text=False):
+                yield from kinds_of(one)
+        for file, gap in self._gaps():
+            for one in self._slices_of_gap(file, gap):
+                yield from kinds_of(one)
+        for record in self.pending():
+            yield record.kind, 1
+
+    def minutes(self) -> Iterator[tuple[int, Kind, int]] | None:
+        """Minute, kind and count of the hits, where indexes and facts have them all; else None."""
+        if self.first > -math.inf or self.last < math.inf or any(True for _ in self._gaps()):
+            return None
+        for file in self._files:
+            index, table = self._index(file), file.table(0)
+            if index is not None and not (index.whole and self._decided(table, index.minutes)):
+                return None
+        return self._minutes()
+
+    def _minutes(self) -> Iterator[tuple[int, Kind, int]]:
+        for file in self._files:
+            index, table = self._index(file), file.table(0)
+            if index is not None:
+                for minute, counts in index.minutes.items():
+                    for code, count in counts.items():
+                        kind = table[min(code, len(table) - 1)]
+                        if self.matcher.of_kind(kind) == TRUE:
+                            yield minute, kind, count
+                continue
+            for block in file.blocks:
+                if isinstance(block, Block):
+                    for one in self._slices_of(file, block, text=False):
+                        loaded = one.loaded
+                        codes, times = loaded.codes, loaded.times
+                        pairs = Counter((int(times[place] // 60), codes[place]) for place in one.places)
+                        for (minute, code), count in pairs.items():
+                            yield minute, loaded.kinds[code], count
+        for record in self.pending():
+            yield int(record.time // 60), record.kind, 1
+
+    def ends(self) -> tuple[float, float]:
+        """The times of the first and the last hit, where classes decide; NaN for none."""
+        lowest, highest = math.inf, -math.inf
+        blocks = list(self._blocks())
+        for file, block in sorted(blocks, key=lambda one: one[1].first):
+            if block.first >= lowest:
+                break
+            for one in self._slices_of(file, block, text=False):
+                lowest = min(lowest, min(map(one.loaded.times.__getitem__, one.places)))
+        for file, block in sorted(blocks, key=lambda one: one[1].last, reverse=True):
+            if block.last <= highest:
+                break
+            for one in self._slices_of(file, block, text=False):
+                highest = max(highest, max(map(one.loaded.times.__getitem__, one.places)))
+        for record in self.pending():
+            lowest, highest = min(lowest, record.time), max(highest, record.time)
+        return (lowest, highest) if lowest <= highest else (math.nan, math.nan)
+
+    def _decided(self, table: Sequence[Kind], minutes: dict[int, dict[int, int]]) -> bool:
+        """Return True if classes alone say which records are hits."""
+        codes = {min(code, len(table) - 1) for counts in minutes.values() for code in counts}
+        return all(self.matcher.of_kind(table[code]) != MAYBE for code in codes)
+
+    def knows(self, field: str) -> bool:
+        """Return True if facts say the field of every record."""
+        if any(True for _ in self._gaps()):
+            return False
+        kinds = [
+            kind for file in self._files for epoch in range(file.epochs) for kind in file.table(epoch)[:-1]
+        ]
+        kinds += [record.kind for view in self.views for record in view.pending]
+        return all(kind.get(field) is not UNKNOWN for kind in kinds)
+
+    def _counted(self, file: LogFile, block: Block) -> list[tuple[Kind, int]] | None:
+        """The hits of a block by kind, as its index counted them; None where that is not enough."""
+        index = self._index(file)
+        counts = None if index is None else index.classes(block.start)
+        if counts is None or not (block.first >= self.first and block.last < self.last):
+            return None
+        table = file.table(block.batches[0].epoch)
+        found = []
+        for code, count in counts.items():
+            kind = table[min(code, len(table) - 1)]
+            verdict = self.matcher.of_kind(kind)
+            if verdict == MAYBE:
+                return None
+            if verdict == TRUE:
+                found.append((kind, count))
+        return found
 
     def slices(self) -> Iterator[Slice]:
         """The hits, run by run, in no order; what is pending excepted. Text is only read where it decides."""
@@ -128,6 +225,15 @@ class Search:
     def _slices_of(self, file: LogFile, block: Block, *, text: bool) -> Iterator[Slice]:
         """The hits of a block."""
         matcher = self.matcher
+        if self._rules_out(file, block):
+            return
+        needed = self._needed(file, block)
+        data = None
+        if needed is not None:
+            data = file.file.read(block.start, block.end - block.start)
+            self.bytes_read += len(data)
+            if not needed(data):
+                return
         loaded = file.load(block, text=False)
         assert loaded is not None
         verdicts = [matcher.of_kind(kind) for kind in loaded.kinds]
@@ -143,17 +249,27 @@ class Search:
         if not places and not unsure:
             return
         if unsure or text:
-            whole = file.load(block)
-            if whole is None:
+            if data is None:
+                data = file.file.read(block.start, block.end - block.start)
+                self.bytes_read += len(data)
+            if not file.holds(block, data):
                 yield from self._slices_of_gap(file, Gap(block.start, block.end))
                 return
-            self.bytes_read += block.end - block.start
-            loaded = whole
+            loaded.text = data
         if unsure:
             more = self._judged(loaded, unsure, len(unsure) == len(present))
             places = sorted({*places, *more}) if places else more
         if places:
             yield Slice(loaded, places)
+
+    def _needed(self, file: LogFile, block: Block) -> Callable[[bytes], bool] | None:
+        """Tells which text can hold a hit, where every hit in the block depends on its text."""
+        table = file.table(block.batches[0].epoch)
+        if any(self.matcher.of_kind(kind) == TRUE for kind in table):
+            return None
+        if not all(kind.layout.encoding in SAME_BYTES for kind in table):
+            return None
+        return self._wanted(self._needles(table))
 
     def _in_window(self, loaded: Loaded, places: Sequence[int], inside: bool) -> Sequence[int]:
         if inside or not places:
@@ -162,12 +278,31 @@ class Search:
         return [place for place in places if self.first <= times[place] < self.last]
 
     def _may_hold(self, file: LogFile, block: Block) -> bool:
-        if not self.matcher.tokens:
+        matcher = self.matcher
+        index = self._index(file) if matcher.value_tokens else None
+        if index is None:
             return True
+        table = file.table(block.batches[0].epoch)
+        unsure = [kind.layout for kind in table if matcher.of_kind(kind) == MAYBE]
+        json = all(layout.open and not layout.guessed for layout in unsure)
+        return index.may_hold(block.start, block.end, matcher.value_tokens if json else matcher.tokens)
+
+    def _index(self, file: LogFile) -> Index | None:
         if id(file) not in self._indexes:
             self._indexes[id(file)] = None if file.index is None else read_index(file.index)
-        index = self._indexes[id(file)]
-        return index is None or index.may_hold(block.start, block.end, self.matcher.tokens)
+        return self._indexes[id(file)]
+
+    def _rules_out(self, file: LogFile, block: Block) -> bool:
+        """Return True if the classes that the index counted, or its words, leave no hit in the block."""
+        index = self._index(file)
+        counts = None if index is None else index.classes(block.start)
+        if counts is None:
+            return False
+        table = file.table(block.batches[0].epoch)
+        verdicts = {self.matcher.of_kind(table[min(code, len(table) - 1)]) for code in counts}
+        if TRUE in verdicts:
+            return False
+        return MAYBE not in verdicts or not self._may_hold(file, block)
 
     def _judged(self, loaded: Loaded, unsure: set[int], all_unsure: bool) -> list[int]:
         """The places of hits among records whose text decides."""
@@ -180,9 +315,15 @@ class Search:
             candidates = [place for place in candidates if codes[place] in unsure]
         return [place for place in candidates if first <= times[place] < last and judge(record(place))]
 
+    def _needles(self, kinds: Sequence[Kind]) -> list[Needle]:
+        """What must be in the text. Foreign JSON may write a value in many ways."""
+        if any(kind.layout.open and kind.layout.guessed for kind in kinds):
+            return self.matcher.needles
+        return self.matcher.value_needles
+
     def _candidates(self, loaded: Loaded) -> Sequence[int] | None:
         """Places of the records that have what every hit must have; None where that says nothing."""
-        needles = self.matcher.needles
+        needles = self._needles(loaded.kinds)
         if not needles or not loaded.same_bytes:
             return None
         text = loaded.text
@@ -212,7 +353,7 @@ class Search:
     # -- gaps ---------------------------------------------------------------------------------------
 
     def _slices_of_gap(self, file: LogFile, gap: Gap) -> Iterator[Slice]:
-        for loaded in file.parse(gap, self._wanted()):
+        for loaded in file.parse(gap, self._wanted(self.matcher.needles)):
             self.bytes_read += len(loaded.text or b"")
             verdicts = [self.matcher.of_kind(kind) for kind in loaded.kinds]
             sure = {code for code, verdict in enumerate(verdicts) if verdict == TRUE}
@@ -224,9 +365,9 @@ class Search:
             if places:
                 yield Slice(loaded, places)
 
-    def _wanted(self) -> Callable[[bytes], bool] | None:
+    @staticmethod
+    def _wanted(needles: list[Needle]) -> Callable[[bytes], bool] | None:
         """Tells which text can hold a hit, where the query says what must be in it."""
-        needles = self.matcher.needles
         if not needles:
             return None
 
@@ -235,6 +376,9 @@ class Search:
             for needle in needles:
                 for literal, folded in needle:
                     if folded and literal.lower() != literal.upper():
+                        core = _caseless(literal)
+                        if core is not None and core not in text:
+                            continue
                         lower = text.lower() if lower is None else lower
                         if literal in lower:
                             break
@@ -308,6 +452,18 @@ class _Places:
 
     def key(self, index: int) -> tuple[float, int, int]:
         return self.times[index], self.sets[index], self.positions[index]
+
+
+def kinds_of(one: Slice) -> Iterator[tuple[Kind, int]]:
+    """How many of the hits are of each kind."""
+    codes, kinds = one.loaded.codes, one.loaded.kinds
+    whole = isinstance(one.places, range)
+    if isinstance(codes, bytes) and whole:
+        for code in set(codes):
+            yield kinds[code], codes.count(code)
+    else:
+        for code, count in Counter(codes if whole else map(codes.__getitem__, one.places)).items():
+            yield kinds[code], count
 
 
 def _sorted(one: Slice) -> bool:

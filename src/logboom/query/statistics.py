@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from logboom.logset.record import ABSENT, UNKNOWN, Kind
 from logboom.query.language import ALIASES
-from logboom.query.search import Search, Slice
+from logboom.query.search import Search, Slice, kinds_of
 
 __all__ = ["STEPS", "Histogram", "Statistics", "count_by", "statistics"]
 
@@ -54,51 +54,63 @@ class Statistics(NamedTuple):
     histogram: Histogram
 
 
-def _by_kind(one: Slice) -> Iterator[tuple[Kind, int]]:
-    codes, kinds = one.loaded.codes, one.loaded.kinds
-    if isinstance(codes, bytes) and isinstance(one.places, range):
-        for code in set(codes):
-            yield kinds[code], codes.count(code)
-    else:
-        found = (
-            Counter(codes) if isinstance(one.places, range) else Counter(map(codes.__getitem__, one.places))
-        )
-        for code, count in found.items():
-            yield kinds[code], count
-
-
 def statistics(search: Search, steps: int = 60) -> Statistics:
     """Count all hits; `steps` is about how many steps the histogram has."""
     levels: Counter[str] = Counter()
     loggers: Counter[str] = Counter()
     programs: Counter[str] = Counter()
     fine: dict[tuple[int, str], int] = {}
-    total, first, last = 0, math.inf, -math.inf
-
-    def add(kind: Kind, count: int) -> None:
-        levels[kind.level_name or ""] += count
-        loggers[kind.logger or ""] += count
-        programs[_program(kind)] += count
-
-    for one in search.slices():
-        total += len(one.places)
-        for kind, count in _by_kind(one):
-            add(kind, count)
-        for name, times in _times(one):
-            first, last = min(first, times[0]), max(last, times[-1])
-            _spread(fine, name, times)
-    for record in search.pending():
-        total += 1
-        add(record.kind, 1)
-        first, last = min(first, record.time), max(last, record.time)
-        _spread(fine, record.kind.level_name or "", [record.time])
+    counted = _from_index(search, steps)
+    if counted is not None:
+        first, last, parts = counted
+        for minute, kind, count in parts:
+            key = minute * 60, kind.level_name or ""
+            fine[key] = fine.get(key, 0) + count
+            levels[key[1]] += count
+            loggers[kind.logger or ""] += count
+            programs[kind.program or ""] += count
+    else:
+        first, last = _from_slices(search, fine, levels, loggers, programs)
+    total = levels.total()
     if not total:
         first = last = math.nan
     return Statistics(total, first, last, levels, loggers, programs, _histogram(fine, first, last, steps))
 
 
-def _program(kind: Kind) -> str:
-    return kind.program or ""
+def _from_index(search: Search, steps: int) -> tuple[float, float, Iterator[tuple[int, Kind, int]]] | None:
+    """Counts by minute, where indexes have them and minutes are fine enough."""
+    parts = search.minutes()
+    if parts is None:
+        return None
+    first, last = search.ends()
+    return None if not last - first > 60 * steps else (first, last, parts)
+
+
+def _from_slices(
+    search: Search,
+    fine: dict[tuple[int, str], int],
+    levels: Counter[str],
+    loggers: Counter[str],
+    programs: Counter[str],
+) -> tuple[float, float]:
+    first, last = math.inf, -math.inf
+
+    def add(kind: Kind, count: int) -> None:
+        levels[kind.level_name or ""] += count
+        loggers[kind.logger or ""] += count
+        programs[kind.program or ""] += count
+
+    for one in search.slices():
+        for kind, count in kinds_of(one):
+            add(kind, count)
+        for name, times in _times(one):
+            first, last = min(first, times[0]), max(last, times[-1])
+            _spread(fine, name, times)
+    for record in search.pending():
+        add(record.kind, 1)
+        first, last = min(first, record.time), max(last, record.time)
+        _spread(fine, record.kind.level_name or "", [record.time])
+    return first, last
 
 
 def _times(one: Slice) -> Iterator[tuple[str, list[float]]]:
@@ -118,9 +130,6 @@ def _times(one: Slice) -> Iterator[tuple[str, list[float]]]:
     for name, some in by_name.items():
         some.sort()
         yield name, some
-
-
-_FINE: Final = 1.0
 
 
 def _spread(fine: dict[tuple[int, str], int], name: str, times: list[float]) -> None:
@@ -149,11 +158,11 @@ def count_by(search: Search, field: str) -> Counter[Any]:
     """How many hits have each value of a field; `ABSENT` and `UNKNOWN` are counted as such."""
     name = ALIASES.get(field, field)
     found: Counter[Any] = Counter()
+    if name in _OF_KIND and search.knows(name):
+        for kind, count in search.by_kind():
+            found[_shown(kind, name)] += count
+        return found
     for one in search.slices():
-        if name in _OF_KIND and _all_known(one, name):
-            for kind, count in _by_kind(one):
-                found[_shown(kind, name)] += count
-            continue
         loaded = one.loaded
         if loaded.text is None:
             loaded = search.with_text(loaded)
@@ -165,11 +174,6 @@ def count_by(search: Search, field: str) -> Counter[Any]:
         value = record.kind.level_name if name == "level" else None
         found[_hashable(value if value is not None else record.get(name))] += 1
     return found
-
-
-def _all_known(one: Slice, name: str) -> bool:
-    kinds = one.loaded.kinds
-    return all(kinds[code].get(name) is not UNKNOWN for code in set(one.loaded.codes))
 
 
 def _shown(kind: Kind, name: str) -> Any:

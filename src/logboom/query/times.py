@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = ["duration", "moment", "span", "zone_named"]
 
@@ -129,10 +128,10 @@ def zone_named(name: str) -> tzinfo | None:
         return UTC
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
-        from datetime import timezone
-
         delta = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
         return timezone(delta if offset[1] == "+" else -delta)
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

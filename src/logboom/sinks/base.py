@@ -32,6 +32,7 @@ class Batch(NamedTuple):
         streams: which stream each is of; `(stream, position)` names a record for good.
         positions: packed position after it, in its stream.
         context: `(stream, number)` -> how the rows that name it are to be read (`Context.columns`).
+        origin: stream -> process id and program that it is of, as far as they are known.
     """
 
     lines: list[bytes]
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     streams: list[str]
     positions: list[int]
     context: Callable[[str, int], Context | None]
+    origin: Callable[[str], tuple[int | None, str | None]] = lambda stream: (None, None)
 
     @classmethod
     def of(cls, lines: Sequence[bytes], times: Sequence[float]) -> Batch:
@@ -65,12 +67,14 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         count: how many leading records of the batch it takes; 0 for a step that takes none.
         data: the exact bytes it adds; the collector keeps them until the step is done.
         details: what `recover` needs besides, as JSON values.
+        beside: bytes that go with it into another file; kept as `data` is.
     """
 
     kind: str
     count: int = 0
     data: bytes = b""
     details: dict[str, Any] = {}
+    beside: bytes = b""
 
 
 class Outcome(msgspec.Struct, frozen=True):

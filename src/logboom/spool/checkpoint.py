@@ -121,17 +121,34 @@ class Checkpoint:
             data = file.read(intent.length)
         return data if len(data) == intent.length and zlib.crc32(data) == intent.crc else None
 
+    def beside(self, intent: Intent) -> bytes:
+        """The other bytes of an open intent; none when they are damaged."""
+        if not intent.beside:
+            return b""
+        try:
+            fd = self._place.open(_data_name(intent.target), os.O_RDONLY)
+        except OSError:
+            return b""
+        with open(fd, "rb") as file:
+            if intent.length + intent.beside > os.fstat(fd).st_size:
+                return b""
+            file.seek(intent.length)
+            beside = file.read(intent.beside)
+        sound = len(beside) == intent.beside and zlib.crc32(beside) == intent.beside_crc
+        return beside if sound else b""
+
     # -- writing -----------------------------------------------------------------------------------
 
     def intend(self, target: str, step: Step, advance: Mapping[str, int], counts: Counts) -> None:
         """Record that `step` will be made now. Raises `OSError`; then nothing was recorded."""
-        data = step.data
-        if data:
+        data, beside = step.data, step.beside
+        if data or beside:
             self._filled.add(target)
-            _write_whole(self._data_file(target), data)
+            _write_whole(self._data_file(target), data + beside)
             reach("checkpoint.data")
-            step = msgspec.structs.replace(step, data=b"")
-        intent = Intent(target, step, len(data), zlib.crc32(data), dict(advance), counts)
+            step = msgspec.structs.replace(step, data=b"", beside=b"")
+        crc, other = zlib.crc32(data), zlib.crc32(beside)
+        intent = Intent(target, step, len(data), crc, dict(advance), counts, len(beside), other)
         self._append(Line(intend=intent))
         self._state.intents[target] = intent
         reach("checkpoint.intended")
@@ -297,10 +314,10 @@ class Checkpoint:
         """The same in new files; an intent that comes later writes all of its own bytes."""
         self._fd = self._rewrite()
         for intent in self._state.intents.values():
-            data = self.data(intent)
+            data, beside = self.data(intent), self.beside(intent)
             if data:
                 self.release(intent.target)
-                self._place.write(_data_name(intent.target), data, self._data_mode(intent.target))
+                self._place.write(_data_name(intent.target), data + beside, self._data_mode(intent.target))
                 self._data_file(intent.target)
 
     def _replace(self) -> None:

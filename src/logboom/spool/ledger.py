@@ -46,6 +46,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
         target: key of the target.
         step: without its bytes; they lie in the target's own file.
         length, crc: of those bytes.
+        beside, beside_crc: length and CRC-32 of the step's other bytes, which lie behind them.
         advance: new positions of the producers whose records the step writes.
         counts: the target's totals after it.
     """
@@ -56,6 +57,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     crc: int = 0
     advance: dict[str, Position] = {}
     counts: Counts = msgspec.field(default_factory=Counts)
+    beside: int = 0
+    beside_crc: int = 0
 
 
 class State(msgspec.Struct, omit_defaults=True):

@@ -7,14 +7,14 @@ which archive is next, when there is time.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import time
-import zlib
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from logboom import platform
 from logboom.errors import ConfigurationError, SinkError
+from logboom.logset.packing import has_zstd, packer
+from logboom.logset.sealing import copy_facts
 from logboom.platform.failpoints import reach
 from logboom.platform.files import Directory, copy_access, copy_times
 from logboom.sinks.file.live import temporary_name
@@ -24,14 +24,6 @@ from logboom.sinks.file.rotation import SUFFIXES, Archive
 __all__ = ["CompressionJob", "check_compression", "replace_by_compressed"]
 
 _BLOCK: Final = 1 << 18
-_LEVEL: Final = 6
-_GZIP: Final = 16 + zlib.MAX_WBITS
-
-
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
 
 
 def check_compression(name: str | None) -> None:
@@ -40,20 +32,11 @@ def check_compression(name: str | None) -> None:
         return
     if name != "zstd":
         raise ConfigurationError(f"compress={name!r}", hint='Use None, "gzip" or "zstd"')
-    if importlib.util.find_spec("zstandard") is None:
+    if not has_zstd():
         raise ConfigurationError(
             'compress="zstd" needs the package zstandard',
             hint='Run pip install "logboom[zstd]", or use "gzip"',
         )
-
-
-def _compressor(name: str) -> _Compressor:
-    if name == "gzip":
-        return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    import zstandard
-
-    compressor: _Compressor = zstandard.ZstdCompressor(write_checksum=True).compressobj()
-    return compressor
 
 
 class CompressionJob:
@@ -69,7 +52,7 @@ class CompressionJob:
         self.temporary = temporary_name(live)
         self._directory = directory
         self._suffix = SUFFIXES[codec]
-        self._compressor = _compressor(codec)
+        self._packer = packer(codec)
         self._read = 0
         self._source = directory.open_read(archive.name)
         try:
@@ -88,7 +71,7 @@ class CompressionJob:
                 self._finish()
                 return True
             self._read += len(block)
-            _write(self._copy, self._compressor.compress(block))
+            _write(self._copy, self._packer.feed(block))
         return False
 
     def details(self) -> dict[str, Any]:
@@ -116,9 +99,11 @@ class CompressionJob:
 
     def _finish(self) -> None:
         self._status = os.fstat(self._source)
-        _write(self._copy, self._compressor.flush())
+        _write(self._copy, self._packer.finish())
         copy_access(self._copy, self._status)
         copy_times(self._copy, self._status)
+        with contextlib.suppress(OSError):  # without them the copy is parsed
+            copy_facts(self._directory, self._status.st_ino, self._copy, sealed_only=False)
         # The plain file is deleted next: its content must not be on its way to the disk alone.
         platform.sync_file(self._copy)
 

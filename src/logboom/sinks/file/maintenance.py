@@ -14,6 +14,7 @@ from typing import Final
 
 from logboom.errors import SinkError
 from logboom.journal.target import Target
+from logboom.logset.sealing import sweep_facts
 from logboom.platform.files import Directory
 from logboom.sinks.base import Outcome, Step
 from logboom.sinks.file import rotation
@@ -117,6 +118,7 @@ class Maintenance:
             max_total_size=target.max_total_size,
         )
         self._look_at = monotonic + _LOOK_EVERY
+        sweep_facts(directory)
         if gone:
             return Step("delete", details={"files": [[one.inode, one.name] for one in gone]})
         self._start_job(directory, target, archives)

@@ -20,11 +20,13 @@ import msgspec
 from logboom import platform
 from logboom.errors import SinkError
 from logboom.journal.target import Target
+from logboom.logset.facts import moved
 from logboom.platform.clock import SYSTEM_CLOCK, Clock
 from logboom.platform.failpoints import reach
 from logboom.platform.files import Directory
 from logboom.sinks.base import Batch, Outcome, Sink, Step
 from logboom.sinks.file import append, rollover, rotation
+from logboom.sinks.file.facts import FactsKeeper
 from logboom.sinks.file.live import LiveFile, open_live, open_locked, remove_strays
 from logboom.sinks.file.maintenance import Maintenance, list_archives
 from logboom.sinks.file.period import Period
@@ -63,6 +65,7 @@ class FileSink(Sink):
         self._period = Period(state)
         self._maintenance = Maintenance(notes, None if state is None else state.with_name("clock.json"))
         self._rolling = Rolling(notes, clock)
+        self._facts = FactsKeeper(directory, target.name, notes)
         self._directory: Directory | None = None
         self._live: LiveFile | None = None
         self._tidy = False
@@ -99,7 +102,7 @@ class FileSink(Sink):
             except Exception as error:  # a setting that cannot be carried out costs rollovers, and no record
                 self._rolling.give_up(self._target.name, error)
                 take = len(lines)
-            return self._append_step(live, status.st_size, lines[:take])
+            return self._append_step(live, status.st_size, batch, take)
 
     def _fitting(self, lines: Sequence[bytes], keys: Sequence[float], size: int) -> int:
         """How many of the lines go to the live file of this size."""
@@ -137,6 +140,7 @@ class FileSink(Sink):
             live = self._live
             if step.kind != "append" or live is None or live.inode != step.details["ino"]:
                 return self._carry_out(step)
+            self._facts.keep(live, step.beside, step.details["facts"])
             self._append(live, step.data)
             if live.status().st_nlink == 0:
                 return self._recover_append(step)
@@ -191,6 +195,7 @@ class FileSink(Sink):
     def close(self) -> None:
         """See `Sink.close`."""
         self._maintenance.close()
+        self._facts.close()
         self._rolling.discard(self._directory)
         for file in self._unsynced:
             file.close()
@@ -262,8 +267,8 @@ class FileSink(Sink):
 
     # Appending.
 
-    def _append_step(self, live: LiveFile, size: int, lines: Sequence[bytes]) -> Step:
-        body = b"".join(lines)
+    def _append_step(self, live: LiveFile, size: int, batch: Batch, take: int) -> Step:
+        body = b"".join(batch.lines[:take])
         data = append.adapted(body, size, self._target.encoding) if size == 0 else body
         details: dict[str, Any] = {
             "dev": live.device,
@@ -273,7 +278,8 @@ class FileSink(Sink):
         }
         if self._target.rotation.when is not None and self._period.start is not None:
             details["start"] = self._period.start
-        return Step("append", len(lines), data, details)
+        beside, details["facts"] = self._facts.describe(batch, take, live, size, data)
+        return Step("append", take, data, details, beside)
 
     def _append(self, live: LiveFile, data: bytes) -> None:
         reach("append.before")
@@ -307,11 +313,23 @@ class FileSink(Sink):
             if not found.kept:
                 missing = append.adapted(missing, size, self._target.encoding)
             self._append(file, newline + missing if found.fresh_line else missing)
+        self._recover_facts(file, step, size if elsewhere else before, elsewhere=elsewhere)
         self._keep_period(step)
         again = step.count if elsewhere and not found.kept else 0
         reason = "is gone" if gone else "was truncated"
         note = f"{again} lines were written again: the file that they were for {reason}"
         return Outcome(damaged=int(found.damaged), rewritten=again, notes=(note,) if again else ())
+
+    def _recover_facts(self, file: LiveFile, step: Step, start: int, *, elsewhere: bool) -> None:
+        """Keep the facts of an append, for where its bytes are by now; of broken ones there are none."""
+        if not step.beside:
+            return
+        place = append.Region(file.fd, start, file.status().st_size).find(step.data)
+        if place < 0:
+            return
+        shift = start + place - step.details["before"]
+        at = None if elsewhere else step.details["facts"]
+        self._facts.keep(file, moved(step.beside, shift) if shift else step.beside, at)
 
     # Rolling.
 
@@ -351,7 +369,9 @@ class FileSink(Sink):
         return Outcome()
 
     def _roll_by_copy(self, directory: Directory, details: dict[str, Any]) -> Outcome:
-        if self._rolling.carry_out_copy(directory, self._current_live(), details):
+        live = self._current_live()
+        if self._rolling.carry_out_copy(directory, live, details):
+            self._facts.move(live, details["temp_ino"])
             self._rotations += 1
             self._forced = False
         return Outcome()
@@ -378,6 +398,7 @@ class FileSink(Sink):
         if same and details["size"] and live.status().st_size >= details["size"]:
             reach("effect")
             os.ftruncate(live.fd, 0)
+            self._facts.forget(live)
         return Outcome()
 
     def _keep_period(self, step: Step) -> None:
