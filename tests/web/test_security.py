@@ -59,7 +59,7 @@ def test_every_answer_has_the_policy(page: Page, path: str) -> None:
     assert "require-trusted-types-for 'script'" in headers["content-security-policy"]
     assert "default-src 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "server" not in headers
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -18,17 +17,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from logboom.web.api import OPERATIONS, BadRequest, job_of, openapi
-from logboom.web.security import HEADERS, Guard
+from logboom.web.headers import HEADERS, static_file
+from logboom.web.security import Guard
 from logboom.web.worker import Trouble, Workers
 
-__all__ = ["STATIC", "create_app", "static_file"]
+__all__ = ["create_app"]
 
-STATIC: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 _HEARTBEAT: Final = b": alive\n\n"
 _SEND: Final = 20.0
 _WRONG: Final = 0.5
@@ -37,15 +31,6 @@ _MEDIA: Final = {
     "jsonl": ("application/x-ndjson", "jsonl"),
     "csv": ("text/csv; charset=utf-8", "csv"),
 }
-
-
-def static_file(name: str) -> tuple[bytes, str] | None:
-    """The bytes and the media type of a file of the page; None when there is none."""
-    media = STATIC.get(Path(name).suffix)
-    if media is None or "/" in name or "\\" in name or name.startswith("."):
-        return None
-    file = resources.files("logboom.web").joinpath("static", name)
-    return (file.read_bytes(), media) if file.is_file() else None
 
 
 def create_app(

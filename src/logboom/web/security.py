@@ -13,19 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from logboom.errors import ConfigurationError
-from logboom.web.api import POLICY
 
-__all__ = ["HEADERS", "Guard", "is_loopback", "read_password"]
+__all__ = ["Guard", "is_loopback", "read_password"]
 
-HEADERS: Final = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "cache-control": "no-store",
-}
 _HOST: Final = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]/@\s]+))(?::\d{1,5})?", re.ASCII)
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 

@@ -426,10 +426,9 @@ async function details(id, most) {
   }
   const { record } = found;
   const around = (keep) => () => go({ around: id, keep, process: String(record.process ?? ""), view: "records" });
-  const only = (name) => found.fields.find((field) => field.name === name)?.only;
   const ids = found.fields.filter((field) => /^(trace|request|correlation)(_?id)?$|^otelTraceID$/i.test(field.name) && field.only);
   const fields = found.fields.filter((field) => field.name !== "message");
-  panel.replaceChildren(
+  panel.replaceChildren(...[
     make("div", { class: "head" },
       make("h2", { class: severity(record) }, record.level ?? "Record"), make("time", {}, moment(record.time)),
       button("×", closeDetails, { "aria-label": "Close", class: "close" })),
@@ -446,9 +445,8 @@ async function details(id, most) {
       make("th", { scope: "row" }, field.name), make("td", {}, field.value.slice(0, 2000)),
       make("td", { class: "acts" }, ...(field.only ? [
         button("only this", () => toggle(field.only), { "aria-label": `Only ${field.name} ${field.value}` }),
-        button("not this", () => toggle(`-${field.only}`), { "aria-label": `Not ${field.name} ${field.value}` })] : [])))))));
+        button("not this", () => toggle(`-${field.only}`), { "aria-label": `Not ${field.name} ${field.value}` })] : []))))))].filter(Boolean));
   panel.hidden = false;
-  void only;
 }
 
 function closeDetails() {

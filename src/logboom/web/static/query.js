@@ -9,8 +9,8 @@ export class QueryBox {
   constructor(run, scope) {
     this.input = $("query");
     this.list = $("proposals");
-    this.fields = [];
-    this.levels = [];
+    this.fields = ["level", "logger", "message", "process", "program", "exc"]; // until the server says more
+    this.levels = ["debug", "info", "warning", "error", "critical"];
     this.run = run;
     this.scope = scope;
     this.chosen = -1;
