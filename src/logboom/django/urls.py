@@ -42,6 +42,10 @@ def is_staff(request: HttpRequest) -> bool:
     return bool(user is not None and user.is_active and user.is_staff)
 
 
+def _is_known(request: HttpRequest) -> bool:
+    return bool(getattr(getattr(request, "user", None), "is_authenticated", False))
+
+
 def _allowed(request: HttpRequest) -> bool:
     named = _setting("allow")
     return bool((import_string(named) if named else is_staff)(request))
@@ -71,7 +75,7 @@ def _refused(status: int, text: str) -> HttpResponse:
 @require_safe
 def page(request: HttpRequest) -> HttpResponseBase:
     if not _allowed(request):
-        if request.user.is_authenticated:
+        if _is_known(request):
             return _refused(403, "Only members of the staff may read the logs")
         return redirect_to_login(request.get_full_path())
     found = static_file("index.html")
@@ -92,7 +96,7 @@ def static(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def api(request: HttpRequest, name: str) -> HttpResponse:
     if not _allowed(request):
-        return _refused(401 if not request.user.is_authenticated else 403, "Only the staff may read the logs")
+        return _refused(403 if _is_known(request) else 401, "Only the staff may read the logs")
     if name == "openapi.json":
         return _answer(JsonResponse(openapi("../")))
     if name not in OPERATIONS or name == "stream":
@@ -108,7 +112,9 @@ def api(request: HttpRequest, name: str) -> HttpResponse:
     if name != "export":
         return _answer(HttpResponse(frames[0][1], content_type="application/json"))
     text = "".join(json.loads(payload) for _, payload in frames)
-    response = HttpResponse(text.encode("utf-8", "replace"), content_type=_MEDIA[job["format"]])
+    response = HttpResponse(
+        text.encode("utf-8", "replace"), content_type=f"{_MEDIA[job['format']]}; charset=utf-8"
+    )
     suffix = {"text": "log"}.get(job["format"], job["format"])
     response.headers["content-disposition"] = f'attachment; filename="logs.{suffix}"'
     return _answer(response)

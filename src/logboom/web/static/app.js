@@ -574,11 +574,11 @@ const keys = {
   k: () => step(-1),
   ArrowDown: () => step(1),
   ArrowUp: () => step(-1),
-  e: () => list.next(isError, 1),
-  E: () => list.next(isError, -1),
-  w: () => list.next(isWarning, 1),
-  W: () => list.next(isWarning, -1),
-  g: () => list.select(0),
+  e: () => reading(() => list.next(isError, 1)),
+  E: () => reading(() => list.next(isError, -1)),
+  w: () => reading(() => list.next(isWarning, 1)),
+  W: () => reading(() => list.next(isWarning, -1)),
+  g: () => reading(() => list.select(0)),
   G: () => list.select(list.rows.length - 1),
   Enter: () => list.current !== null && list.events.open(list.rows[list.current], list.current),
   c: () => {
@@ -590,8 +590,12 @@ const keys = {
 };
 
 function step(by) {
+  reading(() => list.select(list.current === null ? list.rows.length - 1 : list.current + by));
+}
+
+function reading(move) {
   if (following() && !paused) pause(true);
-  list.select(list.current === null ? list.rows.length - 1 : list.current + by);
+  move();
   const row = list.rows[list.current];
   if (row && !row.gap) say(`${row.level ?? ""} ${row.logger ?? ""} ${row.message.slice(0, 200)}`);
 }

@@ -114,6 +114,9 @@ export class List {
       this.pool.push(row);
       this.sizer.append(row);
     }
+    const drawn = this.current !== null && this.current >= first && this.current < first + wanted;
+    if (drawn) this.box.setAttribute("aria-activedescendant", `row-${this.current}`);
+    else this.box.removeAttribute("aria-activedescendant");
     this.pool.forEach((element, place) => {
       const index = first + place;
       const row = place < wanted ? this.rows[index] : undefined;
@@ -151,7 +154,6 @@ export class List {
     else if (top + this.height > this.box.scrollTop + this.box.clientHeight) {
       this.box.scrollTop = top - this.box.clientHeight + 3 * this.height;
     }
-    this.box.setAttribute("aria-activedescendant", `row-${this.current}`);
     this.draw();
   }
 
