@@ -40,6 +40,7 @@ __all__ = [
     "in_use",
     "is_network",
     "is_ours_alone",
+    "limit_processor_time",
     "lock_is_free",
     "lower_priority",
     "mapping_is_safe",
@@ -390,6 +391,14 @@ def drop_privileges(directory: str | Path) -> None:
     os.setgroups([owner.st_gid])
     os.setgid(owner.st_gid)
     os.setuid(owner.st_uid)
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Let the kernel end this process after that much more processor time; infinite for no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = hard if seconds == float("inf") else int(sum(os.times()[:2]) + seconds) + 2
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def own_interpreters() -> list[str]:

@@ -39,6 +39,7 @@ __all__ = [
     "in_use",
     "is_network",
     "is_ours_alone",
+    "limit_processor_time",
     "lock_is_free",
     "lower_priority",
     "mapping_is_safe",
@@ -246,6 +247,10 @@ def give_like(fd: int, mode: int, directory: str | Path) -> None:
 
 def drop_privileges(directory: str | Path) -> None:
     """A process keeps its account."""
+
+
+def limit_processor_time(seconds: float) -> None:
+    """There is no such limit here."""
 
 
 def own_interpreters() -> list[str]:

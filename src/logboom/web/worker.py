@@ -20,6 +20,7 @@ import sys
 from collections.abc import AsyncGenerator
 from typing import Any, Final, TypeAlias
 
+from logboom import platform
 from logboom.errors import LogboomError
 from logboom.spool.launch import python_for_collector
 from logboom.web.api import OPERATIONS
@@ -91,7 +92,8 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         for line in sys.stdin.buffer:
             job = json.loads(line)
-            _limit(OPERATIONS[job["do"]].seconds)
+            # The kernel ends this process when its server was killed and cannot.
+            platform.limit_processor_time(OPERATIONS[job["do"]].seconds)
             try:
                 for letter, value in perform(job):
                     write(letter, value)
@@ -102,17 +104,6 @@ def main() -> None:
             write(b".", None)
         return
     os._exit(0)  # the reader is gone: what is buffered has nowhere to go
-
-
-def _limit(seconds: float) -> None:
-    """Let the kernel end this process when its server was killed and cannot."""
-    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limits
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        used = sum(os.times()[:2])
-        soft = hard if math.isinf(seconds) else int(used + seconds) + 2
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _command() -> list[str]:

@@ -94,6 +94,7 @@ function show() {
   for (const button of document.querySelectorAll("[data-around]")) {
     button.setAttribute("aria-pressed", String(button.dataset.around === state.keep));
   }
+  $("pause").hidden = !inList;
   $("pause").disabled = !following();
   list.several = sets.length > 1 && state.set.length !== 1;
   box.trouble(null);
