@@ -1,7 +1,7 @@
 """The page for the logs in a Django project: `path("logs/", include("logboom.django.urls"))`.
 
 The page polls, since a stream would occupy a worker. It reads the files of the logboom handlers in
-`LOGGING`, or those that the setting `LOGBOOM_WEB` lists: `{"places": [...], "allow": "dotted.path"}`.
+`LOGGING`, or those that the setting `LOGBOOM` lists: `{"places": [...], "allow": "dotted.path"}`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MEDIA = {
 
 
 def _setting(name: str) -> Any:
-    return getattr(settings, "LOGBOOM_WEB", {}).get(name)
+    return getattr(settings, "LOGBOOM", {}).get(name)
 
 
 def is_staff(request: HttpRequest) -> bool:

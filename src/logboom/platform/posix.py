@@ -49,6 +49,7 @@ __all__ = [
     "next_data",
     "open_file",
     "open_for_reading",
+    "others_may_read",
     "out_of_the_way",
     "own_interpreters",
     "read_at",
@@ -399,6 +400,11 @@ def limit_processor_time(seconds: float) -> None:
     soft = hard if seconds == float("inf") else int(sum(os.times()[:2]) + seconds) + 2
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def others_may_read(path: str | Path) -> bool:
+    """Return True if the mode lets others than the owner read or write a file. Raises `OSError`."""
+    return bool(os.stat(path).st_mode & 0o077)
 
 
 def own_interpreters() -> list[str]:

@@ -48,6 +48,7 @@ __all__ = [
     "next_data",
     "open_file",
     "open_for_reading",
+    "others_may_read",
     "out_of_the_way",
     "own_interpreters",
     "read_at",
@@ -251,6 +252,11 @@ def drop_privileges(directory: str | Path) -> None:
 
 def limit_processor_time(seconds: float) -> None:
     """There is no such limit here."""
+
+
+def others_may_read(path: str | Path) -> bool:
+    """Modes say nothing here: a file in a user's own directories is that user's."""
+    return False
 
 
 def own_interpreters() -> list[str]:

@@ -95,11 +95,6 @@ def perform(job: dict[str, Any]) -> Iterator[tuple[bytes, Any]]:
     Raises:
         LogboomError, OSError: it cannot be given.
     """
-    if job["do"] in ("stream", "poll"):
-        from logboom.web.following import follow
-
-        yield from follow(job)
-        return
     if job["do"] == "sets":
         yield b"R", _sets(job)
         return

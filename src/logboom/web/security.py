@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from logboom import platform
 from logboom.errors import ConfigurationError
 
 __all__ = ["Guard", "is_loopback", "read_password"]
@@ -31,7 +30,7 @@ def read_password(path: Path) -> str:
         ConfigurationError: others may read it, or it is empty.
         OSError: it cannot be read.
     """
-    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if platform.others_may_read(path):
         raise ConfigurationError(f"{path} may be read by others", hint=f"chmod 600 {path}")
     password = path.read_text("utf-8").split("\n", 1)[0].strip()
     if len(password) < 8:

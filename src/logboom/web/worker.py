@@ -81,6 +81,7 @@ def trouble_of(error: Exception) -> dict[str, Any]:
 def main() -> None:
     """Answer jobs until stdin ends."""
     from logboom.web.answers import perform
+    from logboom.web.following import follow
 
     out = sys.stdout.buffer
 
@@ -95,7 +96,8 @@ def main() -> None:
             # The kernel ends this process when its server was killed and cannot.
             platform.limit_processor_time(OPERATIONS[job["do"]].seconds)
             try:
-                for letter, value in perform(job):
+                answer = follow if job["do"] in ("stream", "poll") else perform
+                for letter, value in answer(job):
                     write(letter, value)
             except BrokenPipeError:
                 break
