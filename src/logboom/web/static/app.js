@@ -26,6 +26,9 @@ const list = new List($("list"), $("sizer"), {
   open: (row, index) => (row.gap ? openGap(row, index) : open(row, index)),
   top: loadBefore,
   bottom: loadAfter,
+  resized: () => {
+    if (following() && !paused) list.end();
+  },
   scrolled: () => {
     if (following() && !paused && !list.atEnd) pause(true);
   },
@@ -250,6 +253,8 @@ function arrive(batch) {
   const rows = batch.gap ? [gap(batch), ...batch.records] : batch.records;
   if (!rows.length) return;
   stale += rows.length;
+  // Who has scrolled back must not be carried to the end by what comes before the scroll is noticed.
+  if (!paused && !list.atEnd) pause(true);
   if (!paused) return list.append(rows, true);
   waiting.push(...rows);
   if (waiting.length > PAUSED_MOST) {

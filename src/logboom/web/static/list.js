@@ -17,7 +17,10 @@ export class List {
     this.pool = [];
     this.several = false;
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(box);
+    new ResizeObserver(() => {
+      events.resized();
+      this.draw();
+    }).observe(box);
     box.addEventListener("click", (event) => {
       const index = event.target.closest("[data-index]")?.dataset.index;
       if (index !== undefined) events.open(this.rows[index], Number(index));
@@ -30,6 +33,11 @@ export class List {
 
   get atEnd() {
     return this.box.scrollTop + this.box.clientHeight >= this.sizer.offsetHeight - 4;
+  }
+
+  end() {
+    this.resize();
+    this.box.scrollTop = this.sizer.offsetHeight;
   }
 
   clear() {
