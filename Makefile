@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-windows quick lint bench dist docs docs-check pictures dev-environment demo-environment clean
+.PHONY: help demo test test-browser test-windows quick lint bench dist docs docs-check pictures dev-environment demo-environment clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make demo    a Django project under gunicorn, killed workers, and the count of what arrived"
 	@echo "make test    lint, types, the quick tests on every Python here, the whole suite on one"
 	@echo "make test-windows  the tests that apply on a Windows Python under Wine (made in .venv-windows)"
+	@echo "make test-browser  the page for the logs in chromium (LOGBOOM_PICTURES=1 makes the pictures anew)"
 	@echo "make quick   the quick tests on one Python"
 	@echo "make bench   the measurements of the documentation (BENCH=--quick for a first look)"
 	@echo "make dist    wheel and sdist in dist/, checked and installed offline on each Python here"
@@ -24,7 +25,7 @@ help:
 	@echo "make clean   removes the environments and caches"
 
 demo: demo-environment
-	@$(BIN)/python -P examples/django_project/drive.py
+	@DEMO_WEB=$(WEB) $(BIN)/python -P examples/django_project/drive.py
 
 test: lint
 	@set -e; main=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
@@ -40,6 +41,9 @@ test: lint
 test-windows:
 	@tools/windows/run "$(CURDIR)/.venv-windows" -X faulthandler -m pytest -q -p no:cacheprovider -p windows_suite \
 	  -n 3 --dist loadfile --no-loadscope-reorder --timeout 300 $(ARGS)
+
+test-browser:
+	@tools/browser/stage
 
 quick: dev-environment
 	@$(BIN)/python $(PYTEST) -q -m "not slow and not crash"

@@ -42,6 +42,7 @@ ROWS = (
     "receivers",
     "collector",
     "assembly",
+    "web",
     "demo",
     "cli",
     "zeromq",

@@ -163,13 +163,14 @@ def test_without_a_new_enough_python_the_message_says_what_to_do(tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_wheel_is_whole_and_runs_anywhere(tmp_path: Path) -> None:
-    """What `pip install` brings: every module and the marker for types, on any platform; and it starts."""
+    """What `pip install` brings: modules, the page's files, the marker for types; and it starts anywhere."""
     built = _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name == f"logboom-{logboom.__version__}-py3-none-any.whl"
     source = ROOT / "src"
     modules = {str(path.relative_to(source)) for path in source.rglob("*.py")} | {"logboom/py.typed"}
+    modules |= {str(path.relative_to(source)) for path in (source / "logboom/web/static").iterdir()}
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         archive.extractall(tmp_path / "site")

@@ -6,6 +6,7 @@ when one of logboom's numbers is wrong. Everything is on the loopback interface 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -20,6 +21,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 from logboom.demo.collector import kill_collector, settled, stop_collector
 from logboom.demo.oracle import Score
@@ -37,6 +39,7 @@ TIMEOUT = 5.0
 REQUEST_EVERY = 0.005
 PROGRAM_EVERY = 0.25
 SETTLE = 8.0
+PAGE_SECONDS = 60.0
 KILLS = (
     ("web worker", 0.15),
     ("worker", 0.25),
@@ -239,6 +242,27 @@ def turn(title: str, handler: str, directory: Path) -> tuple[Run, Score]:
     return run, score
 
 
+def show(run: Run, seconds: float | None) -> None:
+    """The page for the log set, with what the killed processes logged; `seconds` until it ends by itself."""
+    command = [sys.executable, "-m", "logboom", "web", str(run.live)]
+    page = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert page.stdout is not None
+    try:
+        link = page.stdout.readline().removeprefix("logboom: ").strip()
+        query = " OR ".join(f"process={pid}" for pid in sorted(run.dead))
+        until = (
+            "Ctrl-C ends it"
+            if seconds is None
+            else f"Up for {seconds:.0f} seconds; make demo WEB=1 keeps it up"
+        )
+        print(f"What the killed processes logged:\n{link}&{urlencode({'q': query})}\n{until}.", flush=True)
+        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            page.wait(seconds)
+    finally:
+        page.terminate()
+        page.wait()
+
+
 def main() -> int:
     look = look_of(sys.stdout)
     about = (
@@ -250,8 +274,10 @@ def main() -> int:
         _, standard = turn("standard library", STANDARD, Path(name, "standard"))
         run, ours = turn("logboom", LOGBOOM, Path(name, "logboom"))
         output = (run.directory / "output.txt").read_text("utf-8", "replace").splitlines()
-    print(f"\n{draw((('standard library', standard), ('logboom', ours)), look)}\n")
-    print(f"{verdict(standard, ours, look)}\n")
+        print(f"\n{draw((('standard library', standard), ('logboom', ours)), look)}\n")
+        print(f"{verdict(standard, ours, look)}\n")
+        if os.environ.get("DEMO_WEB") or sys.stdout.isatty():
+            show(run, None if os.environ.get("DEMO_WEB") else PAGE_SECONDS)
     if not ours.exact:
         print("\n".join(output[-20:]))
     return 0 if ours.exact else 1

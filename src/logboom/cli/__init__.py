@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "tail": "show the last records of log sets, and follow them",
     "cat": "print a log set as one stream, whatever its compression",
     "mark": "put a mark into log sets, such as a deploy, or list the marks",
+    "web": "show log sets in the browser, live and back in time (needs logboom[web])",
     "sql": "query records with SQL (needs logboom[sql])",
     "export": "write records as Parquet, JSON Lines or CSV",
     "index": "index backups for fast searches",

@@ -17,9 +17,8 @@ from logboom.cli.terminal import Paint, escape, plural
 from logboom.errors import LogboomError
 from logboom.logset.record import ABSENT, UNKNOWN, Missing
 from logboom.query.asking import Asked, find_mark
-from logboom.query.matching import Matcher
-from logboom.query.patterns import Change, Pattern, Patterns, changes
-from logboom.query.search import Search
+from logboom.query.changes import compare
+from logboom.query.patterns import Change, Pattern, Patterns
 from logboom.query.statistics import Histogram, count_by, statistics
 from logboom.query.times import moment, span
 
@@ -172,31 +171,9 @@ def _compare(arguments: argparse.Namespace, question: Asked, zone: tzinfo | None
             one, other = (float("-inf"), since), (since, float("inf"))
     except ValueError as error:
         raise LogboomError(str(error)) from None
-    before, after = Patterns(), Patterns()
-    first, last = float("inf"), float("-inf")
-    for record in Search(question.views, Matcher(question.matcher.tree)).hits():
-        if record.kind.logger == "logboom.mark":
-            continue
-        first, last = min(first, record.time), max(last, record.time)
-        if one[0] <= record.time < one[1]:
-            before.add(record)
-        if other[0] <= record.time < other[1]:
-            after.add(record)
-    seconds = [_length(window, first, last, now) for window in (one, other)]
-    found = changes(before, after, *seconds)
+    seconds, found = compare(question, one, other, now)
     head = " ".join(arguments.compare) if arguments.compare else f"since {_iso(other[0], zone)}"
     return _show_changes(found, seconds, zone, head, as_json=arguments.json)
-
-
-def _length(window: tuple[float, float], first: float, last: float, now: float) -> float:
-    """Seconds of a window, as far as there are records around it."""
-    start = max(window[0], first) if window[0] == float("-inf") else window[0]
-    end = (
-        min(window[1], max(last, now if last > now - 86400 else last))
-        if window[1] == float("inf")
-        else window[1]
-    )
-    return max(end - start, 1.0)
 
 
 def _show_changes(

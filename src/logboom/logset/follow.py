@@ -30,6 +30,11 @@ class Follower:
         if view.files and view.files[-1].file.name == one.path.name:
             self._file = view.files.pop()
 
+    @property
+    def file(self) -> LogFile | None:
+        """The file that is followed; `file.file.size` is up to where it was read."""
+        return self._file
+
     def look(self) -> list[Record]:
         """The records that are new since the last look, in the order of the files."""
         found = self._grown()

@@ -65,6 +65,7 @@ __all__ = [
     "is_ours_alone",
     "kill_stopped",
     "limit_behind",
+    "limit_processor_time",
     "lock_as_writer",
     "lock_holders",
     "lock_is_free",
@@ -75,6 +76,7 @@ __all__ = [
     "next_data",
     "open_file",
     "open_for_reading",
+    "others_may_read",
     "out_of_the_way",
     "own_interpreters",
     "process_state",
@@ -498,6 +500,19 @@ def drop_privileges(directory: str | Path) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:  # a user that this namespace has no number for: nobody can become it
             raise
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Let the kernel end this process after that much more processor time; infinite for no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = hard if seconds == float("inf") else int(sum(os.times()[:2]) + seconds) + 2
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def others_may_read(path: str | Path) -> bool:
+    """Return True if the mode lets others than the owner read or write a file. Raises `OSError`."""
+    return bool(os.stat(path).st_mode & 0o077)
 
 
 def own_interpreters() -> list[str]:

@@ -48,6 +48,7 @@ __all__ = [
     "is_ours_alone",
     "kill_stopped",
     "limit_behind",
+    "limit_processor_time",
     "lock_as_writer",
     "lock_holders",
     "lock_is_free",
@@ -58,6 +59,7 @@ __all__ = [
     "next_data",
     "open_file",
     "open_for_reading",
+    "others_may_read",
     "out_of_the_way",
     "own_interpreters",
     "process_state",
@@ -273,6 +275,15 @@ def give_like(fd: int, mode: int, directory: str | Path) -> None:
 
 def drop_privileges(directory: str | Path) -> None:
     """A process keeps its account."""
+
+
+def limit_processor_time(seconds: float) -> None:
+    """There is no such limit here."""
+
+
+def others_may_read(path: str | Path) -> bool:
+    """Modes say nothing here: a file in a user's own directories is that user's."""
+    return False
 
 
 def own_interpreters() -> list[str]:

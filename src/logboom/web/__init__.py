@@ -1,0 +1,1 @@
+"""The page for the logs and its JSON API (`logboom[web]`)."""

@@ -1,0 +1,3 @@
+const given = new URLSearchParams(location.search);
+given.delete("token");
+document.getElementById("next").value = given.toString();
