@@ -38,7 +38,10 @@ class Follower:
     def look(self) -> list[Record]:
         """The records that are new since the last look, in the order of the files."""
         found = self._grown()
-        for path, inode in self._newer():
+        newer = self._newer()
+        if newer:
+            found += self._grown()  # what came between the last look and the roll
+        for path, inode in newer:
             try:
                 file = LogFile(path, (self._number, self._generation), self._reading)
             except OSError:
