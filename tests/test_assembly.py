@@ -367,3 +367,24 @@ def test_notebook_never_raises(tmp_path: Path) -> None:
     notebook = Notebook(tmp_path / "missing")
     notebook.note("one")
     notebook.note("surrogate \udcff and newline\nhere")
+
+
+BY_ITS_OLD_NAME = """
+import os, sys
+from logboom.assembly import run_detached
+run_detached(sys.argv[1], os.open(os.devnull, os.O_RDONLY))
+"""
+
+
+def test_a_program_of_an_earlier_release_starts_this_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pip install` replaces the package under running programs, which know the collector by its old name."""
+    monkeypatch.setenv("LOGBOOM_COLLECTOR", "external")
+    handler = logboom.FileHandler(tmp_path / "a.log", linger=0, close_timeout=0, flush_timeout=0)
+    handler.handle(logging.LogRecord("shop", logging.INFO, __file__, 1, "hello", None, None))
+    handler.close()
+    command = [sys.executable, "-c", BY_ITS_OLD_NAME, str(tmp_path / ".logboom")]
+    environment = os.environ | {"LOGBOOM_COLLECTOR": "", "PYTHONPATH": str(Path(logboom.__file__).parents[1])}
+    subprocess.run(command, env=environment, timeout=60, check=True)
+    assert (tmp_path / "a.log").read_text("utf-8") == "hello\n"

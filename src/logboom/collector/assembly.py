@@ -135,7 +135,7 @@ def drain(spool: Path, deadline: float) -> bool:
         return False
     try:
         cycle = make_cycle(spool, _notebook(spool))
-        cycle.hasty = True  # somebody waits for each step of it
+        cycle.hasty = True  # a caller waits for each step of it
         try:
             mark = cycle.flush_mark()
             while True:
@@ -265,7 +265,7 @@ def _record_limit(spool: Path, name: str) -> str:
 
 
 def _anything_came(spool: Path, seen: set[tuple[str, int]]) -> bool:
-    """Whether somebody logged between the last look and the lock's release: he may be gone already."""
+    """Return True if a program logged between the last look and the release of the lock; it may be gone."""
     listing = Spool(spool).segments()
     return any((producer, number) not in seen for producer, numbers in listing.items() for number in numbers)
 

@@ -1,1 +1,1 @@
-"""The spool directory and what lies in it."""
+"""The spool directory and its files."""
